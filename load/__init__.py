@@ -1,0 +1,1 @@
+"""Load sources and the fake provider that tests and benches use."""

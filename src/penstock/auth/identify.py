@@ -1,0 +1,118 @@
+"""From a request to its caller: a credential is checked once and remembered by its full hash."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from hashlib import sha256
+
+from msgspec.structs import replace
+
+from penstock.auth import keys, refusals
+from penstock.auth.addresses import client_address, networks
+from penstock.auth.caller import FREE, Caller, anonymous
+from penstock.auth.claims import caller_of_key, caller_of_token
+from penstock.auth.credentials import shown
+from penstock.auth.jwks import KeySet
+from penstock.auth.jwt import Authority, Tokens
+from penstock.config import Config, Issuer
+from penstock.errors import HeaderTooLarge, Unauthorized, Unavailable
+from penstock.ports import Platform
+from penstock.wire.http import Request
+
+MOST_REMEMBERED = 10_000
+KEY_SECONDS = 60.0
+"""How long a key's row is believed; a revoked one is refused sooner, by the meter's mark."""
+
+
+class Identity:
+    """Who calls, by the rules of one configuration; raises Misconfigured for unsafe ones.
+
+    It does not ask whether a credential was revoked: every request's take does, by
+    `caller.credential`.
+    """
+
+    def __init__(self, config: Config, platform: Platform) -> None:
+        self._clock = platform.clock
+        self._tables = platform.tables
+        self._trusted = networks(config.server.trusted_proxies)
+        self._admin_roles = frozenset(config.auth.admin_roles)
+        self._tiers = frozenset(config.tiers) | {FREE}
+        authorities = [_authority(issuer, platform) for issuer in config.auth.issuers]
+        self._tokens = Tokens(authorities, config.auth.leeway_seconds)
+        self._remembered: OrderedDict[bytes, tuple[float, Caller]] = OrderedDict()
+
+    async def identify(self, request: Request, optional: bool = False) -> Caller:
+        """The caller; raises Unauthorized, HeaderTooLarge, BadRequest or Unavailable.
+
+        Unavailable: the keys to check it with are out of reach. With `optional`, all but BadRequest
+        make an anonymous caller that carries the error as `refusal`.
+        """
+        try:
+            credential = shown(request)
+            digest = sha256(credential.encode()).digest()
+            caller = self._recall(digest)
+            if caller is None:
+                caller = await self._check(credential, digest)
+        except (Unauthorized, HeaderTooLarge, Unavailable) as refusal:
+            if not optional:
+                raise
+            return anonymous(self.address(request), refusal)
+        address = client_address(request, self._trusted) if self._trusted else request.client
+        return caller if caller.address == address else self._moved(digest, caller, address)
+
+    def address(self, request: Request) -> str:
+        """The client's address, believing trusted proxies only."""
+        return client_address(request, self._trusted)
+
+    def forget(self, credential: str) -> None:
+        """Drops what `Caller.credential` names, so that the next request has it checked again."""
+        for digest, (_, caller) in list(self._remembered.items()):
+            if caller.credential == credential:
+                del self._remembered[digest]
+
+    def _recall(self, digest: bytes) -> Caller | None:
+        found = self._remembered.get(digest)
+        if found is None:
+            return None
+        until, caller = found
+        if self._clock.now() >= until:
+            self._remembered.pop(digest, None)
+            return None
+        self._remembered.move_to_end(digest)
+        return caller
+
+    async def _check(self, credential: str, digest: bytes) -> Caller:
+        now = self._clock.now()
+        if credential.startswith(keys.PREFIX):
+            caller = await self._by_key(credential, now)
+            until = min(now + KEY_SECONDS, caller.exp or now + KEY_SECONDS)
+        else:
+            claims = await self._tokens.claims(credential, now)
+            known_by = keys.hash_of(credential)
+            caller = caller_of_token(claims, known_by, self._tiers, self._admin_roles)
+            until = caller.exp
+        self._remembered[digest] = until, caller
+        if len(self._remembered) > MOST_REMEMBERED:
+            self._remembered.popitem(last=False)
+        return caller
+
+    async def _by_key(self, credential: str, now: float) -> Caller:
+        if not keys.looks_like_key(credential):
+            raise refusals.invalid_key()
+        found = await keys.find(self._tables, keys.hash_of(credential))
+        if found is None or found.revoked_at or (found.expires_at and found.expires_at <= now):
+            raise refusals.invalid_key()
+        return caller_of_key(found, self._tiers)
+
+    def _moved(self, digest: bytes, caller: Caller, address: str) -> Caller:
+        moved = replace(caller, address=address)
+        if digest in self._remembered:
+            self._remembered[digest] = self._remembered[digest][0], moved
+        return moved
+
+
+def _authority(issuer: Issuer, platform: Platform) -> Authority:
+    finder = None
+    if issuer.mode == "jwks":
+        finder = KeySet(issuer.jwks_url, issuer.algorithms, platform)
+    return Authority(issuer, platform.crypto, finder)

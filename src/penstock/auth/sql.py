@@ -1,0 +1,43 @@
+"""The SQL of keys and revocations, in the subset that SQLite, D1 and PostgreSQL share."""
+
+from __future__ import annotations
+
+_COLUMNS = "id, hash, sub, tenant, tier, scopes, name, created_at, expires_at, revoked_at"
+
+CREATE = f"insert into api_keys ({_COLUMNS}) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, 0)"
+
+FIND = f"select {_COLUMNS} from api_keys where hash = $1"
+
+PAGE = f"""
+select {_COLUMNS} from api_keys
+where (created_at > $1 or (created_at = $1 and id > $2))
+  and (cast($3 as text) = '' or sub = $3) and (cast($4 as text) = '' or tenant = $4)
+order by created_at, id limit 1000
+"""
+
+REVOKE = f"""
+update api_keys
+set revoked_at = case when revoked_at = 0 then cast($1 as bigint) else revoked_at end
+where id = $2 returning {_COLUMNS}
+"""
+
+RECORD_KEY = """
+insert into revocations (credential, until, at)
+select hash, cast($1 as bigint), cast($2 as bigint) from api_keys where id = $3
+on conflict (credential) do update set until = excluded.until
+where excluded.until > revocations.until
+"""
+
+RECORD = """
+insert into revocations (credential, until, at) values ($1, $2, $3)
+on conflict (credential) do update set until = excluded.until
+where excluded.until > revocations.until
+"""
+
+MARKS = """
+select credential, until from revocations
+where until > $1 and credential > $2
+order by credential limit 1000
+"""
+
+IS_REVOKED = "select credential from revocations where credential = $1 and until > $2"

@@ -1,0 +1,77 @@
+"""The exact cache: the same ask of the same owner gets the same answer."""
+
+from __future__ import annotations
+
+import hmac
+from hashlib import sha256
+
+import msgspec
+from msgspec import Struct
+
+from penstock.cache.generations import Generations
+from penstock.ports import Clock, Store
+from penstock.wire.chat import Usage
+
+
+class Entry(Struct, array_like=True):
+    """A kept answer with the request it answers, which is compared on a hit."""
+
+    request: bytes
+    data: bytes
+    target: str
+    provider: str
+    model: str
+    usage: Usage
+    kept_at: float
+
+
+class Key(Struct, frozen=True):
+    """Where an answer is kept: `name` in the store, `request` for the comparison."""
+
+    name: str
+    request: bytes
+    kind: str
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decoder = msgspec.msgpack.Decoder(Entry)
+
+
+class Exact:
+    """Keeps answers in a `Store` under an HMAC of partition, model, every parameter and the generations."""
+
+    def __init__(self, store: Store, clock: Clock, secret: bytes, generations: Generations, max_bytes: int) -> None:
+        self._store = store
+        self._clock = clock
+        self._secret = secret
+        self._generations = generations
+        self._max_bytes = max_bytes
+
+    async def key(self, kind: str, partition: str, owner: str, model: str, route: str, request: bytes) -> Key:
+        """The key of a request: `partition` says who may have the answer, the rest what was asked of whom."""
+        await self._generations.fresh()
+        number = self._generations.of(kind, owner, model, route)
+        head = b"\0".join((kind.encode(), partition.encode(), route.encode(), model.encode(), number))
+        # The head's length keeps two requests from running together alike.
+        message = len(head).to_bytes(4, "big") + head + request
+        name = f"{kind}:{hmac.digest(self._secret, message, sha256).hex()}"
+        single = self._generations.key(name)
+        return Key(f"{name}.{single}" if single else name, request, kind)
+
+    async def find(self, key: Key) -> Entry | None:
+        """The kept answer, if it is this request's."""
+        found = await self._store.get(key.name)
+        if found is None:
+            return None
+        try:
+            entry = _decoder.decode(found)
+        except msgspec.DecodeError:
+            await self._store.delete(key.name)
+            return None
+        return entry if entry.request == key.request else None
+
+    async def keep(self, key: Key, entry: Entry, ttl: float) -> None:
+        """Keeps an answer for `ttl` seconds, unless it is larger than an entry may be."""
+        data = _encode(entry)
+        if len(data) <= self._max_bytes:
+            await self._store.put(key.name, data, ttl)

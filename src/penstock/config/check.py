@@ -1,0 +1,182 @@
+"""What a type cannot say: whether the parts of a configuration fit each other and the world."""
+
+from __future__ import annotations
+
+import difflib
+import ipaddress
+import re
+from collections.abc import Iterable
+from urllib.parse import SplitResult, urlsplit
+
+from penstock.config.catalog import join
+from penstock.config.values import Config, Issuer, Provider, Route, Target, Verb
+from penstock.errors import Misconfigured
+
+SECRET_BYTES = 32
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+_BY_HTTP = frozenset({"openai", "anthropic", "workers_ai"})
+_KEYED = frozenset({"anthropic", "workers_ai"})
+
+
+def check_values(config: Config) -> None:
+    """Each section by itself, as a file can be judged before defaults are filled in; raises Misconfigured."""
+    _check_server(config)
+    for at, issuer in enumerate(config.auth.issuers):
+        _check_issuer(issuer, f"auth.issuers[{at}]")
+    for at, origin in enumerate(config.cors.origins):
+        _check_origin(origin, f"cors.origins[{at}]")
+    for section, names in (("providers", config.providers), ("tiers", config.tiers)):
+        for name in names:
+            _check_name(name, section)
+
+
+def check_whole(config: Config) -> None:
+    """Everything, once defaults are filled in: every reference has an end of the right kind; raises Misconfigured."""
+    check_values(config)
+    for name, provider in config.providers.items():
+        _check_provider(provider, join("providers", name))
+    for at, target in enumerate(config.targets):
+        _check_target(config, target, at)
+    _check_unique(config.targets)
+    for name, route in config.routes.items():
+        _check_route(config, route, join("routes", name))
+    for alias, end in config.aliases.items():
+        if end not in config.routes:
+            _end(config, end, join("aliases", alias), routes=config.routes)
+
+
+def _check_server(config: Config) -> None:
+    if not config.server.host.strip():
+        raise Misconfigured("server.host is empty; write 127.0.0.1, or 0.0.0.0 for every interface")
+    if not config.data.strip():
+        raise Misconfigured("data is empty; name the directory the gateway may write to")
+    for at, network in enumerate(config.server.trusted_proxies):
+        try:
+            ipaddress.ip_network(network, strict=False)
+        except ValueError as error:
+            path = f"server.trusted_proxies[{at}]"
+            raise Misconfigured(
+                f"{path} is no address or network; write it as 10.0.0.0/8"
+            ) from error
+
+
+def _check_issuer(issuer: Issuer, path: str) -> None:
+    if issuer.mode == "hs256":
+        if len(issuer.secret.encode()) < SECRET_BYTES:
+            raise Misconfigured(
+                f"{path}.secret is shorter than {SECRET_BYTES} bytes; make one by `openssl rand -hex 32`"
+            )
+        return
+    for name in ("issuer", "audience"):
+        if not getattr(issuer, name):
+            raise Misconfigured(f"{path}.{name} is empty; a jwks issuer needs it")
+    if not issuer.algorithms:
+        raise Misconfigured(f"{path}.algorithms is empty; name RS256, ES256 or EdDSA")
+    url = _url(issuer.jwks_url)
+    if url is None or not (url.scheme == "https" or _is_here(url.hostname or "")):
+        raise Misconfigured(f"{path}.jwks_url is no https address; write it as https://host/path")
+
+
+def _check_origin(origin: str, path: str) -> None:
+    if "*" in origin:
+        raise Misconfigured(
+            f"{path} has a `*`; credentials are allowed, so name each origin in full"
+        )
+    url = _url(origin)
+    if url is None or url.path or url.query or url.fragment or "@" in url.netloc:
+        raise Misconfigured(f"{path} is no origin; write it as https://host or http://host:3000")
+
+
+def _check_name(name: str, section: str) -> None:
+    if not _NAME.fullmatch(name):
+        raise Misconfigured(
+            f"{join(section, name)} is no name; use letters, digits, dot, dash and underscore"
+        )
+
+
+def _check_provider(provider: Provider, path: str) -> None:
+    if provider.kind in _BY_HTTP and _url(provider.base_url) is None:
+        raise Misconfigured(
+            f"{path}.base_url is no http or https address; write it as https://host/v1"
+        )
+    if provider.kind in _KEYED and not provider.api_key:
+        raise Misconfigured(
+            f"{path}.api_key is empty; kind {provider.kind} needs one, best written ${{VAR}}"
+        )
+    if provider.kind == "workers_ai" and not provider.account:
+        raise Misconfigured(f"{path}.account is empty; name the Cloudflare account's id")
+    if provider.kind == "local" and not provider.path:
+        raise Misconfigured(f"{path}.path is empty; name the directory of the model")
+
+
+def _check_target(config: Config, target: Target, at: int) -> None:
+    path = f"targets[{at}]"
+    if target.provider not in config.providers:
+        raise Misconfigured(
+            f"{path}.provider names no provider{_like(target.provider, config.providers)}"
+        )
+    if not target.model:
+        raise Misconfigured(f"{path}.model is empty; name the model as the provider calls it")
+    kind = config.providers[target.provider].kind
+    if target.verb == "chat" and kind in {"local", "hashed"}:
+        raise Misconfigured(f'{path} is for chat, and kind {kind} only embeds; set verb = "embed"')
+    if target.verb == "embed" and kind == "anthropic":
+        raise Misconfigured(f"{path} is for embed, and kind anthropic only chats; remove it")
+
+
+def _check_unique(targets: Iterable[Target]) -> None:
+    seen: set[str] = set()
+    for at, target in enumerate(targets):
+        if target.name in seen:
+            raise Misconfigured(f"targets[{at}] names {target.name} again; remove one of the two")
+        seen.add(target.name)
+
+
+def _check_route(config: Config, route: Route, path: str) -> None:
+    if route.policy == "fixed":
+        if not route.targets:
+            raise Misconfigured(f"{path}.targets is empty; name at least one target")
+        for at, name in enumerate(route.targets):
+            _end(config, name, f"{path}.targets[{at}]", verb=route.verb)
+        return
+    if route.verb != "chat":
+        raise Misconfigured(f"{path}.policy heuristic reads messages; for {route.verb} set fixed")
+    for step in ("simple", "medium", "strong"):
+        name = getattr(route, step)
+        if not name:
+            raise Misconfigured(f"{path}.{step} is empty; policy heuristic needs a target there")
+        _end(config, name, f"{path}.{step}", verb=route.verb)
+
+
+def _end(
+    config: Config, name: str, path: str, *, verb: Verb | None = None, routes: Iterable[str] = ()
+) -> None:
+    """The target of that name exists and does what is asked of it."""
+    found = {target.name: target.verb for target in config.targets}
+    if name not in found:
+        raise Misconfigured(f"{path} names no target{_like(name, [*found, *routes])}")
+    if verb and found[name] != verb:
+        raise Misconfigured(
+            f"{path} names {name}, which is for {found[name]}; name a target for {verb}"
+        )
+
+
+def _like(name: str, known: Iterable[str]) -> str:
+    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.0)
+    return f"; the nearest is {close[0]}" if close else "; there is none yet, add it"
+
+
+def _url(text: str) -> SplitResult | None:
+    """Its parts, None where it is no whole http(s) address."""
+    try:
+        url = urlsplit(text)
+        _ = url.port  # raises where it is no number
+    except ValueError:
+        return None
+    plain = text.isprintable() and " " not in text
+    return url if plain and url.scheme in {"http", "https"} and url.hostname else None
+
+
+def _is_here(host: str) -> bool:
+    return host in {"localhost", "127.0.0.1", "::1"}

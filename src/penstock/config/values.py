@@ -1,0 +1,250 @@
+"""The whole configuration as frozen values. The docstring of a setting is its meaning in the reference and the schema."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct, field
+
+Kind = Literal["openai", "anthropic", "workers_ai", "sandbox", "local", "hashed"]
+Verb = Literal["chat", "embed"]
+Scale = Literal["tier", "none"]
+
+Port = Annotated[int, Meta(ge=0, le=65535)]
+Positive = Annotated[int, Meta(gt=0)]
+Count = Annotated[int, Meta(ge=0)]
+Seconds = Annotated[float, Meta(gt=0)]
+Patience = Annotated[float, Meta(ge=0)]
+
+
+class Server(Struct, frozen=True, forbid_unknown_fields=True):
+    """Where and how the gateway listens."""
+
+    host: str = "127.0.0.1"
+    """Address to listen on."""
+    port: Port = 8787
+    """Port to listen on; 0 takes any free one."""
+    trusted_proxies: tuple[str, ...] = ()
+    """Addresses or networks whose X-Forwarded-For and CF-Connecting-IP are believed."""
+    max_body_bytes: Positive = 10_000_000
+    """Largest request body taken; a larger one is refused with 413."""
+    access_log: bool = True
+    """One JSON line a request on standard output; never bodies or credentials."""
+    docs: bool = True
+    """Whether `/docs` and `/openapi.json` are served."""
+
+
+class Issuer(Struct, frozen=True, forbid_unknown_fields=True):
+    """Who signs tokens. `hs256` holds one shared secret; `jwks` fetches public keys."""
+
+    mode: Literal["hs256", "jwks"] = "hs256"
+    """How its signatures are checked."""
+    issuer: str = ""
+    """The `iss` its tokens must carry; required for jwks, not checked where empty."""
+    audience: str = ""
+    """The `aud` its tokens must carry; required for jwks, not checked where empty."""
+    secret: str = ""
+    """The shared secret of an hs256 issuer, at least 32 bytes."""
+    jwks_url: str = ""
+    """Where a jwks issuer publishes its public keys, by https (plain http on this machine only)."""
+    algorithms: tuple[Literal["RS256", "ES256", "EdDSA"], ...] = ("RS256", "ES256", "EdDSA")
+    """Algorithms believed of a jwks issuer."""
+
+
+class Auth(Struct, frozen=True, forbid_unknown_fields=True):
+    """How callers are identified; with no issuer, a development one is made on first run."""
+
+    issuers: tuple[Issuer, ...] = ()
+    """Issuers whose tokens are taken; empty: `JWT_SECRET`, else a development issuer."""
+    admin_roles: tuple[str, ...] = ("admin",)
+    """Values of the `role` claim that add the scope `admin`."""
+    leeway_seconds: Count = 60
+    """How far clocks may differ when `exp` and `nbf` are checked."""
+
+
+class Cors(Struct, frozen=True, forbid_unknown_fields=True):
+    """Which web pages may call the gateway."""
+
+    origins: tuple[str, ...] = ("http://localhost:3000",)
+    """Origins allowed, with credentials; so never `*`."""
+
+
+class Tier(Struct, frozen=True, forbid_unknown_fields=True):
+    """What a tier may do."""
+
+    requests_per_hour: Positive = 100
+    """All AI and RAG requests of a caller together."""
+    scale: Positive = 1
+    """Multiplies the endpoint limits that scale with the tier."""
+    embedding_batch: Positive = 10
+    """Texts in one call of `/api/ai/embeddings`."""
+    tokens_per_minute: Count = 0
+    """Tokens of a caller a minute; 0 = no token rate."""
+
+
+class Limit(Struct, frozen=True, forbid_unknown_fields=True):
+    """One endpoint's rate, a table or short as `"100/h"`, `"10/15min"`."""
+
+    requests: Positive
+    """Requests admitted in any `window`, for the free tier."""
+    window: Positive = 3600
+    """Seconds."""
+    scale: Scale = "tier"
+    """Whether the tier's `scale` multiplies it."""
+
+
+class Provider(Struct, frozen=True, forbid_unknown_fields=True):
+    """Where models are reached."""
+
+    kind: Kind
+    """The API it speaks; `openai` is any compatible one."""
+    base_url: str = ""
+    """Root of its API; empty: the vendor's own."""
+    api_key: str = ""
+    """Its key or token, best written `${VAR}`."""
+    account: str = ""
+    """The account's id (workers_ai)."""
+    path: str = ""
+    """Directory of a model on this machine (local)."""
+    any_model: bool = False
+    """Whether `NAME/whatever` is a target though no such target is configured."""
+    on_disconnect: Literal["cancel", "drain", "none"] = "cancel"
+    """When the caller leaves: cancel the call and estimate, read on for the usage, or let it be."""
+    drain_seconds: Patience = 60.0
+    """How long `drain` reads on."""
+    idempotent: bool = False
+    """Whether a call of unknown outcome may be repeated without a second charge."""
+    max_batch: Positive = 2048
+    """Texts in one embeddings call."""
+    free_neurons_per_day: Count = 0
+    """Neurons a UTC day that cost nothing (workers_ai)."""
+
+
+class Target(Struct, frozen=True, forbid_unknown_fields=True):
+    """One model at one provider; its name is `PROVIDER/MODEL`."""
+
+    provider: str
+    """Name of the provider."""
+    model: str
+    """The model as the provider calls it."""
+    verb: Verb = "chat"
+    """What it does."""
+    stands_for: str = ""
+    """The `kind/model` whose price it carries, where that is not its own (sandbox)."""
+    context: Positive = 128_000
+    """Tokens of input and output it can hold."""
+    default_max_output: Positive = 4096
+    """Output cap sent under a money budget when the caller names none."""
+    image_tokens: Positive = 2_000
+    """The most input tokens one image can be."""
+    tools: bool = True
+    """Whether it takes tools."""
+    images: bool = True
+    """Whether it takes images."""
+    dimension: Count = 0
+    """Length of its vectors (embed); 0 = as they come."""
+
+    @property
+    def name(self) -> str:
+        return f"{self.provider}/{self.model}"
+
+
+class RouteCache(Struct, frozen=True, forbid_unknown_fields=True):
+    """How answers of a route are kept; `shared` lets every caller have every answer, by the operator's explicit choice."""
+
+    ttl: Patience = 3600
+    """Seconds an answer is kept; a route of verb embed keeps them for 7 days unless told."""
+    shared: bool = False
+    """Whether callers share answers."""
+    enabled: bool = True
+    """Whether answers are kept at all."""
+
+
+class TimeoutSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """How long each phase of a call may take, in seconds."""
+
+    connect: Seconds = 5.0
+    """To reach the target."""
+    first_byte: Seconds = 60.0
+    """From the request's end to the first byte of the reply."""
+    idle: Seconds = 30.0
+    """Between two pieces of the reply."""
+    total: Seconds = 600.0
+    """From start to end."""
+
+
+class Route(Struct, frozen=True, forbid_unknown_fields=True):
+    """A named choice of targets: what a caller's `model` may say beside a target's own name."""
+
+    verb: Verb = "chat"
+    """What its targets do."""
+    policy: Literal["fixed", "heuristic"] = "fixed"
+    """How a target is chosen: in order of preference, or by the complexity of the last message."""
+    targets: tuple[str, ...] = ()
+    """In order of preference (policy `fixed`)."""
+    simple: str = ""
+    """Target of simple messages (policy `heuristic`)."""
+    medium: str = ""
+    """Target of middling messages (policy `heuristic`)."""
+    strong: str = ""
+    """Target of complex messages (policy `heuristic`)."""
+    auth: Literal["required", "optional"] = "required"
+    """With `optional`, a missing or bad token makes an anonymous caller."""
+    cache: RouteCache = RouteCache()
+    """How its answers are kept."""
+    timeouts: TimeoutSettings = TimeoutSettings()
+    """Its time-outs."""
+    attempts: Positive = 3
+    """Most tries of one request, over all its targets."""
+
+
+class Cache(Struct, frozen=True, forbid_unknown_fields=True):
+    """Where answers are kept."""
+
+    max_bytes: Positive = 64 << 20
+    """Held in memory; ten times that on disk."""
+    max_entry_bytes: Positive = 1 << 20
+    """Largest answer kept."""
+
+
+class Config(Struct, frozen=True, forbid_unknown_fields=True):
+    """Everything; see docs/reference/configuration.md."""
+
+    platform: Literal["embedded", "memory"] = "embedded"
+    """Where state lives: SQLite in `data`, or memory that is gone at the end."""
+    data: str = "./.penstock"
+    """Directory of everything the gateway keeps; `PENSTOCK_DATA` overrides the default."""
+    durability: Literal["process", "power"] = "process"
+    """What a hold survives before its call is sent: a killed process, or a power cut."""
+    server: Server = Server()
+    """Where and how the gateway listens."""
+    auth: Auth = Auth()
+    """How callers are identified."""
+    cors: Cors = Cors()
+    """Which web pages may call the gateway."""
+    tiers: dict[str, Tier] = field(default_factory=dict)
+    """What each tier may do, laid over the default tiers."""
+    limits: dict[str, Limit] = field(default_factory=dict)
+    """Rates of chat, rag, other, register and login, laid over the default limits."""
+    providers: dict[str, Provider] = field(default_factory=dict)
+    """Where models are reached, by name; none: those the environment names, else the sandbox."""
+    targets: tuple[Target, ...] = ()
+    """Models; a provider without any gets those of its kind in the price table."""
+    routes: dict[str, Route] = field(default_factory=dict)
+    """Choices of targets, by name; `auto` and `embed` are filled where they are not given."""
+    aliases: dict[str, str] = field(default_factory=dict)
+    """Old or short model names → a target or a route."""
+    cache: Cache = Cache()
+    """Where answers are kept."""
+
+
+class KnownModel(Struct, frozen=True):
+    """A model of the price table, as far as a default target needs it."""
+
+    model: str
+    verb: Verb = "chat"
+    context: int = 128_000
+    max_output: int = 4096
+    dimension: int = 0
+    tools: bool = True
+    images: bool = True

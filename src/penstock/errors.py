@@ -1,0 +1,230 @@
+"""Everything the gateway can refuse or fail with.
+
+Error                          status  code                     what a caller should do
+├── Refused                                                     do not retry unchanged
+│   ├── BadRequest             400     invalid_request          fix the body
+│   ├── Unauthorized           401     invalid_api_key          send a valid credential
+│   ├── Forbidden              403     insufficient_scope       ask for the scope
+│   ├── NotFound               404     not_found
+│   │   └── ModelNotFound      404     model_not_found          name a configured target or route
+│   ├── NotAllowed             405     method_not_allowed
+│   ├── TooLarge               413     body_too_large           send less
+│   ├── HeaderTooLarge         431     header_too_large         send a shorter credential
+│   ├── RateLimited            429     rate_limit_exceeded      wait `retry_after`
+│   └── OutOfBudget            429     insufficient_quota       raise the budget
+├── Failed                     502     upstream_failed          may be retried
+│   ├── NotSent                502     upstream_unreachable     nothing left this machine
+│   ├── Broken                 502     upstream_broken          sent, outcome unknown
+│   ├── Stalled                504     upstream_timeout         a time-out named by its phase
+│   └── Cut                    502     upstream_too_large       the reply passed its cap
+├── Unavailable                503     service_unavailable      a store is down or nothing is configured
+└── Misconfigured              (start-up) what is wrong in which setting, and the mend
+
+Two more never leave the process: `Conflict`, a violated named constraint of `Tables`, and `Missing`, an
+optional dependency that is not installed.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+Processed = Literal["yes", "no", "unknown"]
+
+
+class Error(Exception):
+    """The gateway failed in a way it did not foresee."""
+
+    status = 500
+    code = "internal_error"
+    type = "server_error"
+    text = "Internal Server Error"
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        code: str = "",
+        text: str = "",
+        param: str | None = None,
+        headers: tuple[tuple[str, str], ...] = (),
+        **extra: Any,
+    ) -> None:
+        self.message = message or (type(self).__doc__ or "").strip().split("\n")[0]
+        super().__init__(self.message)
+        self.code = code or type(self).code
+        self.text = text or type(self).text
+        self.param = param
+        self.headers = headers
+        self.extra = extra
+
+
+class Refused(Error):
+    """The request was understood and turned down."""
+
+    status = 400
+    type = "invalid_request_error"
+
+
+class BadRequest(Refused):
+    """The request is not valid."""
+
+    code = "invalid_request"
+    text = "Bad Request"
+
+
+class Unauthorized(Refused):
+    """No valid credential was sent."""
+
+    status = 401
+    code = "invalid_api_key"
+    type = "authentication_error"
+    text = "Unauthorized"
+
+
+class Forbidden(Refused):
+    """The credential lacks the scope for this."""
+
+    status = 403
+    code = "insufficient_scope"
+    type = "permission_error"
+    text = "Forbidden"
+
+
+class NotFound(Refused):
+    """There is nothing here."""
+
+    status = 404
+    code = "not_found"
+    text = "Not Found"
+
+
+class ModelNotFound(NotFound):
+    """The model is neither a configured target nor a route."""
+
+    code = "model_not_found"
+
+
+class NotAllowed(Refused):
+    """This path does not take that method."""
+
+    status = 405
+    code = "method_not_allowed"
+    text = "Method Not Allowed"
+
+
+class TooLarge(Refused):
+    """The request body is larger than this server takes."""
+
+    status = 413
+    code = "body_too_large"
+    text = "Payload Too Large"
+
+
+class HeaderTooLarge(Refused):
+    """A header is larger than this server takes."""
+
+    status = 431
+    code = "header_too_large"
+    text = "Request Header Fields Too Large"
+
+
+class RateLimited(Refused):
+    """Too many requests: wait as long as retry-after says."""
+
+    status = 429
+    code = "rate_limit_exceeded"
+    type = "rate_limit_error"
+    text = "Rate limit exceeded"
+
+
+class OutOfBudget(Refused):
+    """The budget for this caller is used up."""
+
+    status = 429
+    code = "insufficient_quota"
+    type = "insufficient_quota"
+    text = "Daily quota exceeded"
+
+
+class Failed(Error):
+    """The target did not answer this request.
+
+    `processed` says whether the target may have done (and billed) the work; `upstream_status` is its HTTP
+    status, 0 where there was none; `retry_after` is in seconds; `retryable` where another target may do better.
+    """
+
+    status = 502
+    code = "upstream_failed"
+    text = "Backend error"
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        processed: Processed = "unknown",
+        upstream_status: int = 0,
+        retry_after: float | None = None,
+        retryable: bool = True,
+        **more: Any,
+    ) -> None:
+        super().__init__(message, **more)
+        self.processed = processed
+        self.upstream_status = upstream_status
+        self.retry_after = retry_after
+        self.retryable = retryable
+
+
+class NotSent(Failed):
+    """The target could not be reached; nothing was sent."""
+
+    code = "upstream_unreachable"
+
+    def __init__(self, message: str = "", **more: Any) -> None:
+        super().__init__(message, processed="no", **more)
+
+
+class Broken(Failed):
+    """The connection to the target broke after the request was sent."""
+
+    code = "upstream_broken"
+
+
+class Stalled(Failed):
+    """The target took longer than its time-out."""
+
+    status = 504
+    code = "upstream_timeout"
+
+
+class Cut(Failed):
+    """The target's reply was larger than its cap."""
+
+    code = "upstream_too_large"
+
+
+class Unavailable(Error):
+    """A store this needs is out of reach, or nothing is configured for it."""
+
+    status = 503
+    code = "service_unavailable"
+    text = "Service unavailable"
+
+
+class Misconfigured(Error):
+    """The configuration cannot be used; the message names the setting and the mend."""
+
+    code = "misconfigured"
+
+
+class Missing(Error):
+    """An optional part is not installed; the message names the command that installs it."""
+
+    code = "not_installed"
+
+
+class Conflict(Error):
+    """A named constraint was violated and nothing was written."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"constraint {name} violated")
+        self.name = name

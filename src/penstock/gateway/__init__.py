@@ -1,0 +1,163 @@
+"""The gateway: a function from Request to Response, given a platform."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from penstock.auth import caller as callers
+from penstock.auth.caller import Caller, require
+from penstock.auth.identify import Identity
+from penstock.cache.exact import Exact
+from penstock.cache.generations import Generations
+from penstock.config import Config
+from penstock.errors import BadRequest, Error, NotAllowed, NotFound, Unauthorized
+from penstock.gateway import reply
+from penstock.gateway.cors import Cors
+from penstock.gateway.counters import Counters
+from penstock.gateway.exchange import Exchange
+from penstock.gateway.kept import Kept
+from penstock.gateway.limiting import Limits
+from penstock.gateway.names import Names
+from penstock.gateway.routes import Endpoint, find
+from penstock.ledger import days
+from penstock.ledger.journal import Journal
+from penstock.limits.rates import Rates
+from penstock.ports import Platform
+from penstock.prices import Price, lookup
+from penstock.routing.routes import Routes
+from penstock.upstream.send import Upstream
+from penstock.wire.http import Request, Response
+
+NOBODY = Caller(sub="", tenant="", scopes=frozenset())
+Report = Callable[[str, BaseException], None]
+"""Told the request id and an error nobody foresaw; it must not write the error's text to where callers see it."""
+
+
+@dataclass(slots=True)
+class Gateway:
+    """Everything a request needs, built once; calling it serves one request."""
+
+    config: Config
+    platform: Platform
+    identity: Identity
+    limits: Limits
+    names: Names
+    generations: Generations
+    exact: Exact
+    kept: Kept
+    upstream: Upstream
+    journal: Journal
+    cors: Cors
+    report: Report
+    counters: Counters = field(default_factory=Counters)
+    edge: str = "unknown"
+    started_at: float = 0.0
+    draining: bool = False
+
+    async def __call__(self, request: Request) -> Response:
+        """Serves one request; refusals and failures come back as replies, never as exceptions."""
+        preflight = self.cors.preflight(request)
+        if preflight is not None:
+            return preflight
+        methods = find(request.path)
+        endpoint = None if methods is None else methods.get("GET" if request.method == "HEAD" else request.method)
+        exchange = Exchange(
+            self.platform.ids.new("req_"), request, endpoint or _NOTHING, self.platform.clock.tick(),
+            self.config.server.max_body_bytes, NOBODY,
+        )  # fmt: skip
+        try:
+            if endpoint is None:
+                raise _nothing(request, tuple(methods or ()))
+            await self._enter(exchange, endpoint)
+            response = await endpoint.handler(self, exchange)
+        except Error as error:
+            response = self._refuse(exchange, error)
+        except Exception as error:  # noqa: BLE001: the last line of defence; nothing of it reaches the caller
+            self.report(exchange.id, error)
+            response = self._refuse(exchange, Error())
+        return self._finish(exchange, response)
+
+    async def _enter(self, exchange: Exchange, endpoint: Endpoint) -> None:
+        """Who asks, whether they may, and one more of their rate: before anything is read of the body."""
+        if endpoint.auth == "none":
+            return
+        optional = endpoint.auth == "routed" and self.names.routes.any_optional
+        caller = exchange.caller = await self.identity.identify(exchange.request, optional)
+        try:
+            took = await self.limits.rates.admit(caller, endpoint.limit)
+        except Unauthorized as revoked:
+            self.identity.forget(caller.credential)
+            if not optional:
+                raise
+            caller = exchange.caller = callers.anonymous(caller.address, revoked)
+            took = await self.limits.rates.admit(caller, endpoint.limit)
+        exchange.standings = took.standings
+        if endpoint.scope:
+            require(caller, endpoint.scope)
+
+    def _refuse(self, exchange: Exchange, error: Error) -> Response:
+        exchange.standings = exchange.standings or error.extra.get("standings", ())
+        exchange.notes["error"] = error.code
+        return reply.error(error, exchange.request.path, exchange.endpoint.failed)
+
+    def _finish(self, exchange: Exchange, response: Response) -> Response:
+        request = exchange.request
+        headers = [*response.headers, *reply.common(exchange, self.platform.clock.now())]
+        headers += self.cors.headers(request)
+        response.headers = headers
+        known = exchange.endpoint is not _NOTHING
+        path = _label(request.path) if known else "other"
+        self.counters.request(path, request.method if known else "other", response.status)
+        exchange.notes.update(id=exchange.id, caller=exchange.caller.hash if exchange.caller is not NOBODY else "")
+        response.notes = exchange.notes
+        return response
+
+
+def build(config: Config, platform: Platform, report: Report, edge: str = "unknown") -> Gateway:
+    """A gateway on a platform; raises Misconfigured."""
+
+    def price_of(kind: str, model: str) -> Price | None:
+        return lookup(kind, model, days.day(int(platform.clock.now() * 1000)))
+
+    generations = Generations(platform.tables, platform.clock)
+    journal = Journal(platform.tables, platform.clock, platform.spawn)
+    most = config.cache.max_entry_bytes
+    exact = Exact(platform.store, platform.clock, platform.secret, generations, most)
+    return Gateway(
+        config=config,
+        platform=platform,
+        identity=Identity(config, platform),
+        limits=Limits(platform, Rates(config, platform.meter)),
+        names=Names(Routes(config, price_of)),
+        generations=generations,
+        exact=exact,
+        kept=Kept(exact, journal, platform.clock, share_flights=platform.shared_loop, max_entry=most),
+        upstream=Upstream(platform.fetch, platform.clock, platform.ids, platform.runner),
+        journal=journal,
+        cors=Cors(config.cors.origins),
+        report=report,
+        edge=edge,
+        started_at=platform.clock.now(),
+    )
+
+
+async def _unreachable(gateway: Gateway, exchange: Exchange) -> Response:
+    raise NotFound
+
+
+_NOTHING = Endpoint(_unreachable, "none")
+
+
+def _nothing(request: Request, methods: tuple[str, ...]) -> Error:
+    if not methods:
+        return NotFound(code="not_found")
+    allowed = ", ".join([*methods, "HEAD"] if "GET" in methods else methods)
+    return NotAllowed(f"This path takes {allowed}.", headers=(("allow", allowed),))
+
+
+def _label(path: str) -> str:
+    return "/v1/models/{id}" if path.startswith("/v1/models/") else path
+
+
+__all__ = ["BadRequest", "Gateway", "build"]

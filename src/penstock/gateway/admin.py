@@ -1,0 +1,38 @@
+"""What only an admin sees: counters and the cache."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl
+
+from penstock.errors import BadRequest
+from penstock.gateway.exchange import Exchange
+from penstock.ledger import reports
+from penstock.wire.http import JSON, Response
+from penstock.wire.json import encode
+
+if TYPE_CHECKING:
+    from penstock.gateway import Gateway
+
+TEXT = ("content-type", "text/plain; version=0.0.4; charset=utf-8")
+
+
+async def metrics(gateway: Gateway, exchange: Exchange) -> Response:
+    """Counters in Prometheus' text form."""
+    return Response(200, [TEXT], gateway.counters.text().encode())
+
+
+async def cache_stats(gateway: Gateway, exchange: Exchange) -> Response:
+    """Hits and misses of each kind."""
+    await gateway.journal.flush()
+    counts = await reports.cache_counts(gateway.platform.tables)
+    return Response(200, [JSON], encode({"kinds": counts}))
+
+
+async def cache_purge(gateway: Gateway, exchange: Exchange) -> Response:
+    """Purges by kind, key, owner, model or route, all that are named; everything where none is."""
+    wanted = parse_qsl(exchange.request.query, keep_blank_values=True, max_num_fields=20)
+    if any(not value for _, value in wanted) or len(dict(wanted)) != len(wanted):
+        raise BadRequest("Each name is given once, with a value.", code="invalid_field")
+    await gateway.generations.purge(dict(wanted))
+    return Response(200, [JSON], encode({"purged": dict(wanted) or "all"}))

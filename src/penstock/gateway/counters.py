@@ -1,0 +1,26 @@
+"""Counters since start, with bounded labels."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+MOST = 1_000
+
+
+class Counters:
+    """Requests by path, method and status; a path outside the table is `other`."""
+
+    def __init__(self) -> None:
+        self._requests: Counter[tuple[str, str, int]] = Counter()
+
+    def request(self, path: str, method: str, status: int) -> None:
+        key = (path, method, status)
+        if key in self._requests or len(self._requests) < MOST:
+            self._requests[key] += 1
+
+    def text(self) -> str:
+        """Prometheus' text form."""
+        lines = ["# HELP penstock_requests_total Requests answered.", "# TYPE penstock_requests_total counter"]
+        for (path, method, status), count in sorted(self._requests.items()):
+            lines.append(f'penstock_requests_total{{path="{path}",method="{method}",status="{status}"}} {count}')
+        return "\n".join(lines) + "\n"

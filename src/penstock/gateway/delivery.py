@@ -1,0 +1,260 @@
+"""The one loop that carries an answer out, and owns what must end with it: flight, hold, decision record."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING
+
+from penstock.cache.exact import Entry, Key
+from penstock.cache.flights import Flight
+from penstock.errors import Error, Failed, Unavailable
+from penstock.gateway import reply
+from penstock.gateway.exchange import Exchange
+from penstock.gateway.faces import Face, Told
+from penstock.ledger import book
+from penstock.ledger.decisions import Decision, row
+from penstock.limits.hold import Hold
+from penstock.ports import Statement
+from penstock.routing.policies import Choice, fitting
+from penstock.routing.routes import Way
+from penstock.upstream.answer import Answer, unfinished
+from penstock.wire import completion, sse
+from penstock.wire.chat import Ask, Event, Usage
+from penstock.wire.http import JSON, Response
+
+if TYPE_CHECKING:
+    from penstock.gateway import Gateway
+
+
+class Delivery:
+    """One caller's answer, as a stream of bytes or whole. `aclose` is idempotent and runs whether it was read or not."""
+
+    def __init__(self, gateway: Gateway, exchange: Exchange, ask: Ask, face: Face) -> None:
+        self.gateway = gateway
+        self.exchange = exchange
+        self.ask = ask
+        self.face = face
+        self.way: Way | None = None
+        self.key: Key | None = None
+        self.cache = "bypass"
+        self.flight: Flight | None = None
+        self.leads = False
+        self.hold: Hold | None = None
+        self.answer: Answer | None = None
+        self.failure: Error | None = None
+        self.told = Told()
+        self.decision = Decision(exchange.id, "chat", exchange.caller.hash, exchange.caller.tier, ask.model)
+        self._entry: Entry | None = None
+        self._position = 0
+        self._blocks: list[bytes] = []
+        self._usage_data = b""
+        self._finished = False
+        self._left = False
+        self._closed = False
+
+    def rank(self) -> Choice:
+        """The policy's choice among the targets that can take this ask; raises BadRequest where none can."""
+        assert self.way is not None
+        choice = self.way.policy.rank(self.ask, fitting(self.ask, self.way.offers))
+        self.decision.reason, self.decision.features = choice.reason, choice.features
+        self.decision.ranks = tuple(offer.name for offer in choice.offers)
+        return choice
+
+    def start(self, answer: Answer) -> None:
+        """The target answered: from here on the flight owns it."""
+        self.answer = answer
+        self.told = Told(answer.offer.target.provider, answer.offer.target.model)
+        self.decision.target = answer.offer.name
+        assert self.flight is not None
+        self.flight.start(answer, self._land)
+
+    def hit(self, entry: Entry) -> None:
+        """A kept answer serves this ask; nothing is spent."""
+        self._entry = entry
+        self.told = Told(entry.provider, entry.model, entry.usage, cached=True)
+        self.decision.target = entry.target
+
+    def follow(self, flight: Flight) -> None:
+        """The same ask of the same owner is in the air already: its answer is read along, nothing is spent twice."""
+        self.flight = flight
+        self._left = False
+        offer = flight.source.offer if isinstance(flight.source, Answer) else None
+        if offer is not None:
+            self.told = Told(offer.target.provider, offer.target.model, cached=True)
+            self.decision.target = offer.name
+
+    async def respond(self) -> Response:
+        """The reply: a stream that this delivery carries, or the whole answer, settled."""
+        self._note()
+        headers = [("x-penstock-target", self.decision.target), ("x-penstock-cache", self.cache)]
+        if self.ask.stream:
+            return Response(200, [*sse.HEADERS, *headers], self, self.exchange.notes)
+        data = await self._whole()
+        body = self.face.whole(data, self.told)
+        await self.aclose()
+        clock = self.gateway.platform.clock
+        spent = clock.tick() - self.exchange.started - (self.answer.waited if self.answer else 0.0)
+        headers.append(("x-penstock-cost-nanos", str(self.told.cost_nanos)))
+        headers.append(("x-penstock-overhead-us", str(int(spent * 1e6))))
+        return Response(200, [JSON, *headers], body, self.exchange.notes)
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        while not self._finished:
+            try:
+                data = self._carry(await self._events())
+            except Error as error:
+                self._finished = True
+                data = self._fail(error)
+            if data:
+                return data
+        raise StopAsyncIteration
+
+    async def aclose(self) -> None:
+        """Ends what this delivery owns; cut off by a cancellation, it may simply be called again."""
+        if self._closed:
+            return
+        if self.flight is not None:
+            if not self._left:
+                self._left = True
+                self.flight.leave()
+                if self.leads and not self.flight.started:
+                    self.gateway.kept.withdraw(self)
+            await self.flight.close()
+        if self.leads and self.hold is not None and (self.flight is None or not self.flight.started):
+            await self.hold.close()
+        self._closed = True
+        self._record()
+
+    def problem(self, error: BaseException) -> None:
+        """What went wrong: for the decision record, and for followers where the target is to blame."""
+        if isinstance(error, (Failed, Unavailable)):
+            self.failure = error
+        self.decision.error = error.code if isinstance(error, Error) else "cancelled"
+        self.decision.status = error.status if isinstance(error, Error) else 499
+
+    async def _events(self) -> list[Event]:
+        if self._entry is not None:
+            if self._position:
+                return []
+            self._position = 1
+            return completion.replay(self._entry.data, self._entry.usage)
+        assert self.flight is not None
+        events = list(await self.flight.after(self._position))
+        self._position += len(events)
+        if self.flight.whole and self.ask.stream:
+            return _replayed(events)
+        return events
+
+    def _carry(self, events: list[Event]) -> bytes:
+        """The bytes of some events, ending the stream where they do."""
+        if not events:
+            self._finished = True
+            return self._fail(unfinished())
+        for event in events:
+            if event.usage is not None:
+                self.told.usage = event.usage
+            if event.usage_data:
+                self._usage_data = event.usage_data
+            if self.face.gathers and event.data:
+                self._blocks.append(event.data)
+        data = self.face.pieces(events, self.ask)
+        last = events[-1]
+        if last.end:
+            self._finished = True
+            data += self._fail(last.failure) if last.failure is not None else self._last()
+        return data
+
+    def _last(self) -> bytes:
+        whole = b""
+        if self.face.gathers:
+            whole = self._entry.data if self._entry else completion.assemble(self._blocks, self.told.usage)
+        return self.face.last(whole, self._usage_data, self.told, self.ask)
+
+    def _fail(self, failure: Error) -> bytes:
+        self.problem(failure)
+        return self.face.failed(failure)
+
+    async def _whole(self) -> bytes:
+        """The whole completion, of a kept answer or of all events to the end; raises Failed."""
+        if self._entry is not None:
+            return self._entry.data
+        assert self.flight is not None
+        blocks: list[bytes] = []
+        while True:
+            events = await self.flight.after(self._position)
+            if not events:
+                raise unfinished()
+            self._position += len(events)
+            for event in events:
+                if event.data:
+                    blocks.append(event.data)
+                if event.usage is not None:
+                    self.told.usage = event.usage
+                if event.failure is not None:
+                    raise event.failure
+                if event.end:
+                    return blocks[0] if self.flight.whole else completion.assemble(blocks, self.told.usage)
+
+    async def _land(self, flight: Flight) -> None:
+        """Settles by what was reported, or at the most it can have been; then keeps a complete reply. Runs once a flight."""
+        assert self.hold is not None
+        assert self.answer is not None
+        usage = self.answer.usage
+        if not flight.complete or usage is None:
+            usage = _at_most(usage, self.hold.most)
+        self.told.cost_nanos = await self.hold.settle(usage)
+        self.told.usage = usage
+        await self.gateway.kept.keep(self, flight, usage)
+
+    def _note(self) -> None:
+        self.exchange.notes.update(
+            route=self.way.name if self.way else "", target=self.decision.target, cache=self.cache
+        )
+
+    def _record(self) -> None:
+        decision, exchange = self.decision, self.exchange
+        platform = self.gateway.platform
+        decision.cache = self.cache
+        decision.status = decision.status or 200
+        decision.total_us = int((platform.clock.tick() - exchange.started) * 1e6)
+        if self.way is not None:
+            decision.route, decision.policy, decision.arm = self.way.name, self.way.policy.name, self.way.name
+        if self.key is not None:
+            decision.cache_key = self.key.name
+        if self.answer is not None:
+            decision.attempts = self.answer.attempt
+            decision.upstream_us = int(self.answer.waited * 1e6)
+            decision.price = self.answer.offer.frozen
+        if self.hold is not None:
+            decision.reserved_nanos, decision.cost_nanos = self.hold.reserved, self.hold.amount
+        now = int(platform.clock.now() * 1000)
+        if self.cache == "hit" and not decision.error:
+            self.gateway.journal.add(self._hit_row(now))
+        self.gateway.journal.add(row(decision, now, exchange.caller.owner))
+
+    def _hit_row(self, now: int) -> Statement:
+        what = book.Charged(self.told.provider, self.told.model, self.decision.target)
+        return book.final(self.gateway.limits.account(self), 0, "settled", now, what, self.told.usage, 0, "hit")
+
+
+def _replayed(events: list[Event]) -> list[Event]:
+    if not events or events[0].failure is not None:
+        return events
+    return completion.replay(events[0].data, events[0].usage or Usage())
+
+
+def _at_most(reported: Usage | None, most: Usage) -> Usage:
+    """What an answer can have taken at the most, given what was reported before it broke off."""
+    if reported is None:
+        return most
+    return Usage(
+        reported.input if reported.total_input else most.input,
+        reported.cached_input,
+        reported.cache_write,
+        max(most.output, reported.output),
+        reported.reasoning,
+        estimated=True,
+    )

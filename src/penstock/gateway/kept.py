@@ -1,0 +1,133 @@
+"""Kept answers of chats: who may have which, who leads and who follows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from penstock.cache.exact import Entry, Exact, Key
+from penstock.cache.flights import Flight, Flights
+from penstock.ledger import days
+from penstock.ledger.journal import Journal
+from penstock.ports import Clock
+from penstock.routing.routes import Way
+from penstock.wire import completion
+from penstock.wire.chat import Usage
+
+if TYPE_CHECKING:
+    from penstock.gateway.delivery import Delivery
+
+KIND = "chat"
+
+
+class Kept:
+    """Finds and keeps answers by route settings and the caller's cache-control; counts hits and misses."""
+
+    def __init__(self, exact: Exact, journal: Journal, clock: Clock, *, share_flights: bool, max_entry: int) -> None:
+        self._exact = exact
+        self._journal = journal
+        self._clock = clock
+        self._share = share_flights
+        self._max_entry = max_entry
+        self._flights = Flights()
+
+    async def find(self, delivery: Delivery) -> bool:
+        """Whether a kept answer, or one in the air, serves this ask; otherwise the delivery leads a flight of its own."""
+        assert delivery.way is not None
+        asked = delivery.exchange.cache_control
+        if not delivery.way.settings.cache.enabled or "no-store" in asked:
+            self._lead(delivery, None)
+            return False
+        key = delivery.key = await self._key(delivery, delivery.way)
+        if "no-cache" in asked:
+            self._lead(delivery, None)
+            return False
+        while True:
+            entry = await self._exact.find(key)
+            if entry is not None:
+                delivery.hit(entry)
+                self._count(delivery, hit=True)
+                return True
+            flight = self._flights.find(key.name) if self._share else None
+            if flight is None:
+                break
+            if await self._board(delivery, flight):
+                self._count(delivery, hit=True)
+                return True
+        self._count(delivery, hit=False)
+        self._lead(delivery, key)
+        return False
+
+    async def keep(self, delivery: Delivery, flight: Flight, usage: Usage) -> None:
+        """Keeps a whole reply that ended well; errors, partial, cut and tool-call replies never."""
+        key, way, answer = delivery.key, delivery.way, delivery.answer
+        if key is None:
+            return
+        try:
+            if way is not None and answer is not None and flight.kept and _keepable(flight):
+                blocks = [event.data for event in flight.events if event.data]
+                data = blocks[0] if flight.whole else completion.assemble(blocks, usage)
+                target = answer.offer.target
+                entry = Entry(key.request, data, answer.offer.name, target.provider, target.model, usage, self._clock.now())
+                await self._exact.keep(key, entry, way.settings.cache.ttl)
+        finally:
+            self._flights.drop(key.name, flight)
+
+    def withdraw(self, delivery: Delivery) -> None:
+        """The leader's call came to nothing: followers learn why, or go themselves where it was the leader's own affair."""
+        flight = delivery.flight
+        if flight is None:
+            return
+        if delivery.key is not None:
+            self._flights.drop(delivery.key.name, flight)
+        flight.fail(delivery.failure)
+
+    async def _board(self, delivery: Delivery, flight: Flight) -> bool:
+        """Joins a flight; False where it came to nothing and the asker should look again."""
+        assert delivery.way is not None
+        flight.join()
+        try:
+            async with self._clock.timeout(delivery.way.settings.timeouts.first_byte):
+                departed = await flight.departure()
+        except TimeoutError:
+            # The leader hangs: this one goes itself, and leads whoever comes after.
+            assert delivery.key is not None
+            self._flights.drop(delivery.key.name, flight)
+            departed = False
+        except BaseException:
+            flight.leave()
+            await flight.close()
+            raise
+        if departed:
+            delivery.follow(flight)
+            return True
+        flight.leave()
+        if flight.failure is not None:
+            raise flight.failure
+        return False
+
+    def _lead(self, delivery: Delivery, key: Key | None) -> None:
+        # A refresh keeps its events too, so that a complete reply can be kept.
+        keep = delivery.key is not None
+        delivery.flight = Flight(whole=not delivery.ask.stream, kept=keep, most=self._max_entry)
+        delivery.leads = True
+        if key is not None and self._share:
+            self._flights.lead(key.name, delivery.flight)
+
+    async def _key(self, delivery: Delivery, way: Way) -> Key:
+        caller = delivery.exchange.caller
+        owner = caller.owner
+        partition = f"shared:{way.name}" if way.settings.cache.shared else f"owner:{owner}"
+        return await self._exact.key(KIND, partition, owner, delivery.ask.model, way.name, delivery.ask.canonical)
+
+    def _count(self, delivery: Delivery, *, hit: bool) -> None:
+        delivery.cache = "hit" if hit else "miss"
+        self._journal.count(days.day(int(self._clock.now() * 1000)), KIND, hit=hit)
+
+
+def _keepable(flight: Flight) -> bool:
+    finishes = {event.finish for event in flight.events if event.finish}
+    return (
+        flight.complete
+        and finishes == {"stop"}
+        and not any(event.tools or event.failure for event in flight.events)
+    )

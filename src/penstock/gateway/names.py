@@ -1,0 +1,49 @@
+"""What a caller's `model` and `forceProvider` lead to, for this caller."""
+
+from __future__ import annotations
+
+from penstock.auth.caller import Caller
+from penstock.config import Verb
+from penstock.errors import BadRequest, ModelNotFound
+from penstock.routing.routes import Routes, Way
+from penstock.wire.chat import Ask
+
+
+class Names:
+    """Looks names up and holds anonymous callers to the routes that take them."""
+
+    def __init__(self, routes: Routes) -> None:
+        self.routes = routes
+
+    def way(self, ask: Ask, caller: Caller) -> Way:
+        """Where an ask goes; raises ModelNotFound, BadRequest for an unknown provider, or why the caller is anonymous."""
+        name = ask.model if ask.force_provider is None else self._forced(ask.force_provider, ask.model)
+        return self.named(name, "chat", caller)
+
+    def named(self, name: str, verb: Verb, caller: Caller) -> Way:
+        """The same for a plain name."""
+        if caller.refusal is not None:
+            return self._for_anonymous(name, verb, caller)
+        return self.routes.find(name, verb)
+
+    def _for_anonymous(self, name: str, verb: Verb, caller: Caller) -> Way:
+        # Whoever may not enter is told so, whether the name exists or not.
+        assert caller.refusal is not None
+        try:
+            way = self.routes.find(name, verb)
+        except ModelNotFound as unknown:
+            raise caller.refusal from unknown
+        if way.settings.auth != "optional":
+            raise caller.refusal
+        return way
+
+    def _forced(self, provider: str, model: str) -> str:
+        if not self.routes.provider(provider):
+            raise BadRequest(
+                "'forceProvider' names no configured provider.", code="unknown_provider", param="forceProvider"
+            )
+        if not model:
+            return self.routes.provider_default(provider)
+        if model.startswith(f"{provider}/"):
+            return model
+        return f"{provider}/{model}"

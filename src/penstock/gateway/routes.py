@@ -1,0 +1,96 @@
+"""Path → handler, scope and limit: one dict literal, read at each request by exact match."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from penstock.auth import scopes
+from penstock.gateway import admin, embeddings, faces, meta, usage
+from penstock.gateway.chat import chat
+from penstock.gateway.embeddings import embeddings as embed
+from penstock.gateway.exchange import Exchange
+from penstock.wire.http import Response
+
+if TYPE_CHECKING:
+    from penstock.gateway import Gateway
+
+Handler = Callable[["Gateway", Exchange], Awaitable[Response]]
+Auth = Literal["none", "required", "routed"]
+"""`routed`: the named route decides whether a caller may be anonymous."""
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """What one method of one path does and asks for; `limit` names its rate, None where it is not metered."""
+
+    handler: Handler
+    auth: Auth = "required"
+    scope: str = ""
+    limit: str | None = None
+    failed: str = ""
+    """What a failure of this route is called on `/api/*`."""
+
+
+async def _chat(gateway: Gateway, exchange: Exchange) -> Response:
+    return await chat(gateway, exchange, faces.OPENAI)
+
+
+async def _product_chat(gateway: Gateway, exchange: Exchange) -> Response:
+    return await chat(gateway, exchange, faces.PRODUCT)
+
+
+async def _one_message(gateway: Gateway, exchange: Exchange) -> Response:
+    return await chat(gateway, exchange, faces.ONE_MESSAGE)
+
+
+async def _embed(gateway: Gateway, exchange: Exchange) -> Response:
+    return await embed(gateway, exchange, embeddings.OPENAI)
+
+
+async def _product_embed(gateway: Gateway, exchange: Exchange) -> Response:
+    return await embed(gateway, exchange, embeddings.PRODUCT)
+
+
+_CHAT_FAILED = "Chat completion failed"
+_EMBED_FAILED = "Embedding generation failed"
+_USAGE = Endpoint(usage.own, limit="other")
+
+ROUTES: Mapping[str, Mapping[str, Endpoint]] = {
+    "/v1/chat/completions": {"POST": Endpoint(_chat, "routed", scopes.CHAT, "chat")},
+    "/v1/embeddings": {"POST": Endpoint(_embed, "routed", scopes.EMBED, "embed")},
+    "/v1/models": {"GET": Endpoint(meta.models, limit="other")},
+    "/v1/usage": {"GET": _USAGE},
+    "/api/ai/chat/completions": {
+        "POST": Endpoint(_product_chat, "routed", scopes.CHAT, "chat", _CHAT_FAILED)
+    },
+    "/api/ai/chat": {"POST": Endpoint(_one_message, "routed", scopes.CHAT, "chat", _CHAT_FAILED)},
+    "/api/ai/embeddings": {
+        "POST": Endpoint(_product_embed, "routed", scopes.EMBED, "embed", _EMBED_FAILED)
+    },
+    "/api/usage": {"GET": _USAGE},
+    "/": {"GET": Endpoint(meta.index, "none")},
+    "/health": {"GET": Endpoint(meta.health, "none")},
+    "/livez": {"GET": Endpoint(meta.livez, "none")},
+    "/readyz": {"GET": Endpoint(meta.readyz, "none")},
+    "/openapi.json": {"GET": Endpoint(meta.openapi, "none")},
+    "/docs": {"GET": Endpoint(meta.docs, "none")},
+    "/metrics": {"GET": Endpoint(admin.metrics, scope=scopes.ADMIN)},
+    "/admin/cache": {
+        "GET": Endpoint(admin.cache_stats, scope=scopes.ADMIN),
+        "DELETE": Endpoint(admin.cache_purge, scope=scopes.ADMIN),
+    },
+    "/admin/usage": {"GET": Endpoint(usage.everyone, scope=scopes.ADMIN)},
+}
+
+MODEL = Endpoint(meta.model, limit="other")
+"""GET `/v1/models/{id}`, whose id may hold slashes."""
+
+
+def find(path: str) -> Mapping[str, Endpoint] | None:
+    """The methods of a path by exact match on its decoded form; None where there is nothing."""
+    found = ROUTES.get(path)
+    if found is None and path.startswith("/v1/models/") and len(path) > len("/v1/models/"):
+        return {"GET": MODEL}
+    return found

@@ -1,0 +1,70 @@
+"""Usage reports: a caller's own, or everybody's for an admin."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl
+
+from penstock.errors import BadRequest
+from penstock.gateway.exchange import Exchange
+from penstock.ledger import days, reports
+from penstock.wire.embeddings import dollars
+from penstock.wire.http import JSON, Response
+from penstock.wire.json import encode
+
+if TYPE_CHECKING:
+    from penstock.gateway import Gateway
+
+OWN = ("hour", "day", "model", "service")
+DEFAULT_DAYS = 31
+MOST_DAYS = 366
+
+
+async def own(gateway: Gateway, exchange: Exchange) -> Response:
+    """The caller's own rows and totals."""
+    return await _report(gateway, exchange, exchange.caller.owner, OWN)
+
+
+async def everyone(gateway: Gateway, exchange: Exchange) -> Response:
+    """The same for all; also by user and route."""
+    return await _report(gateway, exchange, None, reports.BY)
+
+
+async def _report(gateway: Gateway, exchange: Exchange, owner: str | None, allowed: tuple[str, ...]) -> Response:
+    since, until, by = _span(exchange, int(gateway.platform.clock.now() * 1000), allowed)
+    await gateway.journal.flush()
+    found = await reports.usage(gateway.platform.tables, owner=owner, since=since, until=until, by=by)
+    body = {"rows": [_dollars(row) for row in found["rows"]], "totals": _dollars(found["totals"])}
+    return Response(200, [JSON, ("cache-control", "no-store")], encode(body))
+
+
+def _span(exchange: Exchange, now: int, allowed: tuple[str, ...]) -> tuple[int, int, str]:
+    query = dict(parse_qsl(exchange.request.query, keep_blank_values=True, max_num_fields=20))
+    unknown = query.keys() - {"from", "to", "by"}
+    if unknown:
+        raise BadRequest("Only from, to and by are taken.", code="invalid_field", param=min(unknown)[:50])
+    by = query.get("by", "day")
+    if by not in allowed:
+        raise BadRequest(f"'by' is one of {', '.join(allowed)}.", code="invalid_field", param="by")
+    until = _instant(query, "to", now + 1)
+    since = _instant(query, "from", until - DEFAULT_DAYS * reports.days_ms())
+    if not 0 <= since < until or until - since > MOST_DAYS * reports.days_ms():
+        raise BadRequest(f"'from' must lie before 'to', by at most {MOST_DAYS} days.", code="invalid_field", param="from")
+    return since, until, by
+
+
+def _instant(query: dict[str, str], name: str, default: int) -> int:
+    if name not in query:
+        return default
+    found = days.parse(query[name])
+    if found is None:
+        raise BadRequest(f"'{name}' must be an ISO 8601 date or instant.", code="invalid_field", param=name)
+    # A bare date as the end means through that day.
+    return found + reports.days_ms() if name == "to" and len(query[name]) == len("2026-01-01") else found
+
+
+def _dollars(row: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in row.items() if name != "cost_nanos"} | {
+        "cost": dollars(row["cost_nanos"]),
+        "costNanos": str(row["cost_nanos"]),
+    }

@@ -1,0 +1,1 @@
+"""The money record: append-only usage rows, the journal of decisions, reports."""

@@ -1,0 +1,33 @@
+"""UTC days and hours of epoch milliseconds, without a clock."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def at(milliseconds: int) -> datetime:
+    """The instant in UTC."""
+    return EPOCH + timedelta(milliseconds=milliseconds)
+
+
+def day(milliseconds: int) -> str:
+    """The UTC day, `2026-11-23`."""
+    return at(milliseconds).strftime("%Y-%m-%d")
+
+
+def iso(milliseconds: int) -> str:
+    """The instant as `2026-11-23T18:50:00.000Z`."""
+    return at(milliseconds).strftime("%Y-%m-%dT%H:%M:%S.") + f"{milliseconds % 1000:03d}Z"
+
+
+def parse(text: str) -> int | None:
+    """Milliseconds of an ISO 8601 date or instant (UTC where it names no zone); None where it is neither."""
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    if found.tzinfo is None:
+        found = found.replace(tzinfo=UTC)
+    return (found - EPOCH) // timedelta(milliseconds=1)

@@ -1,0 +1,85 @@
+"""The ledger's SQL, in the subset that SQLite, D1 and PostgreSQL share."""
+
+from __future__ import annotations
+
+RESERVE = """
+insert into ledger (request_id, attempt, stage, at, lease_until, owner, tenant, sub, key_id, route, service,
+  amount_nanos)
+values ($1, 0, 'reserve', $2, $3, $4, $5, $6, $7, $8, $9, $10)
+"""
+
+DISPATCHED = """
+insert into ledger (request_id, attempt, stage, at, owner, provider, model, target, price)
+values ($1, $2, 'dispatched', $3, $4, $5, $6, $7, $8)
+"""
+
+FINAL = """
+insert into ledger (request_id, attempt, stage, ended, at, owner, tenant, sub, key_id, route, service, provider,
+  model, target, input, cached_input, cache_write, output, reasoning, amount_nanos, cache)
+values ($1, $2, 'final', $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)
+"""
+
+OPEN_ALLOTMENT = """
+insert into allotments (account, day, used) values ($1, $2, 0) on conflict (account, day) do nothing
+"""
+
+FINAL_ALLOTTED = """
+insert into ledger (request_id, attempt, stage, ended, at, owner, tenant, sub, key_id, route, service, provider,
+  model, target, input, cached_input, cache_write, output, reasoning, amount_nanos, cache)
+select $1, cast($2 as bigint), 'final', $3, cast($4 as bigint), $5, $6, $7, $8, $9, $10, $11, $12, $13,
+  cast($14 as bigint), cast($15 as bigint), cast($16 as bigint), cast($17 as bigint), cast($18 as bigint),
+  ((cast($19 as bigint) - case when cast($20 as bigint) - used < cast($19 as bigint)
+      then cast($20 as bigint) - used else cast($19 as bigint) end)
+    * cast($21 as bigint) + 999999) / 1000000, $22
+from allotments where account = $23 and day = $24
+returning amount_nanos
+"""
+
+USE_ALLOTMENT = """
+update allotments
+set used = case when cast($1 as bigint) - used < cast($2 as bigint) then cast($1 as bigint)
+  else used + cast($2 as bigint) end
+where account = $3 and day = $4
+"""
+
+DECISION = "insert into decisions (request_id, at, owner, record) values ($1, $2, $3, $4)"
+
+COUNT_CACHE = """
+insert into cache_counts (day, kind, hits, misses) values ($1, $2, $3, $4)
+on conflict (day, kind) do update
+set hits = cache_counts.hits + excluded.hits, misses = cache_counts.misses + excluded.misses
+"""
+
+EXPLAIN = "select at, owner, record from decisions where request_id = $1"
+
+STEPS = """
+select attempt, stage, ended, at, provider, model, target, input, cached_input, cache_write, output, reasoning,
+  amount_nanos, cache, owner
+from ledger where request_id = $1 order by at, attempt, stage
+"""
+
+_TOTALS = """
+  count(distinct request_id), cast(coalesce(sum(case when cache = 'hit' then 0 else input + cached_input + cache_write + output end), 0) as bigint),
+  cast(coalesce(sum(amount_nanos), 0) as bigint),
+  cast(coalesce(sum(case when cache = 'hit' then 1 else 0 end), 0) as bigint)
+from ledger
+where stage in ('final', 'correction') and ended <> 'released' and at >= $2 and at < $3
+"""
+
+_SPAN = "cast(at / $1 as bigint) * $1"
+
+USAGE = f"""
+select {_SPAN}, service, provider, model, sub, route, {_TOTALS}
+group by {_SPAN}, service, provider, model, sub, route
+order by {_SPAN}, service, provider, model, sub, route limit 100000
+"""
+
+USAGE_OF_OWNER = f"""
+select {_SPAN}, service, provider, model, sub, route, {_TOTALS} and owner = $4
+group by {_SPAN}, service, provider, model, sub, route
+order by {_SPAN}, service, provider, model, sub, route limit 100000
+"""
+
+CACHE_COUNTS = """
+select kind, cast(sum(hits) as bigint), cast(sum(misses) as bigint) from cache_counts group by kind order by kind
+"""

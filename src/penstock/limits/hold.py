@@ -1,0 +1,124 @@
+"""Reserve before the work, settle once after it: a hold is one request's money."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from penstock.errors import Conflict
+from penstock.ledger import book, days
+from penstock.ledger.book import Account, Allotment, Charged
+from penstock.ports import Clock, Lease, Meter, Statement, Tables
+from penstock.prices import NEURON_NANOS, amount_nanos, neurons_micro
+from penstock.routing.offers import Offer
+from penstock.wire.chat import Usage
+
+GRACE_MS = 60_000
+FINAL_EXISTS = "ledger_pkey"
+
+
+class Hold:
+    """What one request may cost, until it is settled, released or estimated: exactly one of them, once.
+
+    Ending it again is safe: the ledger takes one final row a request, so that an ending cut off by a cancellation is
+    simply ended again.
+    """
+
+    __slots__ = ("_clock", "_lease", "_meter", "_recorded", "_tables", "account", "amount", "attempt", "done", "most",
+                 "offer", "reserved", "sent")  # fmt: skip
+
+    def __init__(
+        self, tables: Tables, meter: Meter, clock: Clock, account: Account, reserved: int, lease: Lease | None
+    ) -> None:
+        self._tables = tables
+        self._meter = meter
+        self._clock = clock
+        self._lease = lease
+        self._recorded = 0
+        self.account = account
+        self.reserved = reserved
+        self.offer: Offer | None = None
+        self.attempt = 0
+        self.sent = False
+        self.done = False
+        self.amount = 0
+        self.most = Usage()
+
+    async def open(self, first: Offer, total_seconds: float, also: Sequence[Statement] = ()) -> None:
+        """Writes the reserve and the first attempt's dispatched row at once: they are one step of one request."""
+        now = self._now()
+        lease_until = now + int(total_seconds * 1000) + GRACE_MS
+        await self._tables.batch(
+            *also,
+            book.reserve(self.account, now, lease_until, self.reserved),
+            self._dispatched(1, first, now),
+        )
+        self._recorded = 1
+
+    async def dispatch(self, attempt: int, offer: Offer, most: Usage) -> None:
+        """Before each attempt: from here on it may be billed, at most for `most`."""
+        if attempt > self._recorded:
+            await self._tables.batch(self._dispatched(attempt, offer, self._now()))
+            self._recorded = attempt
+        self.attempt, self.offer, self.most, self.sent = attempt, offer, most, True
+
+    def unprocessed(self) -> None:
+        """The last attempt is known to be neither done nor billed."""
+        self.sent = False
+
+    async def settle(self, usage: Usage) -> int:
+        """Ends with what was used; returns the amount in nano-dollars."""
+        return await self._end("estimated" if usage.estimated else "settled", usage)
+
+    async def close(self) -> int:
+        """Ends it however it stands: settled already, released if nothing was sent, else estimated at the most."""
+        if self.done:
+            return self.amount
+        if not self.sent:
+            return await self._end("released", Usage())
+        return await self._end("estimated", self.most)
+
+    async def _end(self, ended: book.Ended, usage: Usage) -> int:
+        if self.done:
+            return self.amount
+        try:
+            self.amount = await self._write(ended, usage)
+        except Conflict as conflict:
+            if conflict.name != FINAL_EXISTS:
+                raise
+        if self._lease is not None:
+            await self._meter.give(self._lease, usage.total)
+        self.done = True
+        return self.amount
+
+    async def _write(self, ended: book.Ended, usage: Usage) -> int:
+        now, offer = self._now(), self.offer
+        if offer is None or ended == "released":
+            what = Charged() if offer is None else charged(offer)
+            await self._tables.batch(book.final(self.account, self.attempt, ended, now, what, usage, 0))
+            return 0
+        free = offer.at.free_neurons_per_day
+        units = neurons_micro(offer.price, usage) if free else 0
+        if not units:
+            amount = amount_nanos(offer.price, usage)
+            await self._tables.batch(
+                book.final(self.account, self.attempt, ended, now, charged(offer), usage, amount)
+            )
+            return amount
+        allotment = Allotment(
+            f"{offer.target.provider}:{offer.at.account}", days.day(now), units, free * 1_000_000, NEURON_NANOS
+        )
+        results = await self._tables.batch(
+            *book.final_allotted(self.account, self.attempt, ended, now, charged(offer), usage, allotment)
+        )
+        return int(results[1][0][0])
+
+    def _dispatched(self, attempt: int, offer: Offer, now: int) -> Statement:
+        return book.dispatched(self.account, attempt, now, charged(offer), offer.frozen)
+
+    def _now(self) -> int:
+        return int(self._clock.now() * 1000)
+
+
+def charged(offer: Offer) -> Charged:
+    """The ledger's columns of an offer."""
+    return Charged(offer.target.provider, offer.target.model, offer.name)

@@ -1,0 +1,103 @@
+"""Request rates by endpoint and tier: one atomic take a request."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from msgspec import Struct
+
+from penstock.auth.caller import Caller
+from penstock.config import Config, Limit, Tier
+from penstock.errors import RateLimited, Unauthorized
+from penstock.ports import Demand, Denial, Lease, Meter, Standing
+
+TIER = "tier"
+AI_ENDPOINTS = frozenset({"chat", "embed", "rag"})
+UPGRADE = "Upgrade to Pro for 10x more requests"
+_ENDPOINT_LIMIT = {"embed": "other"}
+
+
+class Rule(Struct, frozen=True):
+    """One policy as it stands for a tier."""
+
+    policy: str
+    limit: int
+    window: int
+
+
+class Rates:
+    """The rates of every tier and endpoint, worked out once at start."""
+
+    def __init__(self, config: Config, meter: Meter) -> None:
+        self._meter = meter
+        self._tiers = config.tiers
+        self._rules: dict[tuple[str, str], tuple[Rule, ...]] = {
+            (tier, endpoint): _rules(settings, endpoint, config.limits)
+            for tier, settings in config.tiers.items()
+            for endpoint in (*config.limits, *AI_ENDPOINTS)
+        }
+
+    async def admit(self, caller: Caller, endpoint: str | None) -> Lease:
+        """Counts one request (or, with no endpoint, only asks whether the credential is revoked); raises RateLimited."""
+        demands: list[Demand] = []
+        if caller.credential:
+            demands.append(Demand("alive", "alive", caller.credential))
+        if endpoint is not None:
+            owner = caller.owner
+            for rule in self._rules[self._tier(caller), endpoint]:
+                demands.append(
+                    Demand("rate", rule.policy, f"{rule.policy}:{owner}", rule.limit, rule.window)
+                )
+        took = await self._meter.take(demands)
+        if isinstance(took, Denial):
+            raise refusal(took, caller)
+        return took
+
+    def tier(self, caller: Caller) -> Tier:
+        """The settings of a caller's tier; an unknown one is the free one."""
+        return self._tiers[self._tier(caller)]
+
+    def _tier(self, caller: Caller) -> str:
+        return caller.tier if caller.tier in self._tiers else "free"
+
+
+def refusal(denial: Denial, caller: Caller) -> RateLimited | Unauthorized:
+    """What a denied caller is told: the endpoint's text speaks, unless the tier's leaves a longer wait."""
+    if "alive" in denial.policies:
+        return Unauthorized("This credential was revoked.", code="credential_revoked", text="Invalid token")
+    waits = dict(zip(denial.policies, denial.waits, strict=False)) or dict.fromkeys(denial.policies, denial.retry_after)
+    # Sorting puts the endpoint first among equals.
+    policy = max(sorted(waits, key=lambda name: name == TIER), key=lambda name: waits[name])
+    standing = next(found for found in denial.standings if found.policy == policy)
+    tiered = policy == TIER
+    extra = {"upgrade": UPGRADE} if tiered and caller.tier == "free" else {}
+    wait = whole_seconds(denial.retry_after)
+    return RateLimited(
+        f"{standing.limit} requests in {standing.window} s are used up; wait {wait} s.",
+        text="Daily quota exceeded" if tiered else "",
+        headers=(("retry-after", str(wait)),),
+        standings=denial.standings,
+        body={"retryAfter": wait, "limit": standing.limit, "window": standing.window, **extra},
+    )
+
+
+def whole_seconds(seconds: float) -> int:
+    """Seconds rounded up, at least one: a caller who waits so long is let in."""
+    return max(1, -int(-seconds // 1))
+
+
+def tightest(standings: Sequence[Standing]) -> Standing | None:
+    """The standing with the least left; of equals the endpoint's, which comes first."""
+    return min(standings, key=lambda found: found.remaining, default=None)
+
+
+def _rules(tier: Tier, endpoint: str, limits: Mapping[str, Limit]) -> tuple[Rule, ...]:
+    name = _ENDPOINT_LIMIT.get(endpoint, endpoint)
+    rules = []
+    if name in limits:
+        limit = limits[name]
+        scale = tier.scale if limit.scale == "tier" else 1
+        rules.append(Rule(name, limit.requests * scale, limit.window))
+    if endpoint in AI_ENDPOINTS:
+        rules.append(Rule(TIER, tier.requests_per_hour, 3600))
+    return tuple(rules)

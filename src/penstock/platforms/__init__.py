@@ -1,0 +1,1 @@
+"""The homes of the gateway: each holds one implementation of every port."""

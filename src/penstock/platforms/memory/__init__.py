@@ -1,0 +1,51 @@
+"""The home of tests and trials: everything in this process, gone when it ends, under the caller's control."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from penstock.platforms.crypto import Signatures
+from penstock.platforms.memory.meter import MemoryMeter
+from penstock.platforms.memory.store import MemoryStore
+from penstock.platforms.memory.tables import MemoryTables
+from penstock.platforms.memory.world import Background, FakeClock, FakeFetch, FakeIds, Handler
+from penstock.platforms.migrations import shipped
+from penstock.ports import Platform, Runner
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryPlatform(Platform):
+    """A Platform whose parts show what only tests may touch: `clock.advance`, `spawn.join`, `fetch.requests`."""
+
+    fetch: FakeFetch
+    store: MemoryStore
+    meter: MemoryMeter
+    tables: MemoryTables
+    clock: FakeClock
+    ids: FakeIds
+    spawn: Background
+
+
+def platform(
+    handler: Handler | None = None,
+    *,
+    now: float = 1_800_000_000.0,
+    seed: int = 0,
+    cache_max_bytes: int = 64 << 20,
+    runner: Runner | None = None,
+) -> MemoryPlatform:
+    """A new world at that time; `handler` answers for the upstream, without one nothing can be reached."""
+    clock, ids = FakeClock(now), FakeIds(seed)
+    return MemoryPlatform(
+        name="memory",
+        fetch=FakeFetch(handler),
+        store=MemoryStore(clock, cache_max_bytes),
+        meter=MemoryMeter(clock),
+        tables=MemoryTables(shipped(), now),
+        clock=clock,
+        ids=ids,
+        spawn=Background(),
+        crypto=Signatures(),
+        runner=runner,
+        secret=ids.secret(32),
+    )

@@ -1,0 +1,172 @@
+"""What SQLite is to both homes that keep their tables in it.
+
+SQLite numbers the parameters `$1…` in order of first appearance, as the port asks, so statements run as they are.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from typing import Any
+
+import apsw
+
+from penstock.errors import Conflict, Unavailable
+from penstock.platforms.migrations import Migration, outstanding
+from penstock.ports import Row, Statement, Value
+
+OUT_OF_REACH = (
+    apsw.BusyError,
+    apsw.CantOpenError,
+    apsw.CorruptError,
+    apsw.FullError,
+    apsw.IOError,
+    apsw.LockedError,
+    apsw.NoMemError,
+    apsw.NotADBError,
+    apsw.PermissionsError,
+    apsw.ProtocolError,
+    apsw.ReadOnlyError,
+)
+"""Failures of the place, not of the statement: the same batch may succeed later."""
+
+NAMED = re.compile(r"constraint\s+(\w+)\s+(?:primary\s+key|unique)\s*\(([^)]*)\)", re.IGNORECASE)
+
+TABLES = "select name, sql from sqlite_schema where type = 'table'"
+INDEXES = 'select name, origin from pragma_index_list($1) where "unique"'
+INDEXED = "select name from pragma_index_info($1) order by seqno"
+KEYS = "select name from pragma_table_info($1) where pk order by pk"
+
+VERSION = "select coalesce(max(version), 0) from migrations"
+RECORD = "insert into migrations (version, name, at) values ($1, $2, $3)"
+MIGRATIONS = """
+create table if not exists migrations (
+  version bigint not null constraint migrations_pkey primary key, name text not null, at bigint not null
+)
+"""
+
+
+def query(connection: apsw.Connection, sql: str, args: Sequence[Value]) -> list[Row]:
+    """The rows of one statement."""
+    return connection.execute(sql, args).fetchall()
+
+
+def run(connection: apsw.Connection, statements: Sequence[Statement]) -> list[list[Row]]:
+    """The rows of each statement, run in the caller's transaction."""
+    results: list[list[Row]] = []
+    place, end = 0, len(statements)
+    while place < end:
+        sql = statements[place][0]
+        after = place + 1
+        while after < end and statements[after][0] == sql:
+            after += 1
+        if after - place > 1 and _silent(sql):
+            connection.executemany(sql, [args for _, args in statements[place:after]])
+            results += ([] for _ in range(place, after))
+        else:
+            results.extend(
+                connection.execute(sql, args).fetchall() for _, args in statements[place:after]
+            )
+        place = after
+    return results
+
+
+@lru_cache(maxsize=256)
+def _silent(sql: str) -> bool:
+    """Does this statement surely give no rows?"""
+    words = sql.lower()
+    return words.lstrip().startswith(("insert", "update", "delete")) and "returning" not in words
+
+
+def in_transaction(connection: apsw.Connection, statements: Sequence[Statement]) -> list[list[Row]]:
+    """`run` in a transaction of its own: all of it or nothing."""
+    connection.execute("begin immediate")
+    try:
+        results = run(connection, statements)
+        connection.execute("commit")
+    except BaseException:
+        roll_back(connection)
+        raise
+    return results
+
+
+def roll_back(connection: apsw.Connection) -> None:
+    """Ends a transaction, if there still is one: SQLite ends some by itself."""
+    if not connection.get_autocommit():
+        connection.execute("rollback")
+
+
+def migrate(connection: apsw.Connection, steps: Iterable[Migration], now: float) -> list[int]:
+    """Brings the tables up to date, all or nothing, and returns the versions it added."""
+    connection.execute("begin immediate")
+    try:
+        connection.execute(MIGRATIONS)
+        [(version,)] = connection.execute(VERSION)
+        added = outstanding(steps, version)
+        for step in added:
+            connection.execute(step.sql)
+            connection.execute(RECORD, (step.version, step.name, int(now * 1000)))
+        connection.execute("commit")
+    except BaseException:
+        roll_back(connection)
+        raise
+    return [step.version for step in added]
+
+
+class Failures:
+    """Says SQLite's errors in the port's words: which constraint was violated, or that the place failed."""
+
+    def __init__(self, connection: apsw.Connection) -> None:
+        self._connection = connection
+        self._names: dict[str, str] = {}
+
+    def translate(self, error: Exception) -> Exception:
+        """Conflict, Unavailable, or the error itself where it is a mistake in the statement."""
+        if isinstance(error, apsw.ConstraintError):
+            return Conflict(self._name(str(error)))
+        if isinstance(error, OUT_OF_REACH):
+            return Unavailable("The tables cannot be reached or written.")
+        return error
+
+    def _name(self, text: str) -> str:
+        kind, _, what = text.partition(" constraint failed")
+        what = what.removeprefix(": ")
+        if kind == "NOT NULL":
+            return what.replace(".", "_") + "_not_null"
+        if kind == "FOREIGN KEY":
+            return "foreign_key"
+        if kind != "UNIQUE":
+            return what or text
+        if what.startswith("index '"):
+            return what[7:-1]
+        if what not in self._names:
+            self._names = unique_names(self._connection)
+        return self._names.get(what, what)
+
+
+def unique_names(connection: apsw.Connection) -> dict[str, str]:
+    """From `table.column, table.column`, as SQLite names a unique constraint, to its name.
+
+    A constraint without one gets PostgreSQL's: `table_pkey`, `table_column_column_key`.
+    """
+    names: dict[str, str] = {}
+
+    def strings(sql: str, *args: str) -> list[tuple[Any, ...]]:
+        return connection.execute(sql, args).fetchall()
+
+    for table, sql in strings(TABLES):
+        for name, columns in NAMED.findall(sql or ""):
+            names[_columns(table, (column.strip() for column in columns.split(",")))] = name
+        for index, origin in strings(INDEXES, table):
+            columns = [column for (column,) in strings(INDEXED, index)]
+            own = {"c": index, "pk": f"{table}_pkey"}
+            plain = "_".join([table, *(column or "expr" for column in columns), "key"])
+            names.setdefault(_columns(table, columns), own.get(origin, plain))
+        keys = [column for (column,) in strings(KEYS, table)]
+        names.setdefault(_columns(table, keys), f"{table}_pkey")
+    return names
+
+
+def _columns(table: str, columns: Iterable[Any]) -> str:
+    return ", ".join(f"{table}.{column}" for column in columns)

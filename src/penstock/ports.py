@@ -1,0 +1,157 @@
+"""What the core asks of the world: a handful of small ports, and one value that holds an implementation of each."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+from msgspec import Struct
+
+from penstock.wire.http import Request, Response
+
+Fetch = Callable[[Request], Awaitable[Response]]
+"""Sends one HTTP request; a gateway is itself a `Fetch`.
+
+Raises NotSent (nothing left), Broken (sent, outcome unknown), Stalled(phase) or Cut; never follows a redirect; the
+reply's body is decoded (gzip, deflate) and cut at `max_reply`; closing it closes the connection if it was not read whole.
+"""
+
+
+class Store(Protocol):
+    """Small values with an expiry. Promises nothing: cache and configuration only, never money, claims or revocation."""
+
+    async def get(self, key: str) -> bytes | None: ...
+    async def put(self, key: str, value: bytes, ttl: float) -> None: ...
+    async def delete(self, key: str) -> None: ...
+
+
+class Demand(Struct, frozen=True):
+    """One thing asked of the meter.
+
+    `rate` and `tokens` admit at most `limit` amounts in any `window` seconds (an exact sliding log up to 10,000, above it
+    a GCRA whose burst is `limit`); `parallel` admits `limit` at once until given back; `alive` is denied where
+    `key` carries a mark.
+    """
+
+    kind: Literal["rate", "tokens", "parallel", "alive"]
+    policy: str
+    key: str
+    limit: int = 0
+    window: int = 0
+    amount: int = 1
+
+
+class Standing(Struct, frozen=True):
+    """How one demand stands after a take: `remaining` of `limit`, whole again in `reset` seconds."""
+
+    policy: str
+    limit: int
+    remaining: int
+    reset: float
+    window: int
+
+
+class Lease(Struct, frozen=True):
+    """All demands were taken; give it back whole, or with what was used."""
+
+    id: int
+    demands: tuple[Demand, ...]
+    standings: tuple[Standing, ...]
+
+
+class Denial(Struct, frozen=True):
+    """Nothing was taken: `policies` refused, the longest wait is `retry_after` seconds."""
+
+    policies: tuple[str, ...]
+    retry_after: float
+    standings: tuple[Standing, ...]
+    waits: tuple[float, ...] = ()
+    """Seconds to wait for each of `policies`."""
+
+
+class Meter(Protocol):
+    """Counts that decide: all demands or none, where the count lives, by that place's clock."""
+
+    async def take(self, demands: Sequence[Demand]) -> Lease | Denial: ...
+    async def give(self, lease: Lease, used: int | None = None) -> None:
+        """None undoes the take; with `used` it frees parallel calls, sets token demands to it, leaves rates counted."""
+
+    async def mark(self, key: str, until: float) -> None:
+        """`alive` demands for `key` are denied until then (seconds since the epoch)."""
+
+
+Value = str | int | float | bytes | None
+Row = tuple[Any, ...]
+Statement = tuple[str, tuple[Value, ...]]
+
+
+class Tables(Protocol):
+    """SQL in the subset that SQLite, D1 and PostgreSQL share: parameters `$1…` numbered in order of first appearance."""
+
+    async def rows(self, sql: str, *args: Value) -> Sequence[Row]: ...
+    async def batch(self, *statements: Statement) -> Sequence[Sequence[Row]]:
+        """All or nothing, durable as configured when it returns; raises Conflict(name) for a violated named constraint."""
+
+
+class Vectors(Struct, frozen=True):
+    """Embeddings of a list of texts, in order, and the tokens they took."""
+
+    model: str
+    dimension: int
+    values: list[list[float]]
+    tokens: int
+
+
+class Runner(Protocol):
+    """A model in this process or bound to this platform."""
+
+    async def embed(self, texts: Sequence[str]) -> Vectors: ...
+
+
+class Clock(Protocol):
+    """Time, passed in so that tests own it."""
+
+    def now(self) -> float: ...  # seconds since the epoch
+    def tick(self) -> float: ...  # monotonic seconds, for durations
+    async def sleep(self, seconds: float) -> None: ...
+    def timeout(self, seconds: float) -> AbstractAsyncContextManager[Any]:
+        """Raises TimeoutError in the block that outlasts it."""
+
+
+class Ids(Protocol):
+    """New identifiers: `req_…`, unguessable and rising with time."""
+
+    def new(self, prefix: str) -> str: ...
+    def secret(self, size: int) -> bytes: ...
+    def fraction(self) -> float: ...  # uniform in [0, 1), for jitter and sampling
+
+
+Spawn = Callable[[Coroutine[Any, Any, None]], None]
+"""Background work that outlives its request and is awaited at shutdown."""
+
+
+class Crypto(Protocol):
+    """Public-key signatures, asynchronous because WebCrypto is."""
+
+    async def verify(self, alg: str, jwk: dict[str, Any], message: bytes, signature: bytes) -> bool: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Platform:
+    """One value that holds the world. `shared_loop` is false where requests may not wait for each other (Workers)."""
+
+    name: str
+    fetch: Fetch
+    store: Store
+    meter: Meter
+    tables: Tables
+    clock: Clock
+    ids: Ids
+    spawn: Spawn
+    crypto: Crypto
+    runner: Runner | None = None
+    shared_loop: bool = True
+    secret: bytes = b""
+    """Keys the cache's HMAC; at least 32 random bytes made once per installation."""

@@ -1,0 +1,33 @@
+"""What models cost: a dated table in integers, and the arithmetic of amounts."""
+
+from __future__ import annotations
+
+from penstock.prices.arithmetic import (
+    FREE,
+    FREE_NEURONS_PER_DAY,
+    NEURON_NANOS,
+    Price,
+    amount_nanos,
+    neurons_micro,
+    usd,
+    worst_case,
+)
+from penstock.prices.lookup import Model, find, known, lookup, stale
+from penstock.prices.table import CHECKED
+
+__all__ = [
+    "CHECKED",
+    "FREE",
+    "FREE_NEURONS_PER_DAY",
+    "NEURON_NANOS",
+    "Model",
+    "Price",
+    "amount_nanos",
+    "find",
+    "known",
+    "lookup",
+    "neurons_micro",
+    "stale",
+    "usd",
+    "worst_case",
+]

@@ -1,0 +1,24 @@
+"""Model providers, each a module of pure translation between OpenAI's forms and its own."""
+
+from __future__ import annotations
+
+from penstock.providers import anthropic, openai, sandbox, workers_ai
+from penstock.providers.call import Call, Chat, Decoder, Embed
+
+__all__ = ["CHAT", "EMBED", "Call", "Chat", "Decoder", "Embed"]
+
+CHAT: dict[str, Chat] = {
+    "openai": openai,
+    "anthropic": anthropic,
+    "workers_ai": workers_ai,
+    "sandbox": sandbox,
+}
+"""By provider kind."""
+
+EMBED: dict[str, Embed] = {
+    "openai": openai,
+    "workers_ai": workers_ai,
+    "sandbox": sandbox,
+    "hashed": sandbox,
+}
+"""By provider kind; Anthropic has no embeddings, and `local` is the platform's Runner."""

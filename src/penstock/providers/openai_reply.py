@@ -1,0 +1,172 @@
+"""Reads OpenAI's chat replies; the bytes of a stream pass as they are, looked at for their marks."""
+
+from __future__ import annotations
+
+import msgspec
+from msgspec import Raw, Struct
+
+from penstock.providers.decode import billed_failure
+from penstock.providers.failures import error_fields, in_reply, unreadable
+from penstock.providers.replies import worst
+from penstock.providers.usage import read_usage
+from penstock.wire.chat import Event, Usage
+from penstock.wire.sse import data
+
+DONE = b"[DONE]"
+HEAD = b"data: {"
+
+_EMPTY = Raw()
+_NOTHING = (b"null", b"[]", b"")
+
+
+class _Delta(Struct, gc=False):
+    tool_calls: Raw = _EMPTY
+    function_call: Raw = _EMPTY
+    refusal: str | None = None
+
+
+class _Piece(Struct, gc=False):
+    delta: _Delta | None = None
+    finish_reason: str | None = None
+
+
+class _Chunk(Struct, gc=False):
+    choices: list[_Piece] | None = None
+    usage: Raw = _EMPTY
+    error: Raw = _EMPTY
+
+
+class _PlainDelta(Struct, gc=False):
+    tool_calls: None = None
+    function_call: None = None
+    refusal: None = None
+
+
+class _PlainPiece(Struct, gc=False):
+    delta: _PlainDelta | None = None
+    finish_reason: None = None
+
+
+class _Plain(Struct, gc=False):
+    choices: list[_PlainPiece] | None = None
+    usage: None = None
+    error: None = None
+
+
+class _Choice(Struct, gc=False):
+    message: _Delta
+    finish_reason: str | None = None
+
+
+class _Whole(Struct, gc=False):
+    choices: list[_Choice] | None = None
+    usage: Raw = _EMPTY
+    error: Raw = _EMPTY
+
+
+class _UsageOnly(Struct, gc=False):
+    usage: Raw = _EMPTY
+
+
+_decode_plain = msgspec.json.Decoder(_Plain).decode
+_decode_chunk = msgspec.json.Decoder(_Chunk).decode
+_decode_whole = msgspec.json.Decoder(_Whole).decode
+_decode_usage = msgspec.json.Decoder(_UsageOnly).decode
+
+
+def plain(block: bytes) -> bool:
+    """Does the block hold nothing but chunks without a mark, one line of JSON to an event?
+
+    A mark has no place in `_Plain`, so that reading one fails: this takes less time than two
+    searches through the bytes, and cannot be misled by what a text says.
+    """
+    if not block.startswith(HEAD):
+        return False
+    try:
+        if block.find(b"\n") == len(block) - 2:
+            _decode_plain(block[6:])
+        else:
+            for event in block[:-2].split(b"\n\n"):
+                if not event.startswith(HEAD):
+                    return False
+                _decode_plain(event[6:])
+    except (msgspec.DecodeError, RecursionError):
+        return False
+    return True
+
+
+class StreamReader:
+    """Reads the events of one stream that `plain` did not pass."""
+
+    __slots__ = ("_finish",)
+
+    def __init__(self) -> None:
+        self._finish: str | None = None
+
+    def read(self, name: str, payload: bytes, event: Event) -> None:
+        if payload.strip() == DONE:
+            event.end = True
+            return
+        try:
+            chunk = _decode_chunk(payload)
+        except (msgspec.DecodeError, RecursionError) as error:
+            raise unreadable() from error
+        if name == "error" or _given(chunk.error):
+            raise in_reply(event, error_fields(payload)[0])
+        for piece in chunk.choices or ():
+            self._mark(piece, event)
+        block = data(payload.replace(b"\n", b" "))
+        if not _given(chunk.usage):
+            event.data += block
+            return
+        usage = read_usage(chunk.usage)
+        event.usage = usage or event.usage
+        if chunk.choices:
+            event.data += block
+        elif usage:
+            event.usage_data = block
+
+    def _mark(self, piece: _Piece, event: Event) -> None:
+        delta = piece.delta
+        if delta is not None:
+            event.tools |= _has_tools(delta)
+            if delta.refusal:
+                event.finish = self._finish = "refusal"
+        if piece.finish_reason:
+            event.finish = self._finish = worst(self._finish, piece.finish_reason)
+
+
+def read_whole(body: bytes) -> Event:
+    """A `chat.completion`, its bytes passed as they are."""
+    try:
+        reply = _decode_whole(body)
+    except (msgspec.DecodeError, RecursionError):
+        return billed_failure(unreadable(), _usage_of(body))
+    usage = read_usage(reply.usage)
+    if _given(reply.error):
+        return billed_failure(in_reply(Event(), error_fields(body)[0]), usage)
+    if not reply.choices:
+        return billed_failure(unreadable(), usage)
+    tools, finish = False, None
+    for choice in reply.choices:
+        tools = tools or _has_tools(choice.message)
+        refused = bool(choice.message.refusal)
+        finish = worst(finish, "refusal" if refused else choice.finish_reason or "")
+    return Event(data=body, usage=usage, finish=finish or "", tools=tools)
+
+
+def _usage_of(body: bytes) -> Usage | None:
+    """The usage of a reply whose rest cannot be read: it is billed all the same."""
+    try:
+        return read_usage(_decode_usage(body).usage)
+    except (msgspec.DecodeError, RecursionError):
+        return None
+
+
+def _has_tools(delta: _Delta) -> bool:
+    return _given(delta.tool_calls) or _given(delta.function_call)
+
+
+def _given(raw: Raw) -> bool:
+    # What is not sent is the default itself: the common case, without a copy.
+    return raw is not _EMPTY and bytes(raw) not in _NOTHING

@@ -1,0 +1,1 @@
+"""Which target serves an ask: names, complexity, policies."""

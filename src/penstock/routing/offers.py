@@ -1,0 +1,52 @@
+"""A target with where it is reached, who translates for it and what it costs: all that is needed to call it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import msgspec
+
+from penstock.config import Provider as Reached
+from penstock.config import Target
+from penstock.prices import Price, worst_case
+from penstock.providers import CHAT, EMBED, Chat, Embed
+from penstock.wire.chat import Ask, Usage
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """One target, ready to be called. `chat` and `embed` are what its provider can translate."""
+
+    target: Target
+    at: Reached
+    price: Price
+    chat: Chat | None = None
+    embed: Embed | None = None
+    frozen: str = ""
+    """The price as the ledger keeps it."""
+
+    @property
+    def name(self) -> str:
+        return f"{self.target.provider}/{self.target.model}"
+
+    def most(self, ask: Ask) -> Usage:
+        """The most this ask can take here."""
+        return Usage(
+            input=ask.input_bound + ask.images * self.target.image_tokens,
+            output=(ask.max_output or self.target.default_max_output) * ask.n,
+            estimated=True,
+        )
+
+    def reserve(self, ask: Ask) -> int:
+        """The most it can cost here, in nano-dollars."""
+        return self.reserve_of(self.most(ask))
+
+    def reserve_of(self, most: Usage) -> int:
+        """The most that such usage can cost here, in nano-dollars."""
+        return worst_case(self.price, most.input, most.output)
+
+
+def make(target: Target, at: Reached, price: Price) -> Offer:
+    """An offer with its price written down."""
+    frozen = msgspec.json.encode(price).decode()
+    return Offer(target, at, price, CHAT.get(at.kind), EMBED.get(at.kind), frozen)

@@ -1,0 +1,100 @@
+"""Policies: an ask and offers in, the offers ranked with a reason out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from penstock.errors import BadRequest
+from penstock.routing.heuristic import complexity, tokens
+from penstock.routing.offers import Offer
+from penstock.wire.chat import Ask
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Offers in the order they are to be tried, and why."""
+
+    offers: tuple[Offer, ...]
+    reason: str
+    features: dict[str, Any] = field(default_factory=dict)
+
+
+class Policy(Protocol):
+    """Ranks offers for an ask; pure."""
+
+    name: str
+
+    def rank(self, ask: Ask, offers: Sequence[Offer]) -> Choice: ...
+
+
+class Fixed:
+    """The order of the configuration."""
+
+    name = "fixed"
+
+    def rank(self, ask: Ask, offers: Sequence[Offer]) -> Choice:
+        return Choice(tuple(offers), "as configured")
+
+
+class Heuristic:
+    """Simple and medium asks to cheap targets, complex ones to the strong; the others follow as a fall-back."""
+
+    name = "heuristic"
+
+    def __init__(self, simple: Offer, medium: Offer, strong: Offer) -> None:
+        self._orders = {
+            "simple": _unique(simple, medium, strong),
+            "medium": _unique(medium, simple, strong),
+            "complex": _unique(strong, medium, simple),
+        }
+
+    def rank(self, ask: Ask, offers: Sequence[Offer]) -> Choice:
+        found, features = complexity(ask)
+        kept = tuple(offer for offer in self._orders[found] if offer in offers)
+        return Choice(kept, found, features)
+
+
+def fitting(ask: Ask, offers: Sequence[Offer]) -> tuple[Offer, ...]:
+    """The offers that can take this ask at all; raises BadRequest saying what none of them can."""
+    kept, why = [], BadRequest("No target can take this request.", code="no_target_fits")
+    for offer in offers:
+        problem = _misfit(ask, offer)
+        if problem is None:
+            kept.append(offer)
+        else:
+            why = problem
+    if not kept:
+        raise why
+    return tuple(kept)
+
+
+def _misfit(ask: Ask, offer: Offer) -> BadRequest | None:
+    target = offer.target
+    if ask.tools and not target.tools:
+        return _refuse(f"{offer.name} takes no tools.", "tools")
+    if ask.images and not target.images:
+        return _refuse(f"{offer.name} takes no images.", "messages")
+    field_name = offer.chat.inexpressible(ask, target) if offer.chat else "messages"
+    if field_name:
+        return _refuse(f"{offer.name} cannot express '{field_name}'.", field_name)
+    need = ask.input_bound // 4 + (ask.max_output or 0)
+    if need > target.context:
+        return BadRequest(
+            f"This needs about {need} tokens; {offer.name} has a context of {target.context}.",
+            code="context_length_exceeded",
+            param="messages",
+        )
+    return None
+
+
+def _refuse(message: str, param: str) -> BadRequest:
+    return BadRequest(message, code="unsupported_field", param=param)
+
+
+def _unique(*offers: Offer) -> tuple[Offer, ...]:
+    return tuple(dict.fromkeys(offers))
+
+
+__all__ = ["Choice", "Fixed", "Heuristic", "Policy", "complexity", "fitting", "tokens"]

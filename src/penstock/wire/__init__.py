@@ -1,0 +1,1 @@
+"""Bytes ⇄ values: one vocabulary for HTTP, server-sent events, chat and embeddings."""

@@ -1,0 +1,283 @@
+"""Chat in the gateway's own words: an ask, its usage, and the events of an answer.
+
+The body is OpenAI's chat form; providers translate from and to it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import msgspec
+from msgspec import UNSET, Struct, UnsetType
+
+from penstock.errors import BadRequest, Failed
+from penstock.wire.json import canonical, decode_object
+
+FORBIDDEN = frozenset({"provider", "api_base", "base_url", "api_key", "headers", "extra_headers"})
+"""Fields that would steer the gateway's own upstream call: refused wherever they stand at the top."""
+
+MAX_CHOICES = 8
+MESSAGE_OVERHEAD = 16
+TOOLS_OVERHEAD = 1024
+DELIVERY_FIELDS = ("stream", "stream_options")
+
+Role = Literal["system", "developer", "user", "assistant", "tool", "function"]
+
+
+class Part(Struct):
+    """One piece of a message's content; fields of other kinds than text pass through unread."""
+
+    type: str
+    text: str | UnsetType = UNSET
+    image_url: dict[str, Any] | str | UnsetType = UNSET
+
+
+class Message(Struct):
+    """What is checked of a message; the rest passes through."""
+
+    role: Role
+    content: str | list[Part] | None | UnsetType = UNSET
+    name: str | None | UnsetType = UNSET
+    tool_calls: list[dict[str, Any]] | None | UnsetType = UNSET
+    tool_call_id: str | None | UnsetType = UNSET
+    function_call: dict[str, Any] | None | UnsetType = UNSET
+    refusal: str | None | UnsetType = UNSET
+
+
+class StreamOptions(Struct):
+    include_usage: bool | None = None
+
+
+class ChatBody(Struct):
+    """What is checked of `/v1/chat/completions`; these are the fields every provider knows or refuses by name."""
+
+    model: str
+    messages: list[Message]
+    stream: bool | None = None
+    stream_options: StreamOptions | None = None
+    max_tokens: int | None = None
+    max_completion_tokens: int | None = None
+    n: int | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+    presence_penalty: float | None = None
+    frequency_penalty: float | None = None
+    stop: str | list[str] | None = None
+    seed: int | None = None
+    user: str | None = None
+    tools: list[dict[str, Any]] | None = None
+    tool_choice: str | dict[str, Any] | None = None
+    parallel_tool_calls: bool | None = None
+    response_format: dict[str, Any] | None = None
+    logprobs: bool | None = None
+    top_logprobs: int | None = None
+    logit_bias: dict[str, float] | None = None
+    functions: list[dict[str, Any]] | None = None
+    function_call: str | dict[str, Any] | None = None
+    reasoning_effort: str | None = None
+    metadata: dict[str, Any] | None = None
+    store: bool | None = None
+
+
+KNOWN = frozenset(ChatBody.__struct_fields__)
+
+_decoder = msgspec.json.Decoder(ChatBody)
+
+
+class Usage(Struct, frozen=True):
+    """Tokens of one answer. The three inputs are disjoint; `reasoning` is a part of `output`.
+
+    `estimated` is set where the provider reported none and the gateway had to bound it.
+    """
+
+    input: int = 0
+    cached_input: int = 0
+    cache_write: int = 0
+    output: int = 0
+    reasoning: int = 0
+    estimated: bool = False
+
+    @property
+    def total_input(self) -> int:
+        return self.input + self.cached_input + self.cache_write
+
+    @property
+    def total(self) -> int:
+        return self.total_input + self.output
+
+
+@dataclass(slots=True)
+class Ask:
+    """One decoded chat request.
+
+    `body` is the request as OpenAI's chat form (never changed in place), `canonical` its sorted JSON without the
+    fields that only say how to deliver it, `text` the last message's text, `input_bound` the most input tokens
+    it can be, `unknown` the top-level fields the gateway does not know.
+    """
+
+    model: str
+    body: dict[str, Any]
+    canonical: bytes
+    stream: bool = False
+    include_usage: bool = False
+    max_output: int | None = None
+    n: int = 1
+    text: str = ""
+    turns: int = 1
+    images: int = 0
+    tools: bool = False
+    unknown: tuple[str, ...] = ()
+    input_bound: int = 0
+    force_provider: str | None = None
+
+
+@dataclass(slots=True)
+class Event:
+    """A step of an answer on its way.
+
+    `data` is what passes to an OpenAI client as it is: in a stream whole `data: …\n\n` blocks of chunks, else the
+    whole `chat.completion`. `usage_data` is the provider's usage-only chunk, passed to who asked for it. `usage` and
+    `finish` are set on the event that carries them, `tools` where a tool call was seen, `failure` where the
+    provider reported an error within its answer, `end` on the last.
+    """
+
+    data: bytes = b""
+    usage_data: bytes = b""
+    usage: Usage | None = None
+    finish: str = ""
+    tools: bool = False
+    failure: Failed | None = None
+    end: bool = False
+
+
+def decode_chat(body: bytes) -> Ask:
+    """An ask from the body of `/v1/chat/completions`; raises BadRequest naming the field."""
+    value, compact = decode_object(body)
+    refuse_forbidden(value)
+    try:
+        read = _decoder.decode(compact)
+    except (msgspec.ValidationError, msgspec.DecodeError, RecursionError) as error:
+        raise invalid_field(error) from error
+    return _ask(value, read, len(compact))
+
+
+def _ask(value: dict[str, Any], read: ChatBody, size: int) -> Ask:
+    _check_messages(read.messages)
+    _check_ranges(read)
+    stream = bool(read.stream)
+    content = {k: v for k, v in value.items() if k not in DELIVERY_FIELDS}
+    images, image_bytes = _images(read.messages)
+    tools = bool(read.tools or read.functions)
+    return Ask(
+        model=read.model,
+        body=value,
+        canonical=canonical(content),
+        stream=stream,
+        include_usage=stream and bool(read.stream_options and read.stream_options.include_usage),
+        max_output=read.max_completion_tokens or read.max_tokens,
+        n=read.n or 1,
+        text=text_of(read.messages[-1]),
+        turns=len(read.messages),
+        images=images,
+        tools=tools,
+        unknown=tuple(k for k in value if k not in KNOWN),
+        input_bound=size - image_bytes + MESSAGE_OVERHEAD * len(read.messages) + TOOLS_OVERHEAD * tools,
+    )
+
+
+def refuse_forbidden(value: dict[str, Any]) -> None:
+    """Raises BadRequest where a field would steer the gateway's own upstream call."""
+    if not FORBIDDEN.isdisjoint(value):
+        field = min(FORBIDDEN & value.keys())
+        raise BadRequest(
+            f"'{field}' cannot be set by a caller: targets, keys and headers are the gateway's own.",
+            code="forbidden_field",
+            param=field,
+        )
+
+
+def invalid_field(error: Exception) -> BadRequest:
+    """A BadRequest from a validation error: where it is and which type was due, never the value."""
+    words = str(error)
+    where = words.rsplit(" - at `$", 1)[-1].rstrip("`").lstrip(".") if " - at `$" in words else ""
+    what = words.split(" - at ", 1)[0]
+    if what.startswith("Invalid enum value"):
+        what = "Invalid value"
+    return BadRequest(
+        f"{what}{f' in {where}' if where else ''}.", code="invalid_field", param=where or None
+    )
+
+
+def text_of(message: Message) -> str:
+    """A message's text, its parts joined by line ends."""
+    content = message.content
+    if isinstance(content, str):
+        return content
+    if not content:
+        return ""
+    return "\n".join(part.text for part in content if isinstance(part.text, str))
+
+
+def _check_messages(messages: list[Message]) -> None:
+    if not messages:
+        raise _invalid("messages", "must not be empty")
+    for i, message in enumerate(messages):
+        content = message.content
+        if isinstance(content, str):
+            continue
+        if content is None or content is UNSET:
+            if message.role == "assistant" and (message.tool_calls or message.function_call or message.refusal):
+                continue
+            raise _invalid(f"messages[{i}].content", "is missing")
+        _check_parts(i, content)
+
+
+def _check_parts(i: int, parts: list[Part] | Any) -> None:
+    if not parts:
+        raise _invalid(f"messages[{i}].content", "must not be empty")
+    for part in parts:
+        if part.type == "text" and not isinstance(part.text, str):
+            raise _invalid(f"messages[{i}].content", "has a text part without text")
+        if part.type == "image_url" and not isinstance(part.image_url, (dict, str)):
+            raise _invalid(f"messages[{i}].content", "has an image part without image_url")
+
+
+_RANGES: tuple[tuple[str, float, float], ...] = (
+    ("max_tokens", 1, 10_000_000),
+    ("max_completion_tokens", 1, 10_000_000),
+    ("n", 1, MAX_CHOICES),
+    ("temperature", 0, 2),
+    ("top_p", 0, 1),
+    ("presence_penalty", -2, 2),
+    ("frequency_penalty", -2, 2),
+    ("top_logprobs", 0, 20),
+)
+
+
+def _check_ranges(read: ChatBody) -> None:
+    if not read.model:
+        raise _invalid("model", "must not be empty")
+    for name, low, high in _RANGES:
+        value = getattr(read, name)
+        if value is not None and not low <= value <= high:
+            raise _invalid(name, f"must lie between {low:g} and {high:g}")
+    if read.stream_options is not None and not read.stream:
+        raise _invalid("stream_options", "goes with stream: true only")
+
+
+def _images(messages: list[Message]) -> tuple[int, int]:
+    count = size = 0
+    for message in messages:
+        if not isinstance(message.content, list):
+            continue
+        for part in message.content:
+            if part.type == "image_url":
+                count += 1
+                url = part.image_url.get("url") if isinstance(part.image_url, dict) else part.image_url
+                size += len(url) if isinstance(url, str) and url.startswith("data:") else 0
+    return count, size
+
+
+def _invalid(field: str, why: str) -> BadRequest:
+    return BadRequest(f"'{field}' {why}.", code="invalid_field", param=field)

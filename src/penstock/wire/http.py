@@ -1,0 +1,121 @@
+"""One vocabulary for HTTP, inbound and outbound."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from penstock.errors import BadRequest, TooLarge
+
+Headers = Sequence[tuple[str, str]]
+"""Ordered pairs with duplicates; names in lower case."""
+
+JSON = ("content-type", "application/json")
+PROBLEM = ("content-type", "application/problem+json")
+
+
+class Stream(Protocol):
+    """Bytes on their way. Whoever holds one must `aclose` it, read or not.
+
+    A cancelled `__anext__` loses nothing: the next one goes on where it stood.
+    """
+
+    def __aiter__(self) -> AsyncIterator[bytes]: ...
+    async def __anext__(self) -> bytes: ...
+    async def aclose(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """How long an upstream call may take, phase by phase, in seconds."""
+
+    connect: float = 5.0
+    first_byte: float = 60.0
+    idle: float = 30.0
+    total: float = 600.0
+
+
+@dataclass(slots=True)
+class Request:
+    """One HTTP request.
+
+    `target` is the request target as sent (an absolute URL when outbound), `path` its path decoded once,
+    `query` the raw query, `client` the peer's address. `timeouts` and `max_reply` bound an outbound one.
+    """
+
+    method: str
+    target: bytes
+    path: str = ""
+    query: str = ""
+    headers: Headers = ()
+    client: str = ""
+    body: bytes | Stream = b""
+    timeouts: Timeouts | None = None
+    max_reply: int = 64 << 20
+
+    def header(self, name: str) -> str | None:
+        """The first value under a lower-case name."""
+        return header(self.headers, name)
+
+    async def read(self, limit: int) -> bytes:
+        """The whole body, at most `limit` bytes; raises TooLarge."""
+        if isinstance(self.body, bytes):
+            data = self.body
+        else:
+            declared = self.header("content-length")
+            if declared is not None and _length(declared) > limit:
+                raise _too_large(limit)
+            data = await collect(self.body, limit)
+        if len(data) > limit:
+            raise _too_large(limit)
+        return data
+
+
+@dataclass(slots=True)
+class Response:
+    """One HTTP response; whoever receives it calls `aclose`, read or not."""
+
+    status: int
+    headers: Headers = ()
+    body: bytes | Stream = b""
+    notes: dict[str, object] = field(default_factory=dict)
+    """What the access log says of this exchange beside status and time (route, target, cache, caller)."""
+
+    def header(self, name: str) -> str | None:
+        """The first value under a lower-case name."""
+        return header(self.headers, name)
+
+    async def aclose(self) -> None:
+        if not isinstance(self.body, bytes):
+            await self.body.aclose()
+
+
+def header(headers: Headers, name: str) -> str | None:
+    """The first value under a lower-case name, or None."""
+    for key, value in headers:
+        if key == name:
+            return value
+    return None
+
+
+async def collect(stream: Stream, limit: int) -> bytes:
+    """All of a stream, at most `limit` bytes; raises TooLarge. Does not close it."""
+    parts: list[bytes] = []
+    size = 0
+    async for part in stream:
+        size += len(part)
+        if size > limit:
+            raise _too_large(limit)
+        parts.append(part)
+    return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+def _length(declared: str) -> int:
+    if not (declared.isascii() and declared.isdigit()):
+        raise BadRequest("content-length is not a number.", code="invalid_header")
+    return int(declared[:20])
+
+
+def _too_large(limit: int) -> TooLarge:
+    return TooLarge(f"The body is larger than {limit} bytes, the most this server takes.")
