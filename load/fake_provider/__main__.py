@@ -25,6 +25,7 @@ def parser() -> argparse.ArgumentParser:
     line.add_argument("--no-rows", action="store_true", help="the meter only counts")
     line.add_argument("--max-rows", type=int, default=100_000, help="older ones are dropped")
     line.add_argument("--idempotent", action="store_true", help="charge each idempotency key once")
+    line.add_argument("--end-with-stdin", action="store_true", help="end when its input closes")
     line.add_argument("--tls", nargs=2, metavar=("CERT", "KEY"), help="PEM files")
     return line
 
@@ -47,6 +48,7 @@ def settings_of(args: argparse.Namespace) -> Settings:
         keep_rows=not args.no_rows,
         max_rows=args.max_rows,
         idempotent=args.idempotent,
+        end_with_stdin=args.end_with_stdin,
         certificate=certificate,
         certificate_key=key,
     )

@@ -24,8 +24,9 @@ class FakeProvider:
 
     def __init__(self, *options: str, python: tuple[str, ...] = (sys.executable,)) -> None:
         """Starts it and waits until it listens; `python` may be prefixed, as with taskset."""
-        command = [*python, "-m", "load.fake_provider", *options]
-        self.process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+        command = [*python, "-m", "load.fake_provider", "--end-with-stdin", *options]
+        pipe = subprocess.PIPE  # its end tells the process that this one is gone, however it went
+        self.process = subprocess.Popen(command, cwd=ROOT, stdin=pipe, stdout=pipe, text=True)
         self.url = self._line(READY)
 
     def __enter__(self) -> Self:
@@ -53,8 +54,9 @@ class FakeProvider:
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
-        if self.process.stdout:
-            self.process.stdout.close()
+        for pipe in (self.process.stdin, self.process.stdout):
+            if pipe:
+                pipe.close()
 
     def meter(
         self, *, finished: int = 0, calls: int = 0, wait_seconds: float = 10

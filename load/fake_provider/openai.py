@@ -21,7 +21,7 @@ from load.fake_provider.answer import (
     vector,
 )
 from load.fake_provider.openai_stream import CREATED, finish_reason, tool_calls, usage_of
-from load.fake_provider.plan import ID_TEXT, SSE_TYPE, Plan, Reply
+from load.fake_provider.plan import ID_MARK, ID_TEXT, SSE_TYPE, Plan, Reply
 from load.fake_provider.provider import (
     REFUSAL,
     BadAsk,
@@ -82,6 +82,16 @@ class EmbeddingBody(msgspec.Struct):
     dimensions: int | None = None
 
 
+# What nearly every call of a bench gets, without building it from dicts.
+PLAIN_COMPLETION = (
+    b'{"id":"chatcmpl-%b","object":"chat.completion","created":%d,"model":%b,"choices":['
+    b'{"index":0,"message":{"role":"assistant","content":%b,"refusal":null},"logprobs":null,'
+    b'"finish_reason":"%b"}],"usage":{"prompt_tokens":%d,"completion_tokens":%d,'
+    b'"total_tokens":%d,"prompt_tokens_details":{"cached_tokens":%d,"audio_tokens":0},'
+    b'"completion_tokens_details":{"reasoning_tokens":%d,"audio_tokens":0}},'
+    b'"system_fingerprint":"fp_fake"}'
+)
+
 chat_decoder = msgspec.json.Decoder(ChatBody)
 embedding_decoder = msgspec.json.Decoder(EmbeddingBody)
 
@@ -119,8 +129,9 @@ def chat(order: Order, body: ChatBody) -> Plan:
         events, tokens = openai_stream.events(ask, said, order.variant)
         reply = Reply(200, events, tokens, True, SSE_TYPE)
     else:
-        body_bytes = encode(_completion(ask, said, order.variant))
-        reply = Reply(200, (body_bytes,), (said.usage.output,))
+        plain = said.tool is None and not order.variant.name and ask.choices == 1
+        whole = _plain(ask, said) if plain else encode(_completion(ask, said, order.variant))
+        reply = Reply(200, (whole,), (said.usage.output,))
     return Plan(reply, ask.model, said.usage, ask.directives.get("fault", ""))
 
 
@@ -160,6 +171,22 @@ def _choose_tool(ask: Ask, body: ChatBody, texts: list[str]) -> None:
     asked = texts[-2] == "user" and "call tool" in ask.prompt.lower()
     if asked or named or body.tool_choice == "required":
         ask.directives["tool"] = ""
+
+
+def _plain(ask: Ask, said: Said) -> bytes:
+    usage = said.usage
+    return PLAIN_COMPLETION % (
+        ID_MARK,
+        CREATED,
+        encode(ask.model),
+        encode(" ".join(said.words)),
+        b"length" if said.cut else b"stop",
+        usage.prompt,
+        usage.output,
+        usage.prompt + usage.output,
+        usage.cached_input,
+        usage.reasoning,
+    )
 
 
 def _completion(ask: Ask, said: Said, variant: Variant) -> dict[str, Any]:

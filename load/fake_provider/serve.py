@@ -66,6 +66,8 @@ async def serve(settings: Settings) -> None:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, ended.set)
+    if settings.end_with_stdin:
+        loop.add_reader(sys.stdin, ended.set)
     loop.add_signal_handler(signal.SIGUSR1, spawn, True)
     loop.add_signal_handler(signal.SIGUSR2, spawn, False)
     await listener.open()

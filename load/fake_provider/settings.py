@@ -29,6 +29,7 @@ class Settings:
     keep_rows: bool = True
     max_rows: int = 100_000
     idempotent: bool = False
+    end_with_stdin: bool = False
     certificate: str | None = None
     certificate_key: str | None = None
 

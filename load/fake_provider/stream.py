@@ -32,17 +32,19 @@ class Playback:
         self.at = 0
         self.paused = False
         self.stopped = False
+        self.queued = False
 
     def step(self) -> bool:
         """Writes the next event; False when there is nothing more to do for now."""
         if self.paused or self.stopped:
+            self.queued = False
             return False
         end = self.ends[self.index]
         self.sink.write(self.data[self.at : end])
         self.at = end
         self.index += 1
         if self.index == len(self.ends):
-            self.stopped = True
+            self.stopped, self.queued = True, False
             self.done()
             return False
         return True
@@ -58,7 +60,8 @@ class Pump:
 
     def add(self, playback: Playback) -> None:
         """Starts a stream, or goes on with one that was paused."""
-        if playback not in self.running:
+        if not playback.queued:
+            playback.queued = True
             self.running.append(playback)
         if not self.scheduled:
             self.scheduled = True
@@ -81,7 +84,9 @@ class Pacer:
 
     def add(self, playback: Playback) -> None:
         """Starts a stream, or goes on with one that was paused."""
-        self._tick(playback, self.loop.time())
+        if not playback.queued:
+            playback.queued = True
+            self._tick(playback, self.loop.time())
 
     def _tick(self, playback: Playback, due: float) -> None:
         if playback.step():

@@ -19,6 +19,9 @@ _EMPTY = Raw()
 _NOTHING = (b"null", b"[]", b"")
 
 
+UNREADABLE = (msgspec.DecodeError, RecursionError, UnicodeDecodeError)
+
+
 class _Delta(Struct, gc=False):
     tool_calls: Raw = _EMPTY
     function_call: Raw = _EMPTY
@@ -83,6 +86,7 @@ def plain(block: bytes) -> bool:
     if not block.startswith(HEAD):
         return False
     try:
+        _check_utf8(block)
         if block.find(b"\n") == len(block) - 2:
             _decode_plain(block[6:])
         else:
@@ -90,7 +94,7 @@ def plain(block: bytes) -> bool:
                 if not event.startswith(HEAD):
                     return False
                 _decode_plain(event[6:])
-    except (msgspec.DecodeError, RecursionError):
+    except UNREADABLE:
         return False
     return True
 
@@ -108,8 +112,9 @@ class StreamReader:
             event.end = True
             return
         try:
+            _check_utf8(payload)
             chunk = _decode_chunk(payload)
-        except (msgspec.DecodeError, RecursionError) as error:
+        except UNREADABLE as error:
             raise unreadable() from error
         if name == "error" or _given(chunk.error):
             raise in_reply(event, error_fields(payload)[0])
@@ -139,8 +144,9 @@ class StreamReader:
 def read_whole(body: bytes) -> Event:
     """A `chat.completion`, its bytes passed as they are."""
     try:
+        _check_utf8(body)
         reply = _decode_whole(body)
-    except (msgspec.DecodeError, RecursionError):
+    except UNREADABLE:
         return billed_failure(unreadable(), _usage_of(body))
     usage = read_usage(reply.usage)
     if _given(reply.error):
@@ -155,11 +161,17 @@ def read_whole(body: bytes) -> Event:
     return Event(data=body, usage=usage, finish=finish or "", tools=tools)
 
 
+def _check_utf8(data: bytes) -> None:
+    # Fields that nobody asked for are skipped without a look at their encoding.
+    if not data.isascii():
+        data.decode()
+
+
 def _usage_of(body: bytes) -> Usage | None:
     """The usage of a reply whose rest cannot be read: it is billed all the same."""
     try:
         return read_usage(_decode_usage(body).usage)
-    except (msgspec.DecodeError, RecursionError):
+    except UNREADABLE:
         return None
 
 

@@ -6,6 +6,7 @@ import asyncio
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -26,7 +27,7 @@ from tests.unit.auth.signing import (
     token_of,
 )
 
-PUBLISHED = {"mode": "jwks", "issuer": ISSUER, "audience": AUDIENCE}
+PUBLISHED: dict[str, Any] = {"mode": "jwks", "issuer": ISSUER, "audience": AUDIENCE}
 
 
 class Known:
@@ -110,7 +111,8 @@ async def test_says_expired_only_of_tokens_that_were_good() -> None:
 @pytest.mark.parametrize("name", ["nbf", "iat"])
 async def test_clocks_may_differ_by_a_minute(name: str) -> None:
     assert await shared().claims(shared_token(claims(**{name: NOW + 60})), NOW)
-    for wrong in (NOW + 61, "now", True, [], -5, NOW * 1000):
+    wrongs: list[Any] = [NOW + 61, "now", True, [], -5, NOW * 1000]
+    for wrong in wrongs:
         await refused(shared(), shared_token(claims(**{name: wrong})))
 
 
@@ -183,8 +185,6 @@ async def test_the_algorithm_is_the_configuration_s_not_the_token_s() -> None:
 
 
 async def test_a_mac_with_the_published_key_opens_nothing() -> None:
-    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-
     public = private("RS256").public_key()
     pem = public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
     for header in ({"alg": "HS256", "kid": "RS256-0"}, {"alg": "RS256", "kid": "RS256-0"}):

@@ -1,17 +1,20 @@
 """The two ways to count what was admitted in a window, and the shelf that forgets what no longer counts.
 
-Times are whole microseconds of a monotonic clock, so that every comparison is exact. Both counts have three methods:
-`take` adds an amount and returns 0, or adds nothing and returns the microseconds to wait; `change` makes an amount that was
-taken another one, 0 to undo it; `standing` tells what remains and the microseconds until all of the limit is free.
+Times are whole microseconds of a monotonic clock, so that every comparison is exact. Both counts have two methods:
+`take` adds an amount if it fits and says how the key stands, of an amount of 0 it only says that; `change` makes an amount
+that was taken at a time another one, 0 to undo it.
 """
 
 from __future__ import annotations
 
 from array import array
-from typing import Generic, TypeVar
 
 MOST_KEYS = 1 << 18
 """Keys a shelf holds before it forgets those that went unused longest."""
+
+
+Outcome = tuple[int, int, int]
+"""The microseconds to wait (0 = added), what remains, the microseconds until all of the limit is free."""
 
 
 class Log:
@@ -24,18 +27,17 @@ class Log:
         self._first = 0
         self._used = 0
 
-    def take(self, now: int, window: int, limit: int, amount: int) -> int:
+    def take(self, now: int, window: int, limit: int, amount: int) -> Outcome:
         entries = self._entries
         if len(entries) > self._first and entries[self._first] <= now - window:
             self._expire(now - window)
-        if amount <= 0:
-            return 0
-        if self._used + amount > limit:
-            return self._wait(now, window, limit, amount)
+        used = self._used + amount
+        if used > limit or amount <= 0:
+            return self._refuse(now, window, limit, amount)
         entries.append(now)
         entries.append(amount)
-        self._used += amount
-        return 0
+        self._used = used
+        return 0, limit - used, window
 
     def change(self, at: int, window: int, amount: int, used: int) -> None:
         entries = self._entries
@@ -48,15 +50,6 @@ class Log:
         else:
             del entries[place : place + 2]
 
-    def standing(self, now: int, window: int, limit: int) -> tuple[int, int]:
-        entries = self._entries
-        if len(entries) > self._first and entries[self._first] <= now - window:
-            self._expire(now - window)
-        if not self._used:
-            return limit, 0
-        remaining = limit - self._used
-        return remaining if remaining > 0 else 0, entries[-2] + window - now
-
     def _expire(self, until: int) -> None:
         entries, first, used = self._entries, self._first, self._used
         while first < len(entries) and entries[first] <= until:
@@ -66,6 +59,13 @@ class Log:
             del entries[:first]
             first = 0
         self._first, self._used = first, used
+
+    def _refuse(self, now: int, window: int, limit: int, amount: int) -> Outcome:
+        """The outcome where nothing is added: also of an amount of nothing, which is always admitted."""
+        entries, used = self._entries, self._used
+        reset = entries[-2] + window - now if used else 0
+        wait = self._wait(now, window, limit, amount) if amount > 0 else 0
+        return wait, max(0, limit - used), reset
 
     def _wait(self, now: int, window: int, limit: int, amount: int) -> int:
         if amount > limit:
@@ -105,34 +105,29 @@ class Leak:
         self._level = 0
         self._at = 0
 
-    def take(self, now: int, window: int, limit: int, amount: int) -> int:
-        if amount <= 0:
-            return 0
-        level = self._leak(now, limit) + amount * window
-        excess = level - limit * window
-        if excess > 0:
-            return window if amount > limit else -(-excess // limit)
-        self._level = level
-        return 0
+    def take(self, now: int, window: int, limit: int, amount: int) -> Outcome:
+        level = self._level - (now - self._at) * limit
+        level = level if level > 0 else 0
+        full = limit * window
+        wait = 0
+        if amount > 0:
+            filled = level + amount * window
+            if filled <= full:
+                level = filled
+            else:
+                wait = window if amount > limit else (filled - full + limit - 1) // limit
+        self._level, self._at = level, now
+        remaining = (full - level) // window if level < full else 0
+        return wait, remaining, (level + limit - 1) // limit if level else 0
 
     def change(self, at: int, window: int, amount: int, used: int) -> None:
         self._level = max(0, self._level + (used - amount) * window)
 
-    def standing(self, now: int, window: int, limit: int) -> tuple[int, int]:
-        level = self._leak(now, limit)
-        return max(0, limit - -(-level // window)), -(-level // limit)
 
-    def _leak(self, now: int, limit: int) -> int:
-        level = self._level - (now - self._at) * limit
-        self._level = level = level if level > 0 else 0
-        self._at = now
-        return level
+Count = Log | Leak
 
 
-C = TypeVar("C", Log, Leak)
-
-
-class Shelf(Generic[C]):
+class Shelf:
     """The counts of one policy by key.
 
     A key that went untouched for a window no longer counts: the shelf keeps two generations, each at least a
@@ -140,35 +135,31 @@ class Shelf(Generic[C]):
     the next begins early and the keys that went unused longest are forgotten, so memory has a bound.
     """
 
-    __slots__ = ("_dying", "_make", "_most", "_old", "_turn_at", "_window", "_young")
+    __slots__ = ("_dying", "_make", "_most", "_old", "_turn_at", "window", "young")
 
-    def __init__(self, make: type[C], window: int, now: int, most: int = MOST_KEYS) -> None:
-        self._make: type[C] = make
-        self._window = window
+    def __init__(self, make: type[Count], window: int, now: int, most: int = MOST_KEYS) -> None:
+        self._make = make
         self._most = most
         self._turn_at = now + window
-        self._young: dict[str, C] = {}
-        self._old: dict[str, C] = {}
-        self._dying: dict[str, C] = {}
+        self._old: dict[str, Count] = {}
+        self._dying: dict[str, Count] = {}
+        self.window = window
+        self.young: dict[str, Count] = {}
 
     def __len__(self) -> int:
-        return len(self._young) + len(self._old) + len(self._dying)
+        return len(self.young) + len(self._old) + len(self._dying)
 
-    def count(self, key: str, now: int) -> C:
-        """The count for a key, a new one if it has none."""
-        count = self._young.get(key)
-        return count if count is not None else self._bring(key, now)
-
-    def find(self, key: str) -> C | None:
+    def find(self, key: str) -> Count | None:
         """The count for a key, if it has one."""
-        return self._young.get(key) or self._old.get(key)
+        return self.young.get(key) or self._old.get(key)
 
-    def _bring(self, key: str, now: int) -> C:
+    def bring(self, key: str, now: int) -> Count:
+        """The count for a key that is not among the young, from now on it is."""
         for _ in range(min(2, len(self._dying))):
             self._dying.popitem()
-        if not self._dying and (now >= self._turn_at or len(self._young) >= self._most):
-            self._dying, self._old, self._young = self._old, self._young, {}
-            self._turn_at = now + self._window
+        if not self._dying and (now >= self._turn_at or len(self.young) >= self._most):
+            self._dying, self._old, self.young = self._old, self.young, {}
+            self._turn_at = now + self.window
         count = self._old.pop(key, None) or self._make()
-        self._young[key] = count
+        self.young[key] = count
         return count

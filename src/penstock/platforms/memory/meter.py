@@ -31,8 +31,8 @@ class MemoryMeter:
         self._clock = clock
         self._tick = clock.tick
         self._most_keys = most_keys
-        self._logs: dict[tuple[str, int], Shelf[Log]] = {}
-        self._leaks: dict[tuple[str, int], Shelf[Leak]] = {}
+        self._logs: dict[tuple[str, int], Shelf] = {}
+        self._leaks: dict[tuple[str, int], Shelf] = {}
         self._busy: dict[tuple[str, str], int] = {}
         self._marks: dict[str, float] = {}
         self._sweep_at = 1024
@@ -73,14 +73,13 @@ class MemoryMeter:
             kind = demand.kind
             if kind in ("rate", "tokens"):
                 held = held or kind == "tokens"
-                count, window = self._count(demand, now), demand.window * 1_000_000
-                waits.append(count.take(now, window, demand.limit, demand.amount) / 1e6)
-                standings.append(_standing(count, demand, now))
+                wait, standing = self._count(demand, now, demand.amount)
+                standings.append(standing)
             elif kind == "alive":
-                waits.append(self._revoked(demand.key))
+                wait = self._revoked(demand.key) if self._marks else 0.0
             else:
-                held = True
-                waits.append(self._occupy(demand))
+                held, wait = True, self._occupy(demand)
+            waits.append(wait)
         if any(waits):
             return self._deny(demands, waits, now)
         self._last += 1
@@ -88,21 +87,22 @@ class MemoryMeter:
             self._open.add(self._last)
         return Taken(self._last, tuple(demands), tuple(standings), now)
 
-    def _count(self, demand: Demand, now: int) -> Log | Leak:
-        policy, window = demand.policy, demand.window
-        if demand.limit <= MOST_LOGGED:
-            logs = self._logs.get((policy, window))
-            if logs is None:
-                logs = Shelf(Log, window * 1_000_000, now, self._most_keys)
-                self._logs[policy, window] = logs
-            return logs.count(demand.key, now)
-        leaks = self._leaks.get((policy, window))
-        if leaks is None:
-            leaks = Shelf(Leak, window * 1_000_000, now, self._most_keys)
-            self._leaks[policy, window] = leaks
-        return leaks.count(demand.key, now)
+    def _count(self, demand: Demand, now: int, amount: int) -> tuple[float, Standing]:
+        policy, limit, window, key = demand.policy, demand.limit, demand.window, demand.key
+        shelves = self._logs if limit <= MOST_LOGGED else self._leaks
+        shelf = shelves.get((policy, window)) or self._new_shelf(demand, now)
+        count = shelf.young.get(key) or shelf.bring(key, now)
+        wait, remaining, reset = count.take(now, shelf.window, limit, amount)
+        return wait / 1e6, Standing(policy, limit, remaining, reset / 1e6, window)
+
+    def _new_shelf(self, demand: Demand, now: int) -> Shelf:
+        logged = demand.limit <= MOST_LOGGED
+        shelf = Shelf(Log if logged else Leak, demand.window * 1_000_000, now, self._most_keys)
+        (self._logs if logged else self._leaks)[demand.policy, demand.window] = shelf
+        return shelf
 
     def _deny(self, demands: Sequence[Demand], waits: list[float], now: int) -> Denial:
+        """Gives back what was taken, and says how all stands without it."""
         for demand, wait in zip(demands, waits, strict=True):
             if not wait:
                 self._change(demand, now, 0)
@@ -111,7 +111,7 @@ class MemoryMeter:
         return Denial(
             tuple(policy for policy, _ in refused),
             max(waits),
-            tuple(_standing(self._count(demand, now), demand, now) for demand in counted),
+            tuple(self._count(demand, now, 0)[1] for demand in counted),
             tuple(wait for _, wait in refused),
         )
 
@@ -122,9 +122,9 @@ class MemoryMeter:
         elif demand.kind != "alive":
             shelves = self._logs if demand.limit <= MOST_LOGGED else self._leaks
             shelf = shelves.get((demand.policy, demand.window))
-            count = shelf.find(demand.key) if shelf else None
-            if count is not None:
-                count.change(at, demand.window * 1_000_000, demand.amount, used)
+            count = shelf.find(demand.key) if shelf is not None else None
+            if shelf is not None and count is not None:
+                count.change(at, shelf.window, demand.amount, used)
 
     def _revoked(self, key: str) -> float:
         """Seconds until a key is good again, 0 if it is good."""
@@ -146,9 +146,3 @@ class MemoryMeter:
             self._busy[key] = busy
         else:
             self._busy.pop(key, None)
-
-
-def _standing(count: Log | Leak, demand: Demand, now: int) -> Standing:
-    limit, window = demand.limit, demand.window
-    remaining, reset = count.standing(now, window * 1_000_000, limit)
-    return Standing(demand.policy, limit, remaining, reset / 1e6, window)

@@ -1,0 +1,7 @@
+"""`penstock …`: the command line."""
+
+from __future__ import annotations
+
+from penstock.entry.cli.program import main
+
+__all__ = ["main"]

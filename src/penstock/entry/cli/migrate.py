@@ -1,0 +1,79 @@
+"""`penstock migrate`: the tables' history, and bringing them up to date."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import apsw
+
+from penstock.config import Config
+from penstock.entry.cli import show
+from penstock.entry.cli.command import Command, at_home, configured
+from penstock.platforms.memory.sqlite import VERSION
+from penstock.platforms.migrations import outstanding, shipped
+from penstock.ports import Platform
+
+DATABASE = "penstock.db"
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    actions.add_parser("status", help="which migrations are applied and which are due")
+    actions.add_parser("up", help="apply those that are due; `serve` does so too")
+
+
+def run(args: argparse.Namespace) -> int:
+    return {"status": status, "up": up}[args.action](args)
+
+
+def status(args: argparse.Namespace) -> int:
+    """Reads only: a database that is not there yet has version 0."""
+    version = version_of(configured(args).config)
+    due = {step.version for step in outstanding(shipped(), version)}
+    rows = [(step.version, step.name, step.version not in due) for step in shipped()]
+    if args.json:
+        steps = [{"version": v, "name": name, "applied": applied} for v, name, applied in rows]
+        show.as_json({"version": version, "migrations": steps})
+    else:
+        show.table(
+            ("VERSION", "NAME", "STATE"),
+            [(v, name, "applied" if applied else "due") for v, name, applied in rows],
+        )
+    return 0
+
+
+def up(args: argparse.Namespace) -> int:
+    """Opening the platform migrates it."""
+
+    async def work(platform: Platform) -> None:
+        return None
+
+    config = configured(args).config
+    before = version_of(config)
+    at_home(args, work)
+    after = version_of(config)
+    if args.json:
+        show.as_json({"before": before, "version": after})
+    else:
+        done = f"from {before} to {after}" if before != after else f"already at {after}"
+        print(f"migrated {done}" if before != after else done)
+    return 0
+
+
+def version_of(config: Config) -> int:
+    """The newest migration that the tables on this disk have had."""
+    file = Path(config.data) / DATABASE
+    if not file.exists():
+        return 0
+    connection = apsw.Connection(str(file), flags=apsw.SQLITE_OPEN_READONLY)
+    try:
+        [(version,)] = connection.execute(VERSION)
+    except apsw.SQLError:  # no such table: made, never migrated
+        return 0
+    finally:
+        connection.close()
+    return int(version)
+
+
+MIGRATE = Command("Show which migrations the tables have had, or bring them up to date.", add, run)

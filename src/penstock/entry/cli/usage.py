@@ -1,0 +1,81 @@
+"""`penstock usage`: what was used and what it cost."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from penstock.entry.cli import show
+from penstock.entry.cli.command import Command, Misused, at_home
+from penstock.entry.cli.values import instant
+from penstock.ledger import reports
+from penstock.ports import Platform
+from penstock.prices import usd
+
+DAY_MS = 86_400_000
+SPAN_MS = 30 * DAY_MS
+COUNTS = ("requests", "tokens", "cached")
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--by", choices=reports.BY, default="model", help="one row for each (default: model)"
+    )
+    parser.add_argument(
+        "--from",
+        dest="since",
+        type=instant,
+        metavar="DAY",
+        help="from this day or instant (default: 30 days ago)",
+    )
+    parser.add_argument(
+        "--to",
+        dest="until",
+        type=instant,
+        metavar="DAY",
+        help="until then, itself left out (default: now)",
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    if args.since is not None and args.until is not None and args.since >= args.until:
+        raise Misused("--from is not before --to; name a span of time")
+
+    async def work(platform: Platform) -> dict[str, Any]:
+        until = args.until or round(platform.clock.now() * 1000) + 1
+        since = until - SPAN_MS if args.since is None else args.since
+        return await reports.usage(
+            platform.tables, owner=None, since=since, until=until, by=args.by
+        )
+
+    found = at_home(args, work)
+    if args.json:
+        rows = [_priced(row) for row in found["rows"]]
+        show.as_json({"by": args.by, "rows": rows, "totals": _priced(found["totals"])})
+    else:
+        _print(found)
+    return 0
+
+
+def _priced(row: dict[str, Any]) -> dict[str, Any]:
+    return row | {"cost_usd": usd(row["cost_nanos"])}
+
+
+def _print(found: dict[str, Any]) -> None:
+    rows, totals = found["rows"], found["totals"]
+    if not rows:
+        print("nothing was used in that time")
+        return
+    keys = [
+        name
+        for name in rows[0]
+        if name not in {*COUNTS, "cost_nanos"} and any(row[name] for row in rows)
+    ]
+    heads = [*keys, *COUNTS, "usd"]
+    lines = [[row[name] for name in (*keys, *COUNTS)] + [usd(row["cost_nanos"])] for row in rows]
+    last = ["total", *[""] * (len(keys) - 1)] if keys else []
+    lines.append([*last, *(totals[name] for name in COUNTS), usd(totals["cost_nanos"])])
+    show.table([head.upper() for head in heads], lines)
+
+
+USAGE = Command("Show what was used and what it cost.", add, run)

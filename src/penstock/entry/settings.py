@@ -1,0 +1,58 @@
+"""The configuration as a process finds it: the file, the environment, the price table's models."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from penstock.config import Config, decode, defaults
+from penstock.entry.known import known_models
+from penstock.errors import Misconfigured
+from penstock.prices import CHECKED, stale
+
+FILE = Path("penstock.toml")
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A whole configuration, where it came from, and what start-up says of it."""
+
+    config: Config
+    notes: list[str]
+    source: str
+
+
+def load(path: str | None, env: Mapping[str, str]) -> Loaded:
+    """Reads `path`, else `PENSTOCK_CONFIG`, else ./penstock.toml if it exists, else the environment alone; raises Misconfigured."""
+    file = find(path, env)
+    given = decoded(file, env) if file else None
+    today = datetime.now(UTC).date().isoformat()
+    config, notes = defaults(given, env, known_models(today))
+    if stale(today):
+        notes.append(
+            f"warning: prices were last compared with the providers' on {CHECKED}; upgrade Penstock"
+        )
+    return Loaded(config, notes, str(file) if file else "environment")
+
+
+def find(path: str | None, env: Mapping[str, str]) -> Path | None:
+    """The file to read, None where there is none."""
+    named = path or env.get("PENSTOCK_CONFIG")
+    if named:
+        return Path(named)
+    return FILE if FILE.exists() else None
+
+
+def decoded(file: Path, env: Mapping[str, str]) -> Config:
+    """What the file says; raises Misconfigured, naming the file."""
+    try:
+        return decode(file.read_bytes().decode("utf-8-sig"), env)
+    except OSError as error:
+        reason = (error.strerror or "it is out of reach").lower()
+        raise Misconfigured(f"{file} cannot be read: {reason}; name another by --config") from error
+    except UnicodeDecodeError as error:
+        raise Misconfigured(f"{file} is not UTF-8 text; save it as UTF-8") from error
+    except Misconfigured as error:
+        raise Misconfigured(f"{file}: {error.message}") from error
