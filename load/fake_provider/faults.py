@@ -218,11 +218,11 @@ def _reset_after(fault: Fault, reply: Reply) -> Script:
 
 
 def _reset_mid(fault: Fault, reply: Reply) -> Script:
-    return Script(steps_of(reply)[: 1 + int(fault.number(3))], "reset")
+    return Script(steps_of(reply)[: 1 + _sent(fault, reply, 3)], "reset")
 
 
 def _close_mid(fault: Fault, reply: Reply) -> Script:
-    return Script(steps_of(reply)[: 1 + int(fault.number(3))], "close")
+    return Script(steps_of(reply)[: 1 + _sent(fault, reply, 3)], "close")
 
 
 def _stall_first(fault: Fault, reply: Reply) -> Script:
@@ -230,12 +230,12 @@ def _stall_first(fault: Fault, reply: Reply) -> Script:
 
 
 def _stall_mid(fault: Fault, reply: Reply) -> Script:
-    at = 1 + int(fault.number(3))
+    at = 1 + _sent(fault, reply, 3)
     return Script(_with(steps_of(reply), at, wait=fault.second(FOREVER)))
 
 
 def _gate(fault: Fault, reply: Reply) -> Script:
-    events = int(fault.number(0))
+    events = _sent(fault, reply, 0)
     return Script(_with(steps_of(reply), events + 1 if events else 0, gated=True))
 
 
@@ -292,6 +292,12 @@ def _chain(first: Step, middle: Iterable[Step], last: Step) -> Iterator[Step]:
     yield first
     yield from middle
     yield last
+
+
+def _sent(fault: Fault, reply: Reply, default: int) -> int:
+    """How many events go out before it happens; of a whole body, at most its first half."""
+    events = int(fault.number(default))
+    return events if reply.streamed else min(events, 1)
 
 
 def _with(steps: list[Step], at: int, wait: float = 0.0, *, gated: bool = False) -> list[Step]:

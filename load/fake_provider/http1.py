@@ -47,10 +47,7 @@ def body_length(lower: bytes) -> int:
     start = lower.find(b"\r\ncontent-length:")
     if start >= 0:
         end = lower.find(b"\r\n", start + 17)
-        text = lower[start + 17 :] if end < 0 else lower[start + 17 : end]
-        if not text.strip().isdigit() or int(text) > BODY_LIMIT:
-            raise BadRequestHead
-        return int(text)
+        return _size(lower[start + 17 :] if end < 0 else lower[start + 17 : end], 10)
     return -1 if b"\r\ntransfer-encoding: chunked" in lower else 0
 
 
@@ -61,7 +58,7 @@ def unchunk(data: bytes, at: int) -> tuple[bytes, int] | None:
         line_end = data.find(b"\r\n", at)
         if line_end < 0:
             return None
-        size = _chunk_size(data[at:line_end])
+        size = _size(data[at:line_end].partition(b";")[0], 16)
         at = line_end + 2
         if len(data) < at + size + 2:
             return None
@@ -71,9 +68,9 @@ def unchunk(data: bytes, at: int) -> tuple[bytes, int] | None:
         at += size + 2
 
 
-def _chunk_size(line: bytes) -> int:
+def _size(text: bytes, base: int) -> int:
     try:
-        size = int(line.partition(b";")[0], 16)
+        size = int(text, base)
     except ValueError:
         raise BadRequestHead from None
     if not 0 <= size <= BODY_LIMIT:

@@ -117,6 +117,13 @@ class Meter:
             self._index()
             self._forget(self.rows.popleft())
 
+    def count(self, charged_nanos: int) -> None:
+        """A call that came and ended in one go, of which no row is kept."""
+        self.calls += 1
+        self.finished += 1
+        self.charged_calls += charged_nanos > 0
+        self.charged_nanos += charged_nanos
+
     def close(self, call: Call, output: int | None = None, state: str = "done") -> None:
         """Charges a call: in full, or with `output` tokens for what was generated before a cut."""
         if call.state != "running" or call.epoch != self.epoch:

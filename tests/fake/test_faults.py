@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import gzip
 import json
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from load.fake_provider import FakeProvider
+from load.fake_provider import FakeProvider, faults
 from load.fake_provider.bomb import bomb
 from tests.fake.calls import CHAT, ask, events, read_into, spoken
+
+README = Path(faults.__file__).parents[1] / "README.md"
 
 
 @pytest.mark.parametrize("status", [400, 401, 429, 500, 502, 503])
@@ -54,6 +57,26 @@ def test_cut_streams_cost_what_was_generated(
     assert received.count(b"data: ") == 4
     row = fake.meter(finished=1)["rows"][0]
     assert (row["output"], row["completed"]) == (3, False)
+
+
+@pytest.mark.parametrize("fault", ["reset_mid", "close_mid", "stall_mid"])
+def test_whole_replies_break_in_the_middle(
+    fake: FakeProvider, http: httpx.Client, fault: str
+) -> None:
+    received = bytearray()
+    http.timeout = httpx.Timeout(0.1)
+    with pytest.raises(httpx.TransportError):
+        read_into(received, http, ask(f"a b c [[fault:{fault}]]"))
+    assert received.startswith(b'{"id":"chatcmpl-')
+    assert not received.endswith(b"}")
+    row = fake.meter(finished=1)["rows"][0]
+    assert (row["output"], row["state"]) == (5, "cut")
+
+
+def test_every_fault_is_in_the_readme() -> None:
+    table = README.read_text(encoding="utf-8").partition("## Faults")[2]
+    names = {*faults.VARIANTS, *faults.RESHAPES, *faults.DELIVERIES}
+    assert [name for name in sorted(names) if f"`{name}`" not in table] == []
 
 
 def test_a_gate_holds_until_released(fake: FakeProvider, http: httpx.Client) -> None:

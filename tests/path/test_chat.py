@@ -37,7 +37,9 @@ async def test_a_complex_ask_goes_to_the_strong_target() -> None:
 
 async def test_the_target_gets_its_own_model_and_key_and_nothing_of_the_caller() -> None:
     world = World()
-    await world.chat("hello", headers=[("x-secret", "caller's"), ("cookie", "a=b")], metadata={"a": "b"})
+    await world.chat(
+        "hello", headers=[("x-secret", "caller's"), ("cookie", "a=b")], metadata={"a": "b"}
+    )
     (sent,) = world.platform.fetch.requests
     assert sent.target == b"http://cheap.test/v1/chat/completions"
     assert sent.header("authorization") == "Bearer sk-cheap"
@@ -94,7 +96,10 @@ async def test_a_route_may_share_by_the_operators_choice() -> None:
     assert other.header("x-penstock-cache") == "hit"
 
 
-@pytest.mark.parametrize("change", [{"temperature": 0.5}, {"model": "gpt-4o-mini"}, {"seed": 7}, {"made_up": 1}, {"n": 2}])
+@pytest.mark.parametrize(
+    "change",
+    [{"temperature": 0.5}, {"model": "gpt-4o-mini"}, {"seed": 7}, {"made_up": 1}, {"n": 2}],
+)
 async def test_every_parameter_is_part_of_the_key(change: dict[str, object]) -> None:
     world = World()
     await world.chat()
@@ -106,7 +111,13 @@ async def test_every_parameter_is_part_of_the_key(change: dict[str, object]) -> 
     [
         whole("cut", "length"),
         whole("no", "content_filter"),
-        whole("", "tool_calls", tool_calls=[{"id": "1", "type": "function", "function": {"name": "f", "arguments": "{}"}}]),
+        whole(
+            "",
+            "tool_calls",
+            tool_calls=[
+                {"id": "1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+            ],
+        ),
         whole("", "stop", refusal="I won't."),
     ],
 )
@@ -135,7 +146,9 @@ async def test_five_hundred_askers_at_once_make_one_call() -> None:
         return whole("once")
 
     world = World(slow, more="scale = 100\n")
-    asks = [asyncio.create_task(world.chat(token=world.token(tier="enterprise"))) for _ in range(500)]
+    asks = [
+        asyncio.create_task(world.chat(token=world.token(tier="enterprise"))) for _ in range(500)
+    ]
     while world.platform.fetch.requests == []:
         await asyncio.sleep(0)
     arrived.set()
@@ -143,7 +156,9 @@ async def test_five_hundred_askers_at_once_make_one_call() -> None:
     assert {response.status for response in responses} == {200}
     assert len(world.platform.fetch.requests) == 1
     assert [response.header("x-penstock-cache") for response in responses].count("miss") == 1
-    assert sum(int(response.header("x-penstock-cost-nanos") or 0) for response in responses) == PRICE
+    assert (
+        sum(int(response.header("x-penstock-cost-nanos") or 0) for response in responses) == PRICE
+    )
 
 
 async def test_followers_read_the_leaders_stream_and_outlive_it() -> None:
@@ -197,7 +212,9 @@ async def test_a_stream_abandoned_halfway_is_billed_and_never_kept() -> None:
 async def test_usage_goes_only_to_who_asked_for_it() -> None:
     world = World(lambda request: streamed(pieces("Hello")))
     plain = payloads(await read(await world.chat("a", stream=True)))
-    asked = payloads(await read(await world.chat("b", stream=True, stream_options={"include_usage": True})))
+    asked = payloads(
+        await read(await world.chat("b", stream=True, stream_options={"include_usage": True}))
+    )
     assert [one for one in plain if one != "[DONE]" and one.get("usage")] == []
     assert asked[-2]["usage"]["total_tokens"] == 15
     for sent in world.platform.fetch.requests:
@@ -215,7 +232,9 @@ async def test_a_stream_that_breaks_ends_with_an_error_event_and_is_billed() -> 
 
 
 async def test_a_stream_without_done_ends_with_an_error_event() -> None:
-    world = World(lambda request: streamed([chunk({"content": "Hel"}), chunk({}, "stop"), USAGE_CHUNK]))
+    world = World(
+        lambda request: streamed([chunk({"content": "Hel"}), chunk({}, "stop"), USAGE_CHUNK])
+    )
     data = await read(await world.chat(stream=True))
     assert payloads(data)[-1]["error"]["type"] == "server_error"
     assert DONE not in data
@@ -260,7 +279,11 @@ async def test_known_unprocessed_replies_fail_over_and_release_nothing_twice(sta
 
 
 async def test_a_providers_refusal_of_the_body_is_the_callers_400_and_costs_nothing() -> None:
-    world = World(lambda request: Response(400, [("content-type", "application/json")], b'{"error":{"message":"secret"}}'))
+    world = World(
+        lambda request: Response(
+            400, [("content-type", "application/json")], b'{"error":{"message":"secret"}}'
+        )
+    )
     response = await world.chat("hello")
     assert response.status == 400
     assert b"secret" not in await read(response)

@@ -78,11 +78,19 @@ class Script:
 class World:
     """A gateway, its platform, and ways to ask it as a caller would."""
 
-    def __init__(self, upstream: Upstream | None = None, more: str = "", env: dict[str, str] | None = None) -> None:
-        config, self.notes = defaults(decode(CONFIG + more if env is None else more, env or {}), env or {})
+    def __init__(
+        self, upstream: Upstream | None = None, more: str = "", env: dict[str, str] | None = None
+    ) -> None:
+        config, self.notes = defaults(
+            decode(CONFIG + more if env is None else more, env or {}), env or {}
+        )
         self.reports: list[BaseException] = []
-        self.platform: MemoryPlatform = memory.platform(upstream or (lambda request: whole("Hello!")))
-        self.gateway: Gateway = build(config, self.platform, lambda _, error: self.reports.append(error))
+        self.platform: MemoryPlatform = memory.platform(
+            upstream or (lambda request: whole("Hello!"))
+        )
+        self.gateway: Gateway = build(
+            config, self.platform, lambda _, error: self.reports.append(error)
+        )
 
     def token(self, sub: str = "alice", **claims: Any) -> str:
         return mint({"sub": sub, **claims}, SECRET, now=self.platform.clock.now())
@@ -91,7 +99,9 @@ class World:
         self, path: str, body: Any = None, *, method: str = "POST", token: str | None = "", query: str = "",
         headers: Sequence[tuple[str, str]] = (), client: str = "192.0.2.1",
     ) -> Response:  # fmt: skip
-        data = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
+        data = (
+            body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
+        )
         given = [] if token is None else [("authorization", f"Bearer {token or self.token()}")]
         request = Request(method, path.encode(), path, query, [*given, *headers], client, data)
         return await self.gateway(request)
@@ -99,14 +109,18 @@ class World:
     async def get(self, path: str, query: str = "", token: str | None = "") -> Response:
         return await self.ask(path, method="GET", query=query, token=token)
 
-    async def chat(self, text: str = "hello", path: str = "/v1/chat/completions", **more: Any) -> Response:
+    async def chat(
+        self, text: str = "hello", path: str = "/v1/chat/completions", **more: Any
+    ) -> Response:
         how = {name: more.pop(name) for name in ("token", "headers", "client") if name in more}
         body = {"model": "auto", "messages": [{"role": "user", "content": text}], **more}
         return await self.ask(path, body, **how)
 
     async def ledger(self, columns: str = "stage, ended, amount_nanos") -> list[tuple[Any, ...]]:
         await self.gateway.journal.flush()
-        found = await self.platform.tables.rows(f"select {columns} from ledger order by at, attempt, stage")
+        found = await self.platform.tables.rows(
+            f"select {columns} from ledger order by at, attempt, stage"
+        )
         return [tuple(row) for row in found]
 
     async def stages(self) -> dict[str, int]:
@@ -128,7 +142,11 @@ def completion(text: str, finish: str = "stop", **message: Any) -> dict[str, Any
         "created": 1,
         "model": "gpt-4o-mini-2024-07-18",
         "choices": [
-            {"index": 0, "message": {"role": "assistant", "content": text, **message}, "finish_reason": finish}
+            {
+                "index": 0,
+                "message": {"role": "assistant", "content": text, **message},
+                "finish_reason": finish,
+            }
         ],
         "usage": usage(),
     }
@@ -136,7 +154,9 @@ def completion(text: str, finish: str = "stop", **message: Any) -> dict[str, Any
 
 def whole(text: str, finish: str = "stop", **message: Any) -> Response:
     return Response(
-        200, [("content-type", "application/json")], json.dumps(completion(text, finish, **message)).encode()
+        200,
+        [("content-type", "application/json")],
+        json.dumps(completion(text, finish, **message)).encode(),
     )
 
 

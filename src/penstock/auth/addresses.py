@@ -16,30 +16,56 @@ from penstock.errors import Misconfigured
 from penstock.wire.http import Headers, Request
 
 Address = IPv4Address | IPv6Address
-Networks = tuple[IPv4Network | IPv6Network, ...]
 
 _MOST_HOPS = 32
+_MOST_KNOWN = 4096
+_LONGEST = 64
 _HOME_BITS = 64
 
 
-def networks(specs: Sequence[str]) -> Networks:
-    """Addresses and CIDR networks, parsed once; raises Misconfigured."""
-    return tuple(_network(spec) for spec in specs)
+class Networks:
+    """The trusted proxies, parsed once; raises Misconfigured."""
+
+    __slots__ = ("_known", "_networks")
+
+    def __init__(self, specs: Sequence[str]) -> None:
+        self._networks = tuple(_network(spec) for spec in specs)
+        self._known: dict[str, tuple[str, bool] | None] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._networks)
+
+    def look(self, text: str) -> tuple[str, bool] | None:
+        """An address in its one spelling, and whether it is trusted; None for what is no address."""
+        if text in self._known:
+            return self._known[text]
+        found = self._look(text)
+        if len(text) <= _LONGEST:
+            if len(self._known) >= _MOST_KNOWN:
+                self._known.clear()
+            self._known[text] = found
+        return found
+
+    def _look(self, text: str) -> tuple[str, bool] | None:
+        address = _address(text)
+        if address is None:
+            return None
+        return str(address), any(address in network for network in self._networks)
 
 
 def client_address(request: Request, trusted: Networks) -> str:
     """The peer's address or, behind trusted proxies only, the nearest that is not such a proxy."""
     if not trusted:
         return request.client
-    peer = _address(request.client)
-    if peer is None or not _within(peer, trusted):
+    peer = trusted.look(request.client)
+    if peer is None or not peer[1]:
         return request.client
     hops = _forwarded(request.headers)
     if not hops:
         hops = [value for name, value in request.headers if name == "cf-connecting-ip"]
         # Two of them: one is forged.
         hops = hops if len(hops) == 1 else []
-    return str(_nearest_untrusted(peer, hops, trusted))
+    return _nearest_untrusted(peer[0], hops, trusted)
 
 
 def home(address: str) -> str:
@@ -52,15 +78,15 @@ def home(address: str) -> str:
     return str(IPv6Network((int(parsed), _HOME_BITS), strict=False))
 
 
-def _nearest_untrusted(peer: Address, hops: list[str], trusted: Networks) -> Address:
+def _nearest_untrusted(peer: str, hops: list[str], trusted: Networks) -> str:
     # From the right: each hop was written by the one after it, and only trusted ones are believed.
     nearest = peer
     for hop in hops[: -_MOST_HOPS - 1 : -1]:
-        address = _address(hop)
-        if address is None:
+        found = trusted.look(hop)
+        if found is None:
             break
-        nearest = address
-        if not _within(address, trusted):
+        nearest = found[0]
+        if not found[1]:
             break
     return nearest
 
@@ -68,10 +94,6 @@ def _nearest_untrusted(peer: Address, hops: list[str], trusted: Networks) -> Add
 def _forwarded(headers: Headers) -> list[str]:
     values = [value for name, value in headers if name == "x-forwarded-for"]
     return ",".join(values).split(",") if values else []
-
-
-def _within(address: Address, trusted: Networks) -> bool:
-    return any(address in network for network in trusted)
 
 
 def _address(text: str) -> Address | None:

@@ -43,6 +43,8 @@ class Caller(Struct, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         owner = owner_of(self.tenant, self.sub)
+        if self.owner == owner and self.hash:
+            return  # a copy of the same caller, with another address
         force_setattr(self, "owner", owner)
         force_setattr(self, "hash", sha256(owner.encode()).hexdigest()[:_HASH_DIGITS])
 

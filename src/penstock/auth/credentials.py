@@ -6,6 +6,7 @@ from urllib.parse import unquote_plus
 
 from penstock.auth import refusals
 from penstock.auth.jws import LONGEST
+from penstock.errors import Refused
 from penstock.wire.http import Request
 
 # Not `key` and `token`: other things are called so, and nothing reads a credential there.
@@ -19,42 +20,39 @@ def shown(request: Request) -> str:
 
     Raises Unauthorized, BadRequest or HeaderTooLarge.
     """
-    authorization: str | None = None
-    key: str | None = None
+    authorization = key = ""
     for name, value in request.headers:
         if name == "authorization":
-            if authorization is not None:
-                raise refusals.doubled(name)
-            authorization = value
+            authorization = _first(name, authorization, value)
         elif name == "x-api-key":
-            if key is not None:
-                raise refusals.doubled(name)
-            key = value
+            key = _first(name, key, value)
     if request.query:
         _refuse_in_query(request.query)
-    return _acceptable(_one(_bearer(authorization) if authorization else "", key or ""))
-
-
-def _one(token: str, key: str) -> str:
+    token = _bearer(authorization) if authorization else ""
     if token and key and token != key:
         raise refusals.conflicting()
-    return token or key
+    credential = token or key
+    if 0 < len(credential) <= LONGEST and credential.isascii():
+        return credential
+    raise _fault(credential)
 
 
-def _acceptable(credential: str) -> str:
+def _first(name: str, found: str, value: str) -> str:
+    if found:
+        raise refusals.doubled(name)
+    return value
+
+
+def _fault(credential: str) -> Refused:
     if not credential:
-        raise refusals.missing()
-    if len(credential) > LONGEST:
-        raise refusals.too_long(LONGEST)
-    if not credential.isascii():
-        raise refusals.invalid_token()
-    return credential
+        return refusals.missing()
+    return refusals.too_long(LONGEST) if len(credential) > LONGEST else refusals.invalid_token()
 
 
 def _bearer(authorization: str) -> str:
     scheme, _, token = authorization.partition(" ")
     if scheme != "Bearer" and scheme.lower() != "bearer":
-        raise refusals.too_long(LONGEST) if len(scheme) > LONGEST else refusals.missing()
+        raise _fault(scheme if len(scheme) > LONGEST else "")
     return token.strip(" ")
 
 

@@ -8,7 +8,7 @@ from hashlib import sha256
 from msgspec.structs import replace
 
 from penstock.auth import keys, refusals
-from penstock.auth.addresses import client_address, networks
+from penstock.auth.addresses import Networks, client_address
 from penstock.auth.caller import FREE, Caller, anonymous
 from penstock.auth.claims import caller_of_key, caller_of_token
 from penstock.auth.credentials import shown
@@ -22,6 +22,7 @@ from penstock.wire.http import Request
 MOST_REMEMBERED = 10_000
 KEY_SECONDS = 60.0
 """How long a key's row is believed; a revoked one is refused sooner, by the meter's mark."""
+_NOBODY: tuple[float, None] = (0.0, None)
 
 
 class Identity:
@@ -34,7 +35,7 @@ class Identity:
     def __init__(self, config: Config, platform: Platform) -> None:
         self._clock = platform.clock
         self._tables = platform.tables
-        self._trusted = networks(config.server.trusted_proxies)
+        self._trusted = Networks(config.server.trusted_proxies)
         self._admin_roles = frozenset(config.auth.admin_roles)
         self._tiers = frozenset(config.tiers) | {FREE}
         authorities = [_authority(issuer, platform) for issuer in config.auth.issuers]
@@ -50,8 +51,10 @@ class Identity:
         try:
             credential = shown(request)
             digest = sha256(credential.encode()).digest()
-            caller = self._recall(digest)
-            if caller is None:
+            until, caller = self._remembered.get(digest, _NOBODY)
+            if caller is not None and self._clock.now() < until:
+                self._remembered.move_to_end(digest)
+            else:
                 caller = await self._check(credential, digest)
         except (Unauthorized, HeaderTooLarge, Unavailable) as refusal:
             if not optional:
@@ -70,17 +73,6 @@ class Identity:
             if caller.credential == credential:
                 del self._remembered[digest]
 
-    def _recall(self, digest: bytes) -> Caller | None:
-        found = self._remembered.get(digest)
-        if found is None:
-            return None
-        until, caller = found
-        if self._clock.now() >= until:
-            self._remembered.pop(digest, None)
-            return None
-        self._remembered.move_to_end(digest)
-        return caller
-
     async def _check(self, credential: str, digest: bytes) -> Caller:
         now = self._clock.now()
         if credential.startswith(keys.PREFIX):
@@ -92,6 +84,7 @@ class Identity:
             caller = caller_of_token(claims, known_by, self._tiers, self._admin_roles)
             until = caller.exp
         self._remembered[digest] = until, caller
+        self._remembered.move_to_end(digest)
         if len(self._remembered) > MOST_REMEMBERED:
             self._remembered.popitem(last=False)
         return caller

@@ -124,8 +124,9 @@ async def revoke_token(
     """Ends a token, by its hash, for the rest of its life."""
     if exp <= now:
         return
-    await tables.batch((sql.RECORD, (credential, _ms(exp) + 1, _ms(now))))
-    await meter.mark(credential, exp + 1)
+    until = _ms(exp) + 1
+    await tables.batch((sql.RECORD, (credential, until, _ms(now))))
+    await meter.mark(credential, until / 1000)
 
 
 async def load_marks(tables: Tables, meter: Meter, *, now: float) -> int:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import hmac
-from hashlib import sha256
+from hashlib import blake2b
 
 import msgspec
 from msgspec import Struct
@@ -38,23 +37,29 @@ _decoder = msgspec.msgpack.Decoder(Entry)
 
 
 class Exact:
-    """Keeps answers in a `Store` under an HMAC of partition, model, every parameter and the generations."""
+    """Keeps answers in a `Store` under a keyed hash (BLAKE2b) of partition, model, every parameter and the generations."""
 
-    def __init__(self, store: Store, clock: Clock, secret: bytes, generations: Generations, max_bytes: int) -> None:
+    def __init__(
+        self, store: Store, clock: Clock, secret: bytes, generations: Generations, max_bytes: int
+    ) -> None:
         self._store = store
         self._clock = clock
         self._secret = secret
         self._generations = generations
         self._max_bytes = max_bytes
 
-    async def key(self, kind: str, partition: str, owner: str, model: str, route: str, request: bytes) -> Key:
+    async def key(
+        self, kind: str, partition: str, owner: str, model: str, route: str, request: bytes
+    ) -> Key:
         """The key of a request: `partition` says who may have the answer, the rest what was asked of whom."""
         await self._generations.fresh()
         number = self._generations.of(kind, owner, model, route)
-        head = b"\0".join((kind.encode(), partition.encode(), route.encode(), model.encode(), number))
+        head = b"\0".join(
+            (kind.encode(), partition.encode(), route.encode(), model.encode(), number)
+        )
         # The head's length keeps two requests from running together alike.
         message = len(head).to_bytes(4, "big") + head + request
-        name = f"{kind}:{hmac.digest(self._secret, message, sha256).hex()}"
+        name = f"{kind}:{blake2b(message, digest_size=32, key=self._secret).hexdigest()}"
         single = self._generations.key(name)
         return Key(f"{name}.{single}" if single else name, request, kind)
 

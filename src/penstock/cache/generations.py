@@ -60,7 +60,9 @@ async def raise_generations(tables: Tables, wanted: Mapping[str, str]) -> list[s
     """What a purge does to the tables; returns the scopes raised. Raises BadRequest for an unknown scope."""
     for name in wanted:
         if name not in PURGEABLE:
-            raise BadRequest(f"Purge by one of {', '.join(PURGEABLE)}.", code="invalid_field", param=name)
+            raise BadRequest(
+                f"Purge by one of {', '.join(PURGEABLE)}.", code="invalid_field", param=name
+            )
     scopes = [f"{name}:{value}" for name, value in wanted.items()] or ["kind:chat", "kind:embed"]
     await tables.batch(*[(RAISE, (scope,)) for scope in scopes])
     return scopes

@@ -19,12 +19,18 @@ class Stock(Struct, frozen=True):
     targets: Sequence[Target]
     kinds: Mapping[str, Kind]
 
-    def of(self, kind: Kind, model: str = "", but: str = "") -> str:
-        """The target of that model at a provider of that kind; without a model the first one; else empty."""
-        for target in self.targets:
-            fits = self.kinds[target.provider] == kind and target.provider != but
-            if fits and model in {"", target.model}:
-                return target.name
+    def of(self, kind: Kind, models: Sequence[str] = ()) -> str:
+        """The target of the first of these models at a provider of that kind, else the kind's first; else empty."""
+        found = [target for target in self.targets if self.kinds[target.provider] == kind]
+        chosen = self.exactly(kind, models)
+        return chosen or (found[0].name if found else "")
+
+    def exactly(self, kind: Kind, models: Sequence[str]) -> str:
+        """The target of the first of these models at a provider of that kind; else empty."""
+        for model in models:
+            for target in self.targets:
+                if target.model == model and self.kinds[target.provider] == kind:
+                    return target.name
         return ""
 
     def at(self, provider: str) -> str:
@@ -36,7 +42,7 @@ class Stock(Struct, frozen=True):
         for target in self.targets:
             kind = self.kinds[target.provider]
             if kind in {"openai", "anthropic"}:
-                return self.of(kind, getattr(CHOICES[kind], part)) or target.name
+                return self.exactly(kind, getattr(CHOICES[kind], part)) or target.name
         return ""
 
 
@@ -64,19 +70,16 @@ def auto(config: Config) -> Route | None:
 def _small(chat: Stock, part: str) -> str:
     return _first(
         chat.of("workers_ai", getattr(CHOICES["workers_ai"], part)),
-        chat.of("workers_ai"),
         chat.at(OLLAMA),
         chat.small(part),
         chat.of("sandbox", getattr(CHOICES["sandbox"], part)),
-        chat.of("sandbox"),
     )
 
 
 def _strong(chat: Stock) -> str:
     real = _first(
-        chat.of("openai", CHOICES["openai"].strong),
+        chat.exactly("openai", CHOICES["openai"].strong),
         chat.of("anthropic", CHOICES["anthropic"].strong),
-        chat.of("anthropic"),
     )
     if real or any(chat.kinds[target.provider] != "sandbox" for target in chat.targets):
         return real
@@ -91,10 +94,8 @@ def embed(config: Config) -> Route | None:
     vectors = stock(config, "embed")
     target = _first(
         vectors.of("workers_ai", CHOICES["workers_ai"].embed),
-        vectors.of("workers_ai"),
         vectors.of("local"),
         vectors.of("openai", CHOICES["openai"].embed),
-        vectors.of("openai"),
         vectors.of("hashed"),
     )
     return replace(given, targets=(target,)) if target else None

@@ -35,31 +35,35 @@ HASHED = "hashed-lexical-384"
 
 
 class Choice(Struct, frozen=True):
-    """The models of a vendor that `auto` and `embed` are made of; an empty name leaves the part to others."""
+    """The models of a vendor that `auto` and `embed` are made of: of each part the first that is a target."""
 
-    simple: str = ""
-    medium: str = ""
-    strong: str = ""
-    embed: str = ""
+    simple: tuple[str, ...] = ()
+    medium: tuple[str, ...] = ()
+    strong: tuple[str, ...] = ()
+    embed: tuple[str, ...] = ()
 
 
 CHOICES: dict[Kind, Choice] = {
     "workers_ai": Choice(
-        simple="@cf/ibm-granite/granite-4.0-h-micro",
-        medium="@cf/meta/llama-3.1-8b-instruct-fp8-fast",
-        embed="@cf/baai/bge-base-en-v1.5",
+        simple=("@cf/ibm-granite/granite-4.0-h-micro",),
+        medium=("@cf/meta/llama-3.1-8b-instruct-fp8-fast",),
+        embed=("@cf/baai/bge-base-en-v1.5",),
     ),
     "openai": Choice(
-        simple="gpt-4o-mini",
-        medium="gpt-4o-mini",
-        strong="gpt-4o",
-        embed="text-embedding-3-small",
+        simple=("gpt-4o-mini", "gpt-5.4-mini"),
+        medium=("gpt-4o-mini", "gpt-5.4-mini"),
+        strong=("gpt-4o", "gpt-5.4"),
+        embed=("text-embedding-3-small",),
     ),
     "anthropic": Choice(
-        simple="claude-haiku-4-5", medium="claude-haiku-4-5", strong="claude-sonnet-4-5"
+        simple=("claude-haiku-4-5",),
+        medium=("claude-haiku-4-5",),
+        strong=("claude-sonnet-4-6", "claude-sonnet-4-5"),
     ),
     "sandbox": Choice(
-        simple="granite-4.0-h-micro", medium="llama-3.1-8b-instruct-fp8-fast", strong="gpt-4o"
+        simple=("granite-4.0-h-micro",),
+        medium=("llama-3.1-8b-instruct-fp8-fast",),
+        strong=("gpt-4o", "gpt-5.4"),
     ),
 }
 STOOD_FOR: tuple[Kind, ...] = ("openai", "anthropic", "workers_ai")

@@ -40,9 +40,9 @@ def models(kind: Kind, known: Known) -> Sequence[KnownModel]:
     if kind in known:
         return known[kind]
     choice = CHOICES[kind]
-    chats = dict.fromkeys(filter(None, (choice.simple, choice.medium, choice.strong)))
+    chats = dict.fromkeys(part[0] for part in (choice.simple, choice.medium, choice.strong) if part)
     found = [KnownModel(model=model) for model in chats]
-    return found + ([KnownModel(model=choice.embed, verb="embed")] if choice.embed else [])
+    return found + [KnownModel(model=model, verb="embed") for model in choice.embed[:1]]
 
 
 def sandbox_aliases(targets: Iterable[Target]) -> dict[str, str]:

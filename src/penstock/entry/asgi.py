@@ -60,7 +60,16 @@ class ClientGone(Broken):
 class Exchange:
     """One request and its response on an ASGI connection; ends when sent, or when its client leaves."""
 
-    __slots__ = ("_gateway", "_log", "_receive", "_send", "_sent_at", "_streams", "_timer", "_watcher")
+    __slots__ = (
+        "_gateway",
+        "_log",
+        "_receive",
+        "_send",
+        "_sent_at",
+        "_streams",
+        "_timer",
+        "_watcher",
+    )
 
     def __init__(self, gateway: Fetch, receive: Receive, send: Send, log: Log | None) -> None:
         self._gateway = gateway
@@ -103,12 +112,16 @@ class Exchange:
 
     async def _deliver(self, request: Request, response: Response) -> None:
         send, body = self._send, response.body
-        headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in response.headers]
+        headers = [
+            (name.encode("latin-1"), value.encode("latin-1")) for name, value in response.headers
+        ]
         start = {"type": "http.response.start", "status": response.status, "headers": headers}
         if isinstance(body, bytes):
             headers.append((b"content-length", str(len(body)).encode()))
             await send(start)
-            await send({"type": "http.response.body", "body": b"" if request.method == "HEAD" else body})
+            await send(
+                {"type": "http.response.body", "body": b"" if request.method == "HEAD" else body}
+            )
             return
         # Nothing is sent before the first piece: a failure until then is an honest status.
         first = await anext(body, b"")
@@ -125,7 +138,9 @@ class Exchange:
     def _watch(self, task: asyncio.Task[Any], body: Body | None) -> None:
         if body is not None and not body.done:
             # The body's reader sees the client leave by itself.
-            self._timer = asyncio.get_running_loop().call_later(WATCH_AFTER, self._watch, task, body)
+            self._timer = asyncio.get_running_loop().call_later(
+                WATCH_AFTER, self._watch, task, body
+            )
             return
         self._watcher = asyncio.create_task(self._until_gone(task))
 
@@ -142,13 +157,17 @@ class Exchange:
                         return
                     leaving = asyncio.ensure_future(self._receive())
                 elif self._streams and loop.time() - self._sent_at >= KEEP_ALIVE * 2 / 3:
-                    await self._send({"type": "http.response.body", "body": sse.KEEP_ALIVE, "more_body": True})
+                    await self._send(
+                        {"type": "http.response.body", "body": sse.KEEP_ALIVE, "more_body": True}
+                    )
                     self._sent_at = loop.time()
         finally:
             leaving.cancel()
 
 
-def asgi(gateway: Fetch, log: Log | None = None) -> Callable[[Scope, Receive, Send], Awaitable[None]]:
+def asgi(
+    gateway: Fetch, log: Log | None = None
+) -> Callable[[Scope, Receive, Send], Awaitable[None]]:
     """An ASGI application that serves a gateway."""
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:

@@ -16,8 +16,9 @@ def known_models(on: str = "") -> Mapping[str, Sequence[KnownModel]]:
 
 
 def _known(model: Model) -> KnownModel:
+    # The undated name, where a model has one, is the one people know.
     return KnownModel(
-        model=model.name,
+        model=min(model.name, *model.aliases, key=len) if model.aliases else model.name,
         verb=model.verb,
         context=model.context,
         max_output=model.max_output,

@@ -28,13 +28,18 @@ def load(path: str | None, env: Mapping[str, str]) -> Loaded:
     """Reads `path`, else `PENSTOCK_CONFIG`, else ./penstock.toml if it exists, else the environment alone; raises Misconfigured."""
     file = find(path, env)
     given = decoded(file, env) if file else None
-    today = datetime.now(UTC).date().isoformat()
-    config, notes = defaults(given, env, known_models(today))
-    if stale(today):
+    day = today()
+    config, notes = defaults(given, env, known_models(day))
+    if stale(day):
         notes.append(
             f"warning: prices were last compared with the providers' on {CHECKED}; upgrade Penstock"
         )
     return Loaded(config, notes, str(file) if file else "environment")
+
+
+def today() -> str:
+    """The UTC day, by which models have ended and prices hold."""
+    return datetime.now(UTC).date().isoformat()
 
 
 def find(path: str | None, env: Mapping[str, str]) -> Path | None:

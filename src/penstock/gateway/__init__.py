@@ -11,7 +11,7 @@ from penstock.auth.identify import Identity
 from penstock.cache.exact import Exact
 from penstock.cache.generations import Generations
 from penstock.config import Config
-from penstock.errors import BadRequest, Error, NotAllowed, NotFound, Unauthorized
+from penstock.errors import Error, NotAllowed, NotFound, Unauthorized
 from penstock.gateway import reply
 from penstock.gateway.cors import Cors
 from penstock.gateway.counters import Counters
@@ -61,7 +61,11 @@ class Gateway:
         if preflight is not None:
             return preflight
         methods = find(request.path)
-        endpoint = None if methods is None else methods.get("GET" if request.method == "HEAD" else request.method)
+        endpoint = (
+            None
+            if methods is None
+            else methods.get("GET" if request.method == "HEAD" else request.method)
+        )
         exchange = Exchange(
             self.platform.ids.new("req_"), request, endpoint or _NOTHING, self.platform.clock.tick(),
             self.config.server.max_body_bytes, NOBODY,
@@ -73,10 +77,18 @@ class Gateway:
             response = await endpoint.handler(self, exchange)
         except Error as error:
             response = self._refuse(exchange, error)
-        except Exception as error:  # noqa: BLE001: the last line of defence; nothing of it reaches the caller
+        except Exception as error:  # noqa: BLE001 - the last line of defence; nothing of it reaches the caller
             self.report(exchange.id, error)
             response = self._refuse(exchange, Error())
         return self._finish(exchange, response)
+
+    async def start(self) -> None:
+        """Reads what must be known before the first request."""
+        await self.generations.fresh()
+
+    async def stop(self) -> None:
+        """Writes what waits; no request may come after it."""
+        await self.journal.flush()
 
     async def _enter(self, exchange: Exchange, endpoint: Endpoint) -> None:
         """Who asks, whether they may, and one more of their rate: before anything is read of the body."""
@@ -109,7 +121,9 @@ class Gateway:
         known = exchange.endpoint is not _NOTHING
         path = _label(request.path) if known else "other"
         self.counters.request(path, request.method if known else "other", response.status)
-        exchange.notes.update(id=exchange.id, caller=exchange.caller.hash if exchange.caller is not NOBODY else "")
+        exchange.notes.update(
+            id=exchange.id, caller=exchange.caller.hash if exchange.caller is not NOBODY else ""
+        )
         response.notes = exchange.notes
         return response
 
@@ -132,7 +146,9 @@ def build(config: Config, platform: Platform, report: Report, edge: str = "unkno
         names=Names(Routes(config, price_of)),
         generations=generations,
         exact=exact,
-        kept=Kept(exact, journal, platform.clock, share_flights=platform.shared_loop, max_entry=most),
+        kept=Kept(
+            exact, journal, platform.clock, share_flights=platform.shared_loop, max_entry=most
+        ),
         upstream=Upstream(platform.fetch, platform.clock, platform.ids, platform.runner),
         journal=journal,
         cors=Cors(config.cors.origins),
@@ -158,6 +174,3 @@ def _nothing(request: Request, methods: tuple[str, ...]) -> Error:
 
 def _label(path: str) -> str:
     return "/v1/models/{id}" if path.startswith("/v1/models/") else path
-
-
-__all__ = ["BadRequest", "Gateway", "build"]

@@ -16,16 +16,22 @@ if TYPE_CHECKING:
 async def chat(gateway: Gateway, exchange: Exchange, face: Face) -> Response:
     """Reads the ask, finds or buys its answer, and hands out the delivery that carries it."""
     ask = face.decode(await exchange.read(), exchange.caller)  # BadRequest, Forbidden
-    delivery = Delivery(gateway, exchange, ask, face)  # owns flight, hold and upstream; its aclose ends them
+    delivery = Delivery(
+        gateway, exchange, ask, face
+    )  # owns flight, hold and upstream; its aclose ends them
     try:
         delivery.way = gateway.names.way(ask, exchange.caller)  # ModelNotFound, Unauthorized
         if await gateway.kept.find(delivery):  # a kept answer, or the first asker's live
             return await delivery.respond()
         choice = delivery.rank()  # BadRequest where no target can take it
-        hold = await gateway.limits.hold(delivery, choice)  # RateLimited, OutOfBudget; reserves the dearest
+        hold = await gateway.limits.hold(
+            delivery, choice
+        )  # RateLimited, OutOfBudget; reserves the dearest
         delivery.start(await gateway.upstream.send(ask, choice.offers, hold, delivery.way.settings))
         return await delivery.respond()
     except BaseException as error:
         delivery.problem(error)
-        await delivery.aclose()  # released only if nothing was dispatched, else settled or estimated
+        await (
+            delivery.aclose()
+        )  # released only if nothing was dispatched, else settled or estimated
         raise

@@ -20,7 +20,12 @@ class Counters:
 
     def text(self) -> str:
         """Prometheus' text form."""
-        lines = ["# HELP penstock_requests_total Requests answered.", "# TYPE penstock_requests_total counter"]
+        lines = [
+            "# HELP penstock_requests_total Requests answered.",
+            "# TYPE penstock_requests_total counter",
+        ]
         for (path, method, status), count in sorted(self._requests.items()):
-            lines.append(f'penstock_requests_total{{path="{path}",method="{method}",status="{status}"}} {count}')
+            lines.append(
+                f'penstock_requests_total{{path="{path}",method="{method}",status="{status}"}} {count}'
+            )
         return "\n".join(lines) + "\n"

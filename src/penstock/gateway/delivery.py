@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import TYPE_CHECKING
 
 from penstock.cache.exact import Entry, Key
 from penstock.cache.flights import Flight
 from penstock.errors import Error, Failed, Unavailable
-from penstock.gateway import reply
 from penstock.gateway.exchange import Exchange
 from penstock.gateway.faces import Face, Told
 from penstock.ledger import book
@@ -43,7 +42,9 @@ class Delivery:
         self.answer: Answer | None = None
         self.failure: Error | None = None
         self.told = Told()
-        self.decision = Decision(exchange.id, "chat", exchange.caller.hash, exchange.caller.tier, ask.model)
+        self.decision = Decision(
+            exchange.id, "chat", exchange.caller.hash, exchange.caller.tier, ask.model
+        )
         self._entry: Entry | None = None
         self._position = 0
         self._blocks: list[bytes] = []
@@ -123,7 +124,11 @@ class Delivery:
                 if self.leads and not self.flight.started:
                     self.gateway.kept.withdraw(self)
             await self.flight.close()
-        if self.leads and self.hold is not None and (self.flight is None or not self.flight.started):
+        if (
+            self.leads
+            and self.hold is not None
+            and (self.flight is None or not self.flight.started)
+        ):
             await self.hold.close()
         self._closed = True
         self._record()
@@ -135,20 +140,20 @@ class Delivery:
         self.decision.error = error.code if isinstance(error, Error) else "cancelled"
         self.decision.status = error.status if isinstance(error, Error) else 499
 
-    async def _events(self) -> list[Event]:
+    async def _events(self) -> Sequence[Event]:
         if self._entry is not None:
             if self._position:
                 return []
             self._position = 1
             return completion.replay(self._entry.data, self._entry.usage)
         assert self.flight is not None
-        events = list(await self.flight.after(self._position))
+        events = await self.flight.after(self._position)
         self._position += len(events)
         if self.flight.whole and self.ask.stream:
             return _replayed(events)
         return events
 
-    def _carry(self, events: list[Event]) -> bytes:
+    def _carry(self, events: Sequence[Event]) -> bytes:
         """The bytes of some events, ending the stream where they do."""
         if not events:
             self._finished = True
@@ -170,7 +175,11 @@ class Delivery:
     def _last(self) -> bytes:
         whole = b""
         if self.face.gathers:
-            whole = self._entry.data if self._entry else completion.assemble(self._blocks, self.told.usage)
+            whole = (
+                self._entry.data
+                if self._entry
+                else completion.assemble(self._blocks, self.told.usage)
+            )
         return self.face.last(whole, self._usage_data, self.told, self.ask)
 
     def _fail(self, failure: Error) -> bytes:
@@ -183,20 +192,25 @@ class Delivery:
             return self._entry.data
         assert self.flight is not None
         blocks: list[bytes] = []
-        while True:
+        ended = False
+        while not ended:
             events = await self.flight.after(self._position)
-            if not events:
-                raise unfinished()
             self._position += len(events)
-            for event in events:
-                if event.data:
-                    blocks.append(event.data)
-                if event.usage is not None:
-                    self.told.usage = event.usage
-                if event.failure is not None:
-                    raise event.failure
-                if event.end:
-                    return blocks[0] if self.flight.whole else completion.assemble(blocks, self.told.usage)
+            ended = self._gather(events, blocks)
+        return blocks[0] if self.flight.whole else completion.assemble(blocks, self.told.usage)
+
+    def _gather(self, events: Sequence[Event], blocks: list[bytes]) -> bool:
+        """Adds what some events bring; True at the end, raises Failed where it is not a good one."""
+        if not events:
+            raise unfinished()
+        for event in events:
+            if event.data:
+                blocks.append(event.data)
+            if event.usage is not None:
+                self.told.usage = event.usage
+            if event.failure is not None:
+                raise event.failure
+        return events[-1].end
 
     async def _land(self, flight: Flight) -> None:
         """Settles by what was reported, or at the most it can have been; then keeps a complete reply. Runs once a flight."""
@@ -221,7 +235,11 @@ class Delivery:
         decision.status = decision.status or 200
         decision.total_us = int((platform.clock.tick() - exchange.started) * 1e6)
         if self.way is not None:
-            decision.route, decision.policy, decision.arm = self.way.name, self.way.policy.name, self.way.name
+            decision.route, decision.policy, decision.arm = (
+                self.way.name,
+                self.way.policy.name,
+                self.way.name,
+            )
         if self.key is not None:
             decision.cache_key = self.key.name
         if self.answer is not None:
@@ -237,10 +255,12 @@ class Delivery:
 
     def _hit_row(self, now: int) -> Statement:
         what = book.Charged(self.told.provider, self.told.model, self.decision.target)
-        return book.final(self.gateway.limits.account(self), 0, "settled", now, what, self.told.usage, 0, "hit")
+        return book.final(
+            self.gateway.limits.account(self), 0, "settled", now, what, self.told.usage, 0, "hit"
+        )
 
 
-def _replayed(events: list[Event]) -> list[Event]:
+def _replayed(events: Sequence[Event]) -> Sequence[Event]:
     if not events or events[0].failure is not None:
         return events
     return completion.replay(events[0].data, events[0].usage or Usage())

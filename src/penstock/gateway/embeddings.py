@@ -18,7 +18,7 @@ from penstock.routing.routes import Way
 from penstock.upstream.embed import Batch, send
 from penstock.wire import embeddings as wire
 from penstock.wire.chat import Usage
-from penstock.wire.embeddings import Embedded, EmbedAsk
+from penstock.wire.embeddings import EmbedAsk, Embedded
 from penstock.wire.http import JSON, Response
 
 if TYPE_CHECKING:
@@ -43,7 +43,9 @@ class OpenAI:
 
     def write(self, ask: EmbedAsk, items: Sequence[Embedded], offer: Offer) -> bytes:
         vectors = [item.vector for item in items]
-        return wire.openai_reply(offer.target.model, vectors, sum(item.tokens for item in items), ask.base64)
+        return wire.openai_reply(
+            offer.target.model, vectors, sum(item.tokens for item in items), ask.base64
+        )
 
 
 class Product:
@@ -116,14 +118,19 @@ class Work:
         name = self.way.name
         partition = f"shared:{name}" if self.way.settings.cache.shared else f"owner:{owner}"
         exact, model = self.gateway.exact, self.offer.name
-        return [await exact.key(KIND, partition, owner, model, name, text) for text in self.ask.keys()]
+        return [
+            await exact.key(KIND, partition, owner, model, name, text) for text in self.ask.requests()
+        ]
 
     async def _find(self, keys: Sequence[Key]) -> list[Embedded | None]:
         if not keys or "no-cache" in self.exchange.cache_control:
             return [None] * len(self.ask.texts)
         self.cache = "miss"
         entries = [await self.gateway.exact.find(key) for key in keys]
-        return [None if entry is None else Embedded(entry.data, entry.usage.total, 0, True) for entry in entries]
+        return [
+            None if entry is None else Embedded(entry.data, entry.usage.total, 0, True)
+            for entry in entries
+        ]
 
     async def _buy(self, texts: list[str]) -> list[Embedded]:
         """Vectors of the missing texts, in as many calls as the target's batch asks for."""
@@ -139,10 +146,14 @@ class Work:
         if number:
             whose = book.part(whose, number)
         # Another model's vectors would not compare with these.
-        offers = [offer for offer in self.way.offers if offer.target.model == self.offer.target.model]
+        offers = [
+            offer for offer in self.way.offers if offer.target.model == self.offer.target.model
+        ]
         most = Usage(input=wire.bound(texts), estimated=True)
         reserve = max(offer.reserve_of(most) for offer in offers)
-        hold = await gateway.limits.open(exchange, whose, offers, most.total, reserve, settings.timeouts.total)
+        hold = await gateway.limits.open(
+            exchange, whose, offers, most.total, reserve, settings.timeouts.total
+        )
         try:
             batch = Batch(texts, self.ask.dimensions)
             answer = await send(gateway.upstream, batch, offers, hold, most, settings)
@@ -154,16 +165,21 @@ class Work:
         self.cost += amount
         tokens, costs = wire.split(answer.usage.total, texts), wire.split(amount, texts)
         return [
-            Embedded(wire.pack(vector), tokens[i], costs[i]) for i, vector in enumerate(answer.vectors.values)
+            Embedded(wire.pack(vector), tokens[i], costs[i])
+            for i, vector in enumerate(answer.vectors.values)
         ]
 
-    async def _keep(self, keys: Sequence[Key], missing: Sequence[int], bought: Sequence[Embedded]) -> None:
+    async def _keep(
+        self, keys: Sequence[Key], missing: Sequence[int], bought: Sequence[Embedded]
+    ) -> None:
         if not keys:
             return
         now, target = self.gateway.platform.clock.now(), self.offer.target
         for i, item in zip(missing, bought, strict=True):
             data, usage = wire.pack(item.vector), Usage(input=item.tokens)
-            entry = Entry(keys[i].request, data, self.offer.name, target.provider, target.model, usage, now)
+            entry = Entry(
+                keys[i].request, data, self.offer.name, target.provider, target.model, usage, now
+            )
             await self.gateway.exact.keep(keys[i], entry, self.way.settings.cache.ttl)
 
     def _count(self, hits: int, misses: int) -> None:

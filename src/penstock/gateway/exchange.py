@@ -38,4 +38,7 @@ class Exchange:
         value = self.request.header("cache-control")
         if not value:
             return frozenset()
-        return frozenset(part.strip().lower() for part in value.split(",")) & {"no-cache", "no-store"}
+        return frozenset(part.strip().lower() for part in value.split(",")) & {
+            "no-cache",
+            "no-store",
+        }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from penstock.auth import scopes
@@ -22,7 +22,7 @@ class Told:
 
     provider: str = ""
     model: str = ""
-    usage: Usage = Usage()
+    usage: Usage = field(default_factory=Usage)
     cost_nanos: int = 0
     cached: bool = False
 
@@ -95,7 +95,9 @@ class OneMessage(Product):
         value = _object(body, caller)
         message = value.pop("message", None)
         if not isinstance(message, str) or not message:
-            raise BadRequest("'message' must be a text.", text="Missing required fields", param="message")
+            raise BadRequest(
+                "'message' must be a text.", text="Missing required fields", param="message"
+            )
         return _product_ask(value | {"messages": [{"role": "user", "content": message}]})
 
 
@@ -120,7 +122,11 @@ def _product_ask(value: dict[str, Any]) -> Ask:
         )  # fmt: skip
     force, model = value.get("forceProvider"), value.get("model")
     if force is not None and not isinstance(force, str):
-        raise BadRequest("'forceProvider' must be a provider's name.", code="invalid_field", param="forceProvider")
+        raise BadRequest(
+            "'forceProvider' must be a provider's name.",
+            code="invalid_field",
+            param="forceProvider",
+        )
     body = {name: value[name] for name in _TAKEN if value.get(name) is not None}
     ask = decode_chat(encode({"model": "auto" if model is None else model, **body}))
     ask.force_provider = force

@@ -22,7 +22,9 @@ KIND = "chat"
 class Kept:
     """Finds and keeps answers by route settings and the caller's cache-control; counts hits and misses."""
 
-    def __init__(self, exact: Exact, journal: Journal, clock: Clock, *, share_flights: bool, max_entry: int) -> None:
+    def __init__(
+        self, exact: Exact, journal: Journal, clock: Clock, *, share_flights: bool, max_entry: int
+    ) -> None:
         self._exact = exact
         self._journal = journal
         self._clock = clock
@@ -67,7 +69,15 @@ class Kept:
                 blocks = [event.data for event in flight.events if event.data]
                 data = blocks[0] if flight.whole else completion.assemble(blocks, usage)
                 target = answer.offer.target
-                entry = Entry(key.request, data, answer.offer.name, target.provider, target.model, usage, self._clock.now())
+                entry = Entry(
+                    key.request,
+                    data,
+                    answer.offer.name,
+                    target.provider,
+                    target.model,
+                    usage,
+                    self._clock.now(),
+                )
                 await self._exact.keep(key, entry, way.settings.cache.ttl)
         finally:
             self._flights.drop(key.name, flight)
@@ -117,7 +127,9 @@ class Kept:
         caller = delivery.exchange.caller
         owner = caller.owner
         partition = f"shared:{way.name}" if way.settings.cache.shared else f"owner:{owner}"
-        return await self._exact.key(KIND, partition, owner, delivery.ask.model, way.name, delivery.ask.canonical)
+        return await self._exact.key(
+            KIND, partition, owner, delivery.ask.model, way.name, delivery.ask.canonical
+        )
 
     def _count(self, delivery: Delivery, *, hit: bool) -> None:
         delivery.cache = "hit" if hit else "miss"

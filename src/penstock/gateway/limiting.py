@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from penstock.auth.caller import Caller
+from penstock.gateway.delivery import Delivery
 from penstock.gateway.exchange import Exchange
 from penstock.ledger.book import Account
 from penstock.limits.hold import Hold
@@ -12,7 +13,6 @@ from penstock.limits.rates import Rates, refusal
 from penstock.ports import Demand, Denial, Lease, Platform
 from penstock.routing.offers import Offer
 from penstock.routing.policies import Choice
-from penstock.gateway.delivery import Delivery
 
 MINUTE = 60
 
@@ -32,11 +32,19 @@ class Limits:
         most = max(offer.most(delivery.ask).total for offer in tried)
         reserve = max(offer.reserve(delivery.ask) for offer in tried)
         account = self.account(delivery)
-        delivery.hold = await self.open(delivery.exchange, account, tried, most, reserve, settings.timeouts.total)
+        delivery.hold = await self.open(
+            delivery.exchange, account, tried, most, reserve, settings.timeouts.total
+        )
         return delivery.hold
 
     async def open(
-        self, exchange: Exchange, account: Account, tried: Sequence[Offer], most: int, reserve: int, total: float
+        self,
+        exchange: Exchange,
+        account: Account,
+        tried: Sequence[Offer],
+        most: int,
+        reserve: int,
+        total: float,
     ) -> Hold:
         """Takes the tokens, writes the reserve; a failure of the second gives the first back."""
         lease = await self._tokens(exchange, most)
@@ -71,4 +79,6 @@ class Limits:
 def account(exchange: Exchange, route: str, service: str) -> Account:
     """The ledger's columns of a request."""
     caller: Caller = exchange.caller
-    return Account(exchange.id, caller.owner, caller.tenant, caller.sub, caller.key_id, route, service)
+    return Account(
+        exchange.id, caller.owner, caller.tenant, caller.sub, caller.key_id, route, service
+    )

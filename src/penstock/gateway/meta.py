@@ -27,7 +27,13 @@ async def health(gateway: Gateway, exchange: Exchange) -> Response:
     """The first design's form; degraded parts belong to `/readyz`."""
     stamp = days.iso(int(gateway.platform.clock.now() * 1000))
     return _json(
-        {"status": "healthy", "timestamp": stamp, "edge": gateway.edge, "version": penstock.__version__}, NO_STORE
+        {
+            "status": "healthy",
+            "timestamp": stamp,
+            "edge": gateway.edge,
+            "version": penstock.__version__,
+        },
+        NO_STORE,
     )
 
 
@@ -60,7 +66,9 @@ async def model(gateway: Gateway, exchange: Exchange) -> Response:
     for name, owner in gateway.names.routes.names():
         if name == wanted:
             return _json(_model(name, owner, int(gateway.started_at)))
-    raise ModelNotFound(f"'{wanted[:100]}' is neither a route nor a configured target.", param="model")
+    raise ModelNotFound(
+        f"'{wanted[:100]}' is neither a route nor a configured target.", param="model"
+    )
 
 
 async def openapi(gateway: Gateway, exchange: Exchange) -> Response:

@@ -17,7 +17,9 @@ class Names:
 
     def way(self, ask: Ask, caller: Caller) -> Way:
         """Where an ask goes; raises ModelNotFound, BadRequest for an unknown provider, or why the caller is anonymous."""
-        name = ask.model if ask.force_provider is None else self._forced(ask.force_provider, ask.model)
+        name = (
+            ask.model if ask.force_provider is None else self._forced(ask.force_provider, ask.model)
+        )
         return self.named(name, "chat", caller)
 
     def named(self, name: str, verb: Verb, caller: Caller) -> Way:
@@ -40,7 +42,9 @@ class Names:
     def _forced(self, provider: str, model: str) -> str:
         if not self.routes.provider(provider):
             raise BadRequest(
-                "'forceProvider' names no configured provider.", code="unknown_provider", param="forceProvider"
+                "'forceProvider' names no configured provider.",
+                code="unknown_provider",
+                param="forceProvider",
             )
         if not model:
             return self.routes.provider_default(provider)

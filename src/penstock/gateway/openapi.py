@@ -14,7 +14,11 @@ PAGE_HEADERS = (
 
 def document() -> dict[str, Any]:
     """OpenAPI 3.1 of every path."""
-    return {"openapi": "3.1.0", "info": {"title": "Penstock", "version": penstock.__version__}, "paths": {}}
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "Penstock", "version": penstock.__version__},
+        "paths": {},
+    }
 
 
 def page() -> bytes:

@@ -24,7 +24,12 @@ def error(problem: Error, path: str, failed_text: str = "") -> Response:
 
 def openai(problem: Error) -> dict[str, Any]:
     """The inside of OpenAI's error envelope."""
-    return {"message": problem.message, "type": problem.type, "param": problem.param, "code": problem.code}
+    return {
+        "message": problem.message,
+        "type": problem.type,
+        "param": problem.param,
+        "code": problem.code,
+    }
 
 
 def stream_error(problem: Error) -> bytes:

@@ -30,10 +30,14 @@ async def everyone(gateway: Gateway, exchange: Exchange) -> Response:
     return await _report(gateway, exchange, None, reports.BY)
 
 
-async def _report(gateway: Gateway, exchange: Exchange, owner: str | None, allowed: tuple[str, ...]) -> Response:
+async def _report(
+    gateway: Gateway, exchange: Exchange, owner: str | None, allowed: tuple[str, ...]
+) -> Response:
     since, until, by = _span(exchange, int(gateway.platform.clock.now() * 1000), allowed)
     await gateway.journal.flush()
-    found = await reports.usage(gateway.platform.tables, owner=owner, since=since, until=until, by=by)
+    found = await reports.usage(
+        gateway.platform.tables, owner=owner, since=since, until=until, by=by
+    )
     body = {"rows": [_dollars(row) for row in found["rows"]], "totals": _dollars(found["totals"])}
     return Response(200, [JSON, ("cache-control", "no-store")], encode(body))
 
@@ -42,14 +46,20 @@ def _span(exchange: Exchange, now: int, allowed: tuple[str, ...]) -> tuple[int, 
     query = dict(parse_qsl(exchange.request.query, keep_blank_values=True, max_num_fields=20))
     unknown = query.keys() - {"from", "to", "by"}
     if unknown:
-        raise BadRequest("Only from, to and by are taken.", code="invalid_field", param=min(unknown)[:50])
+        raise BadRequest(
+            "Only from, to and by are taken.", code="invalid_field", param=min(unknown)[:50]
+        )
     by = query.get("by", "day")
     if by not in allowed:
         raise BadRequest(f"'by' is one of {', '.join(allowed)}.", code="invalid_field", param="by")
     until = _instant(query, "to", now + 1)
-    since = _instant(query, "from", until - DEFAULT_DAYS * reports.days_ms())
-    if not 0 <= since < until or until - since > MOST_DAYS * reports.days_ms():
-        raise BadRequest(f"'from' must lie before 'to', by at most {MOST_DAYS} days.", code="invalid_field", param="from")
+    since = _instant(query, "from", until - DEFAULT_DAYS * days.DAY_MS)
+    if not 0 <= since < until or until - since > MOST_DAYS * days.DAY_MS:
+        raise BadRequest(
+            f"'from' must lie before 'to', by at most {MOST_DAYS} days.",
+            code="invalid_field",
+            param="from",
+        )
     return since, until, by
 
 
@@ -58,9 +68,11 @@ def _instant(query: dict[str, str], name: str, default: int) -> int:
         return default
     found = days.parse(query[name])
     if found is None:
-        raise BadRequest(f"'{name}' must be an ISO 8601 date or instant.", code="invalid_field", param=name)
+        raise BadRequest(
+            f"'{name}' must be an ISO 8601 date or instant.", code="invalid_field", param=name
+        )
     # A bare date as the end means through that day.
-    return found + reports.days_ms() if name == "to" and len(query[name]) == len("2026-01-01") else found
+    return found + days.DAY_MS if name == "to" and len(query[name]) == len("2026-01-01") else found
 
 
 def _dollars(row: dict[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,6 @@ from penstock.ports import Statement
 from penstock.wire.chat import Usage
 
 Ended = Literal["settled", "released", "estimated"]
-DAY_MS = 86_400_000
 
 
 class Account(Struct, frozen=True):
@@ -64,7 +63,14 @@ def dispatched(of: Account, attempt: int, at: int, what: Charged, price: str) ->
 
 
 def final(
-    of: Account, attempt: int, ended: Ended, at: int, what: Charged, usage: Usage, amount: int, cache: str = ""
+    of: Account,
+    attempt: int,
+    ended: Ended,
+    at: int,
+    what: Charged,
+    usage: Usage,
+    amount: int,
+    cache: str = "",
 ) -> Statement:
     """The row that ends a request: what it took and cost."""
     return sql.FINAL, (

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+DAY_MS = 86_400_000
 
 
 def at(milliseconds: int) -> datetime:
@@ -14,7 +16,12 @@ def at(milliseconds: int) -> datetime:
 
 def day(milliseconds: int) -> str:
     """The UTC day, `2026-11-23`."""
-    return at(milliseconds).strftime("%Y-%m-%d")
+    return _day(milliseconds // DAY_MS)
+
+
+@lru_cache(maxsize=64)
+def _day(number: int) -> str:
+    return (EPOCH + timedelta(days=number)).strftime("%Y-%m-%d")
 
 
 def iso(milliseconds: int) -> str:

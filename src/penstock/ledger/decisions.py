@@ -46,7 +46,9 @@ def row(decision: Decision, at: int, owner: str) -> Statement:
     return sql.DECISION, (decision.request_id, at, owner, _encode(decision).decode())
 
 
-async def explain(tables: Tables, request_id: str, owner: str | None = None) -> dict[str, Any] | None:
+async def explain(
+    tables: Tables, request_id: str, owner: str | None = None
+) -> dict[str, Any] | None:
     """A request's decision and ledger rows; None where it is unknown, or somebody else's than `owner`'s."""
     decided = await tables.rows(sql.EXPLAIN, request_id)
     steps = await tables.rows(sql.STEPS, request_id)

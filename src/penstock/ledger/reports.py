@@ -32,17 +32,12 @@ async def usage(
     """
     if by not in BY:
         raise BadRequest(f"'by' is one of {', '.join(BY)}.", code="invalid_field", param="by")
-    step = HOUR_MS if by == "hour" else days_ms()
+    step = HOUR_MS if by == "hour" else days.DAY_MS
     if owner is None:
         found = await tables.rows(sql.USAGE, step, since, until)
     else:
         found = await tables.rows(sql.USAGE_OF_OWNER, step, since, until, owner)
     return {"rows": _grouped(found, by), "totals": _sum(found)}
-
-
-def days_ms() -> int:
-    """Milliseconds of a day."""
-    return 24 * HOUR_MS
 
 
 def _grouped(found: Sequence[Row], by: str) -> list[dict[str, Any]]:
@@ -56,7 +51,12 @@ def _grouped(found: Sequence[Row], by: str) -> list[dict[str, Any]]:
 
 def _named(key: tuple[Any, ...], rows: Sequence[Row], by: str) -> dict[str, Any]:
     period, service, provider, model, user, route = key
-    named: dict[str, Any] = {"period": _period(period, by), "service": service, "provider": provider, "model": model}
+    named: dict[str, Any] = {
+        "period": _period(period, by),
+        "service": service,
+        "provider": provider,
+        "model": model,
+    }
     if by == "user":
         named["user"] = user
     if by == "route":
@@ -78,5 +78,6 @@ def _sum(rows: Sequence[Row]) -> dict[str, int]:
 async def cache_counts(tables: Tables) -> list[dict[str, Any]]:
     """Hits and misses of each kind of cache so far."""
     return [
-        {"kind": kind, "hits": hits, "misses": misses} for kind, hits, misses in await tables.rows(sql.CACHE_COUNTS)
+        {"kind": kind, "hits": hits, "misses": misses}
+        for kind, hits, misses in await tables.rows(sql.CACHE_COUNTS)
     ]

@@ -19,8 +19,16 @@ def common(standings: Sequence[Standing], tokens: Standing | None = None) -> Pai
             ("x-ratelimit-limit-requests", str(least.limit)),
             ("x-ratelimit-remaining-requests", str(least.remaining)),
             ("x-ratelimit-reset-requests", duration(least.reset)),
-            ("ratelimit-policy", ", ".join([f'"{s.policy}";q={s.limit};w={s.window}' for s in standings])),
-            ("ratelimit", ", ".join([f'"{s.policy}";r={s.remaining};t={-int(-s.reset // 1)}' for s in standings])),
+            (
+                "ratelimit-policy",
+                ", ".join([f'"{s.policy}";q={s.limit};w={s.window}' for s in standings]),
+            ),
+            (
+                "ratelimit",
+                ", ".join(
+                    [f'"{s.policy}";r={s.remaining};t={-int(-s.reset // 1)}' for s in standings]
+                ),
+            ),
         ]
     if tokens is not None:
         pairs += [

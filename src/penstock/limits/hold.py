@@ -27,7 +27,13 @@ class Hold:
                  "offer", "reserved", "sent")  # fmt: skip
 
     def __init__(
-        self, tables: Tables, meter: Meter, clock: Clock, account: Account, reserved: int, lease: Lease | None
+        self,
+        tables: Tables,
+        meter: Meter,
+        clock: Clock,
+        account: Account,
+        reserved: int,
+        lease: Lease | None,
     ) -> None:
         self._tables = tables
         self._meter = meter
@@ -43,7 +49,9 @@ class Hold:
         self.amount = 0
         self.most = Usage()
 
-    async def open(self, first: Offer, total_seconds: float, also: Sequence[Statement] = ()) -> None:
+    async def open(
+        self, first: Offer, total_seconds: float, also: Sequence[Statement] = ()
+    ) -> None:
         """Writes the reserve and the first attempt's dispatched row at once: they are one step of one request."""
         now = self._now()
         lease_until = now + int(total_seconds * 1000) + GRACE_MS
@@ -94,7 +102,9 @@ class Hold:
         now, offer = self._now(), self.offer
         if offer is None or ended == "released":
             what = Charged() if offer is None else charged(offer)
-            await self._tables.batch(book.final(self.account, self.attempt, ended, now, what, usage, 0))
+            await self._tables.batch(
+                book.final(self.account, self.attempt, ended, now, what, usage, 0)
+            )
             return 0
         free = offer.at.free_neurons_per_day
         units = neurons_micro(offer.price, usage) if free else 0
@@ -105,10 +115,16 @@ class Hold:
             )
             return amount
         allotment = Allotment(
-            f"{offer.target.provider}:{offer.at.account}", days.day(now), units, free * 1_000_000, NEURON_NANOS
+            f"{offer.target.provider}:{offer.at.account}",
+            days.day(now),
+            units,
+            free * 1_000_000,
+            NEURON_NANOS,
         )
         results = await self._tables.batch(
-            *book.final_allotted(self.account, self.attempt, ended, now, charged(offer), usage, allotment)
+            *book.final_allotted(
+                self.account, self.attempt, ended, now, charged(offer), usage, allotment
+            )
         )
         return int(results[1][0][0])
 

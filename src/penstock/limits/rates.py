@@ -64,8 +64,12 @@ class Rates:
 def refusal(denial: Denial, caller: Caller) -> RateLimited | Unauthorized:
     """What a denied caller is told: the endpoint's text speaks, unless the tier's leaves a longer wait."""
     if "alive" in denial.policies:
-        return Unauthorized("This credential was revoked.", code="credential_revoked", text="Invalid token")
-    waits = dict(zip(denial.policies, denial.waits, strict=False)) or dict.fromkeys(denial.policies, denial.retry_after)
+        return Unauthorized(
+            "This credential was revoked.", code="credential_revoked", text="Invalid token"
+        )
+    waits = dict(zip(denial.policies, denial.waits, strict=False)) or dict.fromkeys(
+        denial.policies, denial.retry_after
+    )
     # Sorting puts the endpoint first among equals.
     policy = max(sorted(waits, key=lambda name: name == TIER), key=lambda name: waits[name])
     standing = next(found for found in denial.standings if found.policy == policy)

@@ -1,4 +1,4 @@
-"""Reads OpenAI's chat replies; the bytes of a stream pass as they are, looked at for their marks."""
+"""Reads OpenAI's chat replies; a stream's bytes pass as they are, looked at for their marks."""
 
 from __future__ import annotations
 

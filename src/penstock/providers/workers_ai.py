@@ -73,7 +73,7 @@ def decoder(call: Call) -> Decoder:
 
 
 def inexpressible(ask: Ask, target: config.Target) -> str | None:
-    """`user`, and `metadata` without `store`, only label a request: left out rather than refused."""
+    """`user`, and `metadata` without `store`, only label a request: left out, not refused."""
     if ask.unknown:
         return ask.unknown[0]
     for name, defaults in _FOREIGN:

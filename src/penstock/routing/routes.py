@@ -35,7 +35,10 @@ class Routes:
         self._providers = config.providers
         self._price_of = price_of
         self._aliases = config.aliases
-        self._plain = {"chat": config.routes.get("auto", Route()), "embed": config.routes.get("embed", Route())}
+        self._plain = {
+            "chat": config.routes.get("auto", Route()),
+            "embed": config.routes.get("embed", Route()),
+        }
         self._offers = {target.name: self._offer(target) for target in config.targets}
         self._bare = _bare(config.targets)
         self._ways: dict[tuple[str, Verb], Way] = {}
@@ -58,7 +61,9 @@ class Routes:
         names = [name for name, offer in self._offers.items() if _serves(offer, provider, "chat")]
         wanted = f"{provider}/gpt-4o"
         if not names:
-            raise ModelNotFound(f"No chat target of provider '{provider}' is configured.", param="forceProvider")
+            raise ModelNotFound(
+                f"No chat target of provider '{provider}' is configured.", param="forceProvider"
+            )
         return wanted if wanted in names else names[0]
 
     def provider(self, name: str) -> bool:
@@ -79,7 +84,11 @@ class Routes:
         seen = self._aliases.get(name, name)
         if (seen, verb) in self._ways:
             return self._ways[seen, verb]
-        offer = self._offers.get(seen) or self._offers.get(self._bare.get((seen, verb), "")) or self._made(seen, verb)
+        offer = (
+            self._offers.get(seen)
+            or self._offers.get(self._bare.get((seen, verb), ""))
+            or self._made(seen, verb)
+        )
         if offer is None or offer.target.verb != verb:
             raise ModelNotFound(
                 f"'{name[:100]}' is neither a route nor a configured {verb} target; GET /v1/models lists them.",
@@ -87,7 +96,11 @@ class Routes:
             )
         plain = self._plain[verb]
         settings = Route(
-            verb=verb, targets=(offer.name,), auth=plain.auth, cache=plain.cache, timeouts=plain.timeouts
+            verb=verb,
+            targets=(offer.name,),
+            auth=plain.auth,
+            cache=plain.cache,
+            timeouts=plain.timeouts,
         )
         return Way(offer.name, (offer,), Fixed(), settings)
 
@@ -100,13 +113,17 @@ class Routes:
 
     def _stand_in(self, name: str, verb: Verb) -> Offer | None:
         # The sandbox stands in for a known model only where nothing real is configured.
-        real = [at for at in self._providers.values() if at.kind not in ("sandbox", "hashed", "local")]
+        real = [
+            at for at in self._providers.values() if at.kind not in ("sandbox", "hashed", "local")
+        ]
         if "sandbox" not in self._providers or real:
             return None
         for kind in ("openai", "anthropic", "workers_ai"):
             bare = name.removeprefix(f"{kind}/")
             if self._price_of(kind, bare) is not None:
-                return self._keep(Target(provider="sandbox", model=bare, verb=verb, stands_for=f"{kind}/{bare}"))
+                return self._keep(
+                    Target(provider="sandbox", model=bare, verb=verb, stands_for=f"{kind}/{bare}")
+                )
         return None
 
     def _keep(self, target: Target) -> Offer:

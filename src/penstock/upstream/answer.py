@@ -19,7 +19,13 @@ class Answer:
                  "waited")  # fmt: skip
 
     def __init__(
-        self, offer: Offer, attempt: int, response: Response, decoder: Decoder, clock: Clock, deadline: float
+        self,
+        offer: Offer,
+        attempt: int,
+        response: Response,
+        decoder: Decoder,
+        clock: Clock,
+        deadline: float,
     ) -> None:
         self.offer = offer
         self.attempt = attempt
@@ -67,7 +73,9 @@ class Answer:
                 now = self._clock.tick()
                 self.waited += now - start
                 if now > self._deadline:
-                    raise Stalled("The target took longer than the route's total time-out.", processed="yes")
+                    raise Stalled(
+                        "The target took longer than the route's total time-out.", processed="yes"
+                    )
             if events:
                 self._note(events)
                 return events

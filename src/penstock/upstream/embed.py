@@ -48,7 +48,13 @@ async def send(
 
 
 async def _call(
-    upstream: Upstream, batch: Batch, offer: Offer, number: int, hold: Hold, most: Usage, route: Route
+    upstream: Upstream,
+    batch: Batch,
+    offer: Offer,
+    number: int,
+    hold: Hold,
+    most: Usage,
+    route: Route,
 ) -> Embedding:
     start = upstream.clock.tick()
     if offer.at.kind == "local":
@@ -73,21 +79,35 @@ async def _local(
 
 
 async def _remote(
-    upstream: Upstream, batch: Batch, offer: Offer, number: int, hold: Hold, most: Usage, route: Route
+    upstream: Upstream,
+    batch: Batch,
+    offer: Offer,
+    number: int,
+    hold: Hold,
+    most: Usage,
+    route: Route,
 ) -> tuple[Vectors, Usage]:
     speak = offer.embed
     if speak is None:
-        raise BadRequest(f"{offer.name} serves no embeddings.", code="unsupported_field", param="model")
+        raise BadRequest(
+            f"{offer.name} serves no embeddings.", code="unsupported_field", param="model"
+        )
     request = speak.embed(batch.texts, offer.target, offer.at, batch.dimensions)
     request.headers = [*request.headers, *speak.key_headers(offer.at), mark(hold, number)]
     request.timeouts = bounds(route.timeouts)
     request.max_reply = MAX_REPLY
     await hold.dispatch(number, offer, most)
-    response = await upstream.fetch(offer, request, hold.account.request_id, int(upstream.clock.now()))
+    response = await upstream.fetch(
+        offer, request, hold.account.request_id, int(upstream.clock.now())
+    )
     try:
         if not 200 <= response.status < 300:
             raise speak.failure(response.status, response.headers, await error_body(response))
-        data = response.body if isinstance(response.body, bytes) else await collect(response.body, MAX_REPLY)
+        data = (
+            response.body
+            if isinstance(response.body, bytes)
+            else await collect(response.body, MAX_REPLY)
+        )
     finally:
         await response.aclose()
     return speak.vectors(data, offer.target, batch.texts)
@@ -95,5 +115,7 @@ async def _remote(
 
 def _no_dimensions(offer: Offer) -> BadRequest:
     return BadRequest(
-        f"{offer.name} has one dimension, {offer.target.dimension}.", code="unsupported_field", param="dimensions"
+        f"{offer.name} has one dimension, {offer.target.dimension}.",
+        code="unsupported_field",
+        param="dimensions",
     )

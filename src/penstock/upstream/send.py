@@ -44,7 +44,9 @@ class Upstream:
 
         return await self.tries(offers, hold, route.attempts, call)
 
-    async def tries(self, offers: Sequence[Offer], hold: Hold, attempts: int, call: Attempt[T]) -> T:
+    async def tries(
+        self, offers: Sequence[Offer], hold: Hold, attempts: int, call: Attempt[T]
+    ) -> T:
         """What the first successful attempt brings; another one follows only a failure that surely cost nothing."""
         self.budget.firsts += 1
         try:
@@ -56,7 +58,9 @@ class Upstream:
                     if failure.upstream_status or failure.processed == "no":
                         hold.unprocessed()
                     following = offers[attempt % len(offers)]
-                    if attempt == attempts or not await self._may_repeat(failure, offer, following, attempt):
+                    if attempt == attempts or not await self._may_repeat(
+                        failure, offer, following, attempt
+                    ):
                         raise
         finally:
             self.budget.firsts -= 1
@@ -76,10 +80,14 @@ class Upstream:
         finally:
             self.budget.retries -= retry
 
-    async def _call(self, ask: Ask, offer: Offer, attempt: int, hold: Hold, timeouts: TimeoutSettings) -> Answer:
+    async def _call(
+        self, ask: Ask, offer: Offer, attempt: int, hold: Hold, timeouts: TimeoutSettings
+    ) -> Answer:
         speak = offer.chat
         if speak is None:
-            raise BadRequest(f"{offer.name} serves no chat.", code="unsupported_field", param="model")
+            raise BadRequest(
+                f"{offer.name} serves no chat.", code="unsupported_field", param="model"
+            )
         call = Call(ask, offer.target, offer.at, hold.account.request_id, int(self.clock.now()))
         request = speak.chat(call)
         request.headers = [*request.headers, *speak.key_headers(offer.at), mark(hold, attempt)]
@@ -87,7 +95,9 @@ class Upstream:
         await hold.dispatch(attempt, offer, offer.most(ask))
         start = self.clock.tick()
         response = await self.fetch(offer, request, call.id, call.created)
-        answer = Answer(offer, attempt, response, speak.decoder(call), self.clock, start + timeouts.total)
+        answer = Answer(
+            offer, attempt, response, speak.decoder(call), self.clock, start + timeouts.total
+        )
         answer.waited = self.clock.tick() - start
         try:
             if not 200 <= response.status < 300:
@@ -98,9 +108,13 @@ class Upstream:
             raise
         return answer
 
-    async def _may_repeat(self, failure: Failed, tried: Offer, following: Offer, attempt: int) -> bool:
+    async def _may_repeat(
+        self, failure: Failed, tried: Offer, following: Offer, attempt: int
+    ) -> bool:
         """Whether another attempt may be made; waits the jittered back-off where it is the same target again."""
-        unbilled = failure.processed == "no" or (failure.processed == "unknown" and tried.at.idempotent)
+        unbilled = failure.processed == "no" or (
+            failure.processed == "unknown" and tried.at.idempotent
+        )
         if not (unbilled and failure.retryable and self.budget.may_retry()):
             return False
         if following is not tried:

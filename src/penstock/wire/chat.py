@@ -6,10 +6,10 @@ The body is OpenAI's chat form; providers translate from and to it.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from penstock.errors import BadRequest, Failed
 from penstock.wire.json import canonical, decode_object
@@ -20,7 +20,7 @@ FORBIDDEN = frozenset({"provider", "api_base", "base_url", "api_key", "headers",
 MAX_CHOICES = 8
 MESSAGE_OVERHEAD = 16
 TOOLS_OVERHEAD = 1024
-DELIVERY_FIELDS = ("stream", "stream_options")
+DELIVERY_FIELDS = frozenset({"stream", "stream_options"})
 
 Role = Literal["system", "developer", "user", "assistant", "tool", "function"]
 
@@ -37,32 +37,36 @@ class Message(Struct):
     """What is checked of a message; the rest passes through."""
 
     role: Role
-    content: str | list[Part] | None | UnsetType = UNSET
-    name: str | None | UnsetType = UNSET
-    tool_calls: list[dict[str, Any]] | None | UnsetType = UNSET
-    tool_call_id: str | None | UnsetType = UNSET
-    function_call: dict[str, Any] | None | UnsetType = UNSET
-    refusal: str | None | UnsetType = UNSET
+    content: str | list[Part] | UnsetType | None = UNSET
+    name: str | UnsetType | None = UNSET
+    tool_calls: list[dict[str, Any]] | UnsetType | None = UNSET
+    tool_call_id: str | UnsetType | None = UNSET
+    function_call: dict[str, Any] | UnsetType | None = UNSET
+    refusal: str | UnsetType | None = UNSET
 
 
 class StreamOptions(Struct):
     include_usage: bool | None = None
 
 
+Tokens = Annotated[int, Meta(ge=1, le=10_000_000)]
+Penalty = Annotated[float, Meta(ge=-2, le=2)]
+
+
 class ChatBody(Struct):
     """What is checked of `/v1/chat/completions`; these are the fields every provider knows or refuses by name."""
 
-    model: str
-    messages: list[Message]
+    model: Annotated[str, Meta(min_length=1)]
+    messages: Annotated[list[Message], Meta(min_length=1)]
     stream: bool | None = None
     stream_options: StreamOptions | None = None
-    max_tokens: int | None = None
-    max_completion_tokens: int | None = None
-    n: int | None = None
-    temperature: float | None = None
-    top_p: float | None = None
-    presence_penalty: float | None = None
-    frequency_penalty: float | None = None
+    max_tokens: Tokens | None = None
+    max_completion_tokens: Tokens | None = None
+    n: Annotated[int, Meta(ge=1, le=MAX_CHOICES)] | None = None
+    temperature: Annotated[float, Meta(ge=0, le=2)] | None = None
+    top_p: Annotated[float, Meta(ge=0, le=1)] | None = None
+    presence_penalty: Penalty | None = None
+    frequency_penalty: Penalty | None = None
     stop: str | list[str] | None = None
     seed: int | None = None
     user: str | None = None
@@ -71,7 +75,7 @@ class ChatBody(Struct):
     parallel_tool_calls: bool | None = None
     response_format: dict[str, Any] | None = None
     logprobs: bool | None = None
-    top_logprobs: int | None = None
+    top_logprobs: Annotated[int, Meta(ge=0, le=20)] | None = None
     logit_bias: dict[str, float] | None = None
     functions: list[dict[str, Any]] | None = None
     function_call: str | dict[str, Any] | None = None
@@ -153,37 +157,44 @@ class Event:
 
 def decode_chat(body: bytes) -> Ask:
     """An ask from the body of `/v1/chat/completions`; raises BadRequest naming the field."""
-    value, compact = decode_object(body)
+    value, form = decode_object(body)
     refuse_forbidden(value)
     try:
-        read = _decoder.decode(compact)
+        read = _decoder.decode(form)
     except (msgspec.ValidationError, msgspec.DecodeError, RecursionError) as error:
         raise invalid_field(error) from error
-    return _ask(value, read, len(compact))
+    if read.stream_options is not None and not read.stream:
+        raise _invalid("stream_options", "goes with stream: true only")
+    return _ask(value, read, form)
 
 
-def _ask(value: dict[str, Any], read: ChatBody, size: int) -> Ask:
-    _check_messages(read.messages)
-    _check_ranges(read)
-    stream = bool(read.stream)
-    content = {k: v for k, v in value.items() if k not in DELIVERY_FIELDS}
-    images, image_bytes = _images(read.messages)
+def _ask(value: dict[str, Any], read: ChatBody, form: bytes) -> Ask:
+    images, image_bytes = _check_messages(read.messages)
     tools = bool(read.tools or read.functions)
     return Ask(
         model=read.model,
         body=value,
-        canonical=canonical(content),
-        stream=stream,
-        include_usage=stream and bool(read.stream_options and read.stream_options.include_usage),
+        canonical=_without_delivery(value, form),
+        stream=bool(read.stream),
+        include_usage=bool(read.stream_options and read.stream_options.include_usage),
         max_output=read.max_completion_tokens or read.max_tokens,
         n=read.n or 1,
         text=text_of(read.messages[-1]),
         turns=len(read.messages),
         images=images,
         tools=tools,
-        unknown=tuple(k for k in value if k not in KNOWN),
-        input_bound=size - image_bytes + MESSAGE_OVERHEAD * len(read.messages) + TOOLS_OVERHEAD * tools,
+        unknown=() if value.keys() <= KNOWN else tuple(k for k in value if k not in KNOWN),
+        input_bound=len(form)
+        - image_bytes
+        + MESSAGE_OVERHEAD * len(read.messages)
+        + TOOLS_OVERHEAD * tools,
     )
+
+
+def _without_delivery(value: dict[str, Any], form: bytes) -> bytes:
+    if DELIVERY_FIELDS.isdisjoint(value):
+        return form
+    return canonical({k: v for k, v in value.items() if k not in DELIVERY_FIELDS})
 
 
 def refuse_forbidden(value: dict[str, Any]) -> None:
@@ -219,64 +230,43 @@ def text_of(message: Message) -> str:
     return "\n".join(part.text for part in content if isinstance(part.text, str))
 
 
-def _check_messages(messages: list[Message]) -> None:
-    if not messages:
-        raise _invalid("messages", "must not be empty")
+def _check_messages(messages: list[Message]) -> tuple[int, int]:
+    """Refuses messages without content; counts images and the bytes of those that are sent along."""
+    images = image_bytes = 0
     for i, message in enumerate(messages):
         content = message.content
         if isinstance(content, str):
             continue
         if content is None or content is UNSET:
-            if message.role == "assistant" and (message.tool_calls or message.function_call or message.refusal):
+            if message.role == "assistant" and (
+                message.tool_calls or message.function_call or message.refusal
+            ):
                 continue
             raise _invalid(f"messages[{i}].content", "is missing")
-        _check_parts(i, content)
+        for part in _checked_parts(i, content):
+            images += 1
+            image_bytes += _carried(part)
+    return images, image_bytes
 
 
-def _check_parts(i: int, parts: list[Part] | Any) -> None:
+def _checked_parts(i: int, parts: list[Part] | Any) -> list[Part]:
+    """The image parts of a message whose parts are all as they should be."""
     if not parts:
         raise _invalid(f"messages[{i}].content", "must not be empty")
+    images = []
     for part in parts:
         if part.type == "text" and not isinstance(part.text, str):
             raise _invalid(f"messages[{i}].content", "has a text part without text")
-        if part.type == "image_url" and not isinstance(part.image_url, (dict, str)):
-            raise _invalid(f"messages[{i}].content", "has an image part without image_url")
+        if part.type == "image_url":
+            if not isinstance(part.image_url, (dict, str)):
+                raise _invalid(f"messages[{i}].content", "has an image part without image_url")
+            images.append(part)
+    return images
 
 
-_RANGES: tuple[tuple[str, float, float], ...] = (
-    ("max_tokens", 1, 10_000_000),
-    ("max_completion_tokens", 1, 10_000_000),
-    ("n", 1, MAX_CHOICES),
-    ("temperature", 0, 2),
-    ("top_p", 0, 1),
-    ("presence_penalty", -2, 2),
-    ("frequency_penalty", -2, 2),
-    ("top_logprobs", 0, 20),
-)
-
-
-def _check_ranges(read: ChatBody) -> None:
-    if not read.model:
-        raise _invalid("model", "must not be empty")
-    for name, low, high in _RANGES:
-        value = getattr(read, name)
-        if value is not None and not low <= value <= high:
-            raise _invalid(name, f"must lie between {low:g} and {high:g}")
-    if read.stream_options is not None and not read.stream:
-        raise _invalid("stream_options", "goes with stream: true only")
-
-
-def _images(messages: list[Message]) -> tuple[int, int]:
-    count = size = 0
-    for message in messages:
-        if not isinstance(message.content, list):
-            continue
-        for part in message.content:
-            if part.type == "image_url":
-                count += 1
-                url = part.image_url.get("url") if isinstance(part.image_url, dict) else part.image_url
-                size += len(url) if isinstance(url, str) and url.startswith("data:") else 0
-    return count, size
+def _carried(part: Part) -> int:
+    url = part.image_url.get("url") if isinstance(part.image_url, dict) else part.image_url
+    return len(url) if isinstance(url, str) and url.startswith("data:") else 0
 
 
 def _invalid(field: str, why: str) -> BadRequest:

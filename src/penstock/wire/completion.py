@@ -122,10 +122,14 @@ def replay(whole: bytes, usage: Usage) -> list[Event]:
         text = choice.message.content or ""
         blocks.append(_block(done, choice.index, {"role": "assistant", "content": ""}, None))
         for start in range(0, len(text), PIECE):
-            blocks.append(_block(done, choice.index, {"content": text[start : start + PIECE]}, None))
+            blocks.append(
+                _block(done, choice.index, {"content": text[start : start + PIECE]}, None)
+            )
         blocks.append(_block(done, choice.index, {}, choice.finish_reason or "stop"))
     events = [Event(data=block) for block in blocks]
-    events.append(Event(usage_data=usage_chunk(done, usage), usage=usage, finish=done.finish, end=True))
+    events.append(
+        Event(usage_data=usage_chunk(done, usage), usage=usage, finish=done.finish, end=True)
+    )
     return events
 
 

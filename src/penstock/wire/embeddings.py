@@ -66,7 +66,7 @@ class EmbedAsk:
     unknown: tuple[str, ...] = ()
     input_bound: int = 0
 
-    def keys(self) -> list[bytes]:
+    def requests(self) -> list[bytes]:
         """Per text, what its cache key is made of; the key must add the target and the partition.
 
         The settings are JSON, which ends where its brace closes: no two pairs of settings and text

@@ -16,18 +16,18 @@ _decode = msgspec.json.Decoder().decode
 
 
 def decode_object(body: bytes) -> tuple[dict[str, Any], bytes]:
-    """A body as a dict, and its compact form; raises BadRequest(invalid_json) for anything but one strict object."""
+    """A body as a dict, and its canonical form; raises BadRequest(invalid_json) for anything but one strict object."""
     try:
         value = _decode(body)
         if not isinstance(value, dict):
             raise BadRequest("The body must be a JSON object.", code="invalid_json")
-        compact = encode(value)
+        form = canonical(value)
     except (msgspec.DecodeError, RecursionError, UnicodeError, ValueError) as error:
         raise BadRequest("The body is not valid JSON.", code="invalid_json") from error
     # A dropped duplicate key takes its quotes along; an escaped quote could hide that.
-    if body.count(b'"') != compact.count(b'"') or b"\\u0022" in body:
+    if body.count(b'"') != form.count(b'"') or b"\\u0022" in body:
         _refuse_duplicates(body)
-    return value, compact
+    return value, form
 
 
 def _refuse_duplicates(body: bytes) -> None:

@@ -39,6 +39,8 @@ class Blocks:
 
     def feed(self, chunk: bytes) -> bytes:
         """Whole events that are complete now; empty where none is."""
+        if not chunk:
+            return b""
         if b"\r" in chunk or self._seen_cr:
             chunk = self._to_lf(chunk)
         held = self._held

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from penstock.auth.addresses import client_address, home, networks
+from penstock.auth.addresses import Networks, client_address, home
 from penstock.errors import Misconfigured
 from tests.unit.auth.signing import request_with
 
-TRUSTED = networks(["10.0.0.0/8", "192.0.2.1", "2001:db8::/32"])
+TRUSTED = Networks(["10.0.0.0/8", "192.0.2.1", "2001:db8::/32"])
 
 
 def seen(*headers: tuple[str, str], peer: str = "10.0.0.1") -> str:
@@ -24,7 +24,10 @@ def forwarded(*values: str, peer: str = "10.0.0.1") -> str:
 @pytest.mark.parametrize("name", ["x-forwarded-for", "cf-connecting-ip"])
 def test_strangers_are_not_believed(name: str) -> None:
     assert seen((name, "1.2.3.4"), peer="203.0.113.9") == "203.0.113.9"
-    assert client_address(request_with((name, "1.2.3.4"), client="10.0.0.1"), ()) == "10.0.0.1"
+    assert (
+        client_address(request_with((name, "1.2.3.4"), client="10.0.0.1"), Networks([]))
+        == "10.0.0.1"
+    )
     assert seen((name, "1.2.3.4"), peer="unix:") == "unix:"
     assert seen((name, "1.2.3.4"), peer="") == ""
 
@@ -69,9 +72,9 @@ def test_no_header_crashes_or_names_more_than_an_address(value: str) -> None:
 
 
 @pytest.mark.parametrize("spec", ["", "proxy.example", "10.0.0.0/33", "*", "10.0.0.1-10.0.0.9"])
-def test_proxies_are_addresses_or_networks(spec: str) -> None:
+def test_proxies_are_addresses_or_Networks(spec: str) -> None:
     with pytest.raises(Misconfigured, match="trusted_proxies"):
-        networks([spec])
+        Networks([spec])
 
 
 @pytest.mark.parametrize(

@@ -45,7 +45,7 @@ def made(config, env, known=None):
             (
                 "anthropic/claude-haiku-4-5",
                 "anthropic/claude-haiku-4-5",
-                "anthropic/claude-sonnet-4-5",
+                "anthropic/claude-sonnet-4-6",
             ),
             HASHED,
         ),
@@ -59,13 +59,13 @@ def made(config, env, known=None):
         ),
         (
             ANTHROPIC | OLLAMA,
-            ("ollama/llama3.2",) * 2 + ("anthropic/claude-sonnet-4-5",),
+            ("ollama/llama3.2",) * 2 + ("anthropic/claude-sonnet-4-6",),
             "ollama/nomic-embed-text",
         ),
         (CLOUDFLARE | OPENAI | ANTHROPIC, (GRANITE, LLAMA, "openai/gpt-4o"), BGE),
         (
             CLOUDFLARE | ANTHROPIC | OLLAMA | LOCAL,
-            (GRANITE, LLAMA, "anthropic/claude-sonnet-4-5"),
+            (GRANITE, LLAMA, "anthropic/claude-sonnet-4-6"),
             BGE,
         ),
     ],
@@ -196,7 +196,7 @@ KNOWN = {
         KnownModel("gpt-4o", max_output=16_384),
         KnownModel("text-embedding-3-small", verb="embed", dimension=1536),
     ],
-    "anthropic": [KnownModel("claude-haiku-4-5"), KnownModel("claude-sonnet-4-5")],
+    "anthropic": [KnownModel("claude-haiku-4-5"), KnownModel("claude-sonnet-4-6")],
     "workers_ai": [
         KnownModel("@cf/ibm-granite/granite-4.0-h-micro", tools=False),
         KnownModel("@cf/meta/llama-3.1-8b-instruct-fp8-fast"),
@@ -230,7 +230,7 @@ def test_the_file_wins_over_the_environment():
     text = f"[providers.mine]\nkind='anthropic'\napi_key='k'\n[[auth.issuers]]\nsecret='{'a' * 32}'"
     config, notes, auto, _ = made(decode(text, {}), OPENAI | {"JWT_SECRET": "b" * 32})
     assert set(config.providers) == {"mine", "hashed"}
-    assert auto[2] == "mine/claude-sonnet-4-5"
+    assert auto[2] == "mine/claude-sonnet-4-6"
     assert config.auth.issuers == (Issuer(secret="a" * 32),)
     assert not any("warning" in note for note in notes)
 

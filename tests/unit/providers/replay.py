@@ -9,10 +9,11 @@ from typing import Any
 import msgspec
 from hypothesis import strategies as st
 
-from penstock.config import Provider, Target
+from penstock.config import Kind, Provider, Target
 from penstock.errors import Failed
 from penstock.providers import CHAT, Call
 from penstock.wire.chat import Ask, Event, Usage, decode_chat
+from penstock.wire.http import Request
 from penstock.wire.json import encode
 from penstock.wire.sse import payloads
 
@@ -65,11 +66,18 @@ def ask(**body: Any) -> Ask:
     return decode_chat(encode({"model": "auto", "messages": HELLO, **body}))
 
 
-def call(kind: str = "openai", model: str = "gpt-4o", **body: Any) -> Call:
-    return Call(ask(**body), Target(kind, model), Provider(kind), "chatcmpl-9", 1_700_000_000)  # type: ignore[arg-type]
+def call(kind: Kind = "openai", model: str = "gpt-4o", **body: Any) -> Call:
+    """A call to a provider of that kind, with settings of their own default."""
+    return Call(ask(**body), Target(kind, model), Provider(kind), "chatcmpl-9", 1_700_000_000)
 
 
-def play(kind: str, parts: Sequence[bytes], **body: Any) -> Played:
+def sent(request: Request) -> dict[str, Any]:
+    """A request's body."""
+    assert isinstance(request.body, bytes)
+    return msgspec.json.decode(request.body, type=dict[str, Any])
+
+
+def play(kind: Kind, parts: Sequence[bytes], **body: Any) -> Played:
     """Feeds the parts to a fresh decoder and closes it; only Failed may be raised."""
     played = Played()
     decoder = CHAT[kind].decoder(call(kind, **body))

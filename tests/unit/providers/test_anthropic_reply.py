@@ -77,7 +77,9 @@ def test_a_stream_of_text_and_tools() -> None:
     calls: dict[int, dict[str, str]] = {}
     for chunk in played.chunks:
         for call in chunk["choices"][0]["delta"].get("tool_calls", ()):
-            kept = calls.setdefault(call["index"], {"id": call.get("id", ""), "name": "", "args": ""})
+            kept = calls.setdefault(
+                call["index"], {"id": call.get("id", ""), "name": "", "args": ""}
+            )
             kept["name"] += call["function"].get("name", "")
             kept["args"] += call["function"]["arguments"]
     assert calls == {
@@ -112,7 +114,9 @@ def test_the_input_is_known_from_the_start() -> None:
 
 
 def test_the_last_usage_is_cumulative() -> None:
-    more = event("message_delta", delta={"stop_reason": "end_turn"}, usage={**COUNTS, "output_tokens": 9})
+    more = event(
+        "message_delta", delta={"stop_reason": "end_turn"}, usage={**COUNTS, "output_tokens": 9}
+    )
     played = stream(START + TEXT + more + STOP)
     assert played.usage == Usage(input=10, cached_input=30, cache_write=20, output=9)
 
@@ -164,7 +168,9 @@ def test_garbage_is_raised(body: bytes) -> None:
     assert stream(body).raised is not None
 
 
-PIECES = st.sampled_from([START, TEXT, CALL, STOP, ERROR, last("end_turn"), over(1), b"data: {\n\n"])
+PIECES = st.sampled_from(
+    [START, TEXT, CALL, STOP, ERROR, last("end_turn"), over(1), b"data: {\n\n"]
+)
 
 
 @given(st.lists(PIECES | st.binary(max_size=40), max_size=8))
@@ -195,7 +201,12 @@ def whole(**more: Any) -> Played:
 
 def test_a_whole_reply() -> None:
     played = whole()
-    assert (played.finish, played.tools, played.usage, played.ends) == ("tool_calls", True, USAGE, 1)
+    assert (played.finish, played.tools, played.usage, played.ends) == (
+        "tool_calls",
+        True,
+        USAGE,
+        1,
+    )
     reply = msgspec.json.decode(played.data)
     assert reply["object"] == "chat.completion"
     assert (reply["id"], reply["model"], reply["created"]) == ("msg_1", "claude-x", 1_700_000_000)

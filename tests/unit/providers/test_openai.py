@@ -3,7 +3,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,7 +12,7 @@ from penstock.errors import Failed
 from penstock.providers import CHAT, EMBED, openai
 from penstock.wire.chat import Usage
 from penstock.wire.json import encode
-from tests.unit.providers.replay import HELLO, call, play
+from tests.unit.providers.replay import HELLO, call, play, sent
 
 REPLY = {
     "id": "chatcmpl-1",
@@ -25,10 +24,6 @@ REPLY = {
     ],
     "usage": {"prompt_tokens": 9, "completion_tokens": 2, "total_tokens": 11},
 }
-
-
-def sent(request: Any) -> dict[str, Any]:
-    return msgspec.json.decode(request.body)
 
 
 def with_cap(most: int | None, model: str = "gpt-4o", **body: Any) -> dict[str, Any]:
@@ -56,7 +51,10 @@ def test_a_stream_always_asks_for_its_usage_and_leaves_the_ask_alone() -> None:
 
 def test_the_url_and_the_key() -> None:
     request = openai.chat(call())
-    assert (request.method, request.target) == ("POST", b"https://api.openai.com/v1/chat/completions")
+    assert (request.method, request.target) == (
+        "POST",
+        b"https://api.openai.com/v1/chat/completions",
+    )
     assert openai.key_headers(Provider("openai", api_key="k")) == (("authorization", "Bearer k"),)
     assert openai.key_headers(Provider("openai")) == ()
 
@@ -74,13 +72,13 @@ def test_the_url_and_the_key() -> None:
         ("gpt-4o", {"max_completion_tokens": 9}, "max_completion_tokens"),
     ],
 )
-def test_the_gateways_cap(model: str, body: dict[str, int], field: str) -> None:
+def test_the_gateways_cap(model: str, body: dict[str, Any], field: str) -> None:
     caps = {k: v for k, v in with_cap(7, model, **body).items() if k in openai.CAPS}
     assert caps == {field: 7}
 
 
 def test_a_cap_covers_both_fields_and_none_changes_nothing() -> None:
-    body = {"max_tokens": 500, "max_completion_tokens": 9}
+    body: dict[str, Any] = {"max_tokens": 500, "max_completion_tokens": 9}
     assert {with_cap(7, **body)[name] for name in openai.CAPS} == {7}
     assert with_cap(None, **body)["max_tokens"] == 500
     assert "max_tokens" not in with_cap(None)

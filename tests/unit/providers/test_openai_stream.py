@@ -54,6 +54,11 @@ def test_crlf_reads_as_lf(parts: list[bytes]) -> None:
     assert stream(*parts).facts == stream(WHOLE).facts
 
 
+def test_an_empty_read_between_cr_and_lf_is_no_blank_line() -> None:
+    parts = STOP.replace(b"\n", b"\r\n").partition(b"\n")
+    assert stream(parts[0], b"", parts[1] + parts[2], DONE).data == STOP
+
+
 def test_one_event_a_read_passes_the_same_object() -> None:
     assert plain(TEXT)
     assert plain(ROLE)
@@ -233,7 +238,9 @@ def test_what_follows_the_end_is_ignored() -> None:
     assert stream(WHOLE, WHOLE).facts == stream(WHOLE).facts
 
 
-PIECES = st.sampled_from([ROLE, TEXT, STOP, USAGE, DONE, b"data: {\n\n", b"\r\n", b"data:\n\n", b": c\n\n"])
+PIECES = st.sampled_from(
+    [ROLE, TEXT, STOP, USAGE, DONE, b"data: {\n\n", b"\r\n", b"data:\n\n", b": c\n\n"]
+)
 
 
 @given(st.lists(PIECES | st.binary(max_size=40), max_size=8))

@@ -200,21 +200,21 @@ def test_product_texts_of_a_wrong_kind_are_named(raw, param):
 
 
 def test_keys_ignore_order_delivery_and_face():
-    bare = decode(input="a").keys()
-    assert bare == decode(input=["a"], encoding_format="base64", user=None, model="x").keys()
-    assert bare == wire.decode_product(b'{"text":"a"}', 8).keys()
-    assert decode(dimensions=2, seed=1).keys() == decode(seed=1, dimensions=2).keys()
+    bare = decode(input="a").requests()
+    assert bare == decode(input=["a"], encoding_format="base64", user=None, model="x").requests()
+    assert bare == wire.decode_product(b'{"text":"a"}', 8).requests()
+    assert decode(dimensions=2, seed=1).requests() == decode(seed=1, dimensions=2).requests()
 
 
 @pytest.mark.parametrize(
     "fields", [{"dimensions": 2}, {"user": "u"}, {"seed": 1}, {"input": "hellO"}]
 )
 def test_keys_differ_by_all_that_may_change_a_vector(fields):
-    assert decode().keys() != decode(**fields).keys()
+    assert decode().requests() != decode(**fields).requests()
 
 
 def test_no_text_can_pose_as_settings():
-    assert decode(input='{"dimensions":2}a').keys() != decode(input="a", dimensions=2).keys()
+    assert decode(input='{"dimensions":2}a').requests() != decode(input="a", dimensions=2).requests()
 
 
 @given(st.lists(floats32, max_size=64))

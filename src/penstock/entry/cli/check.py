@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-from datetime import UTC, datetime
 from typing import Any
 
 from penstock.config import Config, Target
 from penstock.config.schema import schema
+from penstock.entry import settings
 from penstock.entry.cli import show
 from penstock.entry.cli.command import Command, configured
 from penstock.entry.settings import Loaded
@@ -35,14 +35,14 @@ def run(args: argparse.Namespace) -> int:
 def described(loaded: Loaded) -> dict[str, Any]:
     """What would run, without a secret in it."""
     config = loaded.config
-    today = datetime.now(UTC).date().isoformat()
+    day = settings.today()
     return {
         "configuration": loaded.source,
         "platform": config.platform,
         "data": config.data,
         "listen": f"{config.server.host}:{config.server.port}",
         "notes": loaded.notes,
-        "targets": [_target(config, target, today) for target in config.targets],
+        "targets": [_target(config, target, day) for target in config.targets],
         "routes": {name: _route(config, name) for name in config.routes},
         "aliases": config.aliases,
         "tiers": {name: tier.requests_per_hour for name, tier in config.tiers.items()},
@@ -50,10 +50,10 @@ def described(loaded: Loaded) -> dict[str, Any]:
     }
 
 
-def _target(config: Config, target: Target, today: str) -> dict[str, Any]:
+def _target(config: Config, target: Target, day: str) -> dict[str, Any]:
     """A target with its price in dollars a million tokens, null where the price table has none."""
     kind, _, model = (target.stands_for or f"{_kind(config, target)}/{target.model}").partition("/")
-    price = lookup(kind, model, today)
+    price = lookup(kind, model, day)
     return {
         "name": target.name,
         "verb": target.verb,

@@ -50,9 +50,9 @@ def at_home(args: argparse.Namespace, work: Callable[[Platform], Awaitable[T]]) 
 
 
 async def _at_home(config: Config, work: Callable[[Platform], Awaitable[T]]) -> T:
-    from penstock.platforms.embedded import open_platform
+    from penstock.entry.home import opened
 
     if config.platform == "memory":
         raise Misconfigured("platform memory keeps nothing for commands to read; set embedded")
-    async with open_platform(config) as platform:
+    async with opened(config) as platform:
         return await work(platform)

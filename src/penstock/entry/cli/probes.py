@@ -98,10 +98,8 @@ def dev_secret(file: Path) -> Finding:
     if not file.exists():
         return Finding("development secret", True, "not made yet, or not needed")
     good = not file.stat().st_mode & 0o077
-    found = f"{file} is {'its owner alone' if good else 'open to other users'}"
-    return Finding(
-        "development secret", good, found.replace("is its", "is for its"), f"chmod 600 {file}"
-    )
+    found = f"{file} is {'closed' if good else 'open'} to other users"
+    return Finding("development secret", good, found, f"chmod 600 {file}")
 
 
 def listening(host: str, port: int) -> Finding:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 
@@ -41,15 +42,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         args = parser().parse_args(argv)
         if args.command is None:
             raise Misused(f"no command; name one of {', '.join(COMMANDS)}")
-        return COMMANDS[args.command].run(args)
+        code = COMMANDS[args.command].run(args)
+        sys.stdout.flush()
+        return code
     except SystemExit as end:  # argparse's way out of --help and --version
         return int(end.code or DONE)
     except Error as error:
         say(error.code, error.message)
         return MISUSED if isinstance(error, Misused) else FAILED
     except BrokenPipeError:
-        # Whoever read our output has left; nothing more can be said there, at exit neither.
-        sys.stdout = None
+        # Whoever read our output has left; what is still buffered must not fail again at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""

@@ -146,7 +146,8 @@ class Shelf:
         self.window = window
         self.young: dict[str, Count] = {}
 
-    def __len__(self) -> int:
+    @property
+    def size(self) -> int:
         return len(self.young) + len(self._old) + len(self._dying)
 
     def find(self, key: str) -> Count | None:

@@ -1,0 +1,48 @@
+"""One JSON line a request: who by hash, what by route and target, how long; never a body, a token or a prompt."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+from penstock.wire.http import Request, Response
+from penstock.wire.json import encode
+
+FLUSH_SECONDS = 0.2
+Write = Callable[[bytes], Any]
+
+
+class AccessLog:
+    """Gathers lines and writes them together; `close` writes the rest."""
+
+    def __init__(self, write: Write | None = None, now: Callable[[], float] = time.time) -> None:
+        self._write = write or _standard_output
+        self._now = now
+        self._lines: list[bytes] = []
+
+    def __call__(self, request: Request, response: Response, seconds: float) -> None:
+        line = {
+            "at": round(self._now(), 3),
+            "method": request.method,
+            "path": request.path[:200],
+            "status": response.status,
+            "ms": round(seconds * 1000, 3),
+            **response.notes,
+        }
+        if not self._lines:
+            asyncio.get_running_loop().call_later(FLUSH_SECONDS, self.close)
+        self._lines.append(encode(line))
+
+    def close(self) -> None:
+        """Writes what was gathered."""
+        lines, self._lines = self._lines, []
+        if lines:
+            self._write(b"\n".join(lines) + b"\n")
+
+
+def _standard_output(data: bytes) -> None:
+    sys.stdout.buffer.write(data)
+    sys.stdout.buffer.flush()

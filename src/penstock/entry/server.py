@@ -1,0 +1,113 @@
+"""The embedded home served over HTTP: one process, one event loop."""
+
+from __future__ import annotations
+
+import gc
+import socket
+import sys
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+
+import uvicorn
+import uvloop
+
+import penstock
+from penstock.config import Config
+from penstock.entry.access import AccessLog
+from penstock.entry.asgi import asgi
+from penstock.entry.home import opened
+from penstock.errors import Misconfigured
+from penstock.gateway import Gateway, build
+from penstock.wire.json import encode
+
+GRACE_SECONDS = 20
+BACKLOG = 2_048
+HEADERS_BYTES = 64 << 10
+KEEP_ALIVE_SECONDS = 75
+
+
+def run(config: Config, notes: Sequence[str], *, as_json: bool = False) -> int:
+    """Serves until told to stop; raises Misconfigured where it cannot start."""
+    with _listening(config) as listener:
+        uvloop.run(_serve(config, notes, listener, as_json))
+    return 0
+
+
+async def _serve(
+    config: Config, notes: Sequence[str], listener: socket.socket, as_json: bool
+) -> None:
+    log = AccessLog() if config.server.access_log else None
+    async with opened(config) as platform:
+        gateway = build(config, platform, report)
+        await gateway.start()
+        server = uvicorn.Server(
+            uvicorn.Config(
+                asgi(gateway, log),
+                http="httptools",
+                ws="none",
+                lifespan="off",
+                log_config=None,
+                access_log=False,
+                proxy_headers=False,
+                server_header=False,
+                date_header=False,
+                backlog=BACKLOG,
+                timeout_keep_alive=KEEP_ALIVE_SECONDS,
+                timeout_graceful_shutdown=GRACE_SECONDS,
+            )
+        )
+        announce(gateway, notes, listener.getsockname(), as_json)
+        # What stands now lives as long as the process: the collector need not look at it again.
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(50_000, 50, 50)
+        await server.serve(sockets=[listener])
+        gateway.draining = True
+        await gateway.stop()
+        if log is not None:
+            log.close()
+
+
+def report(request_id: str, error: BaseException) -> None:
+    """An error nobody foresaw: where it happened, without its text, which may hold what a caller sent."""
+    frames = traceback.extract_tb(error.__traceback__)[-3:]
+    where = " < ".join(
+        f"{Path(frame.filename).name}:{frame.lineno} {frame.name}" for frame in reversed(frames)
+    )
+    line = {"level": "error", "id": request_id, "error": type(error).__name__, "where": where}
+    sys.stderr.write(encode(line).decode() + "\n")
+
+
+def announce(
+    gateway: Gateway, notes: Sequence[str], address: tuple[str, int], as_json: bool
+) -> None:
+    """Says where the gateway listens and what it is made of."""
+    url = f"http://{address[0]}:{address[1]}"
+    if as_json:
+        line = {"listening": url, "version": penstock.__version__, "notes": list(notes)}
+        sys.stderr.write(encode(line).decode() + "\n")
+    else:
+        lines = [
+            f"penstock {penstock.__version__}",
+            *[f"  {note}" for note in notes],
+            f"listening on {url}",
+            "",
+        ]
+        sys.stderr.write("\n".join(lines))
+    sys.stderr.flush()
+
+
+def _listening(config: Config) -> socket.socket:
+    host, port = config.server.host, config.server.port
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        raise Misconfigured(
+            f"{host}:{port} cannot be listened on ({error.strerror}): stop what uses it, or give --port"
+        ) from error
+    return listener

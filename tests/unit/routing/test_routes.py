@@ -1,0 +1,66 @@
+"""Names → offers."""
+
+from __future__ import annotations
+
+import pytest
+
+from penstock.config import Config, decode, defaults
+from penstock.errors import ModelNotFound
+from penstock.prices import Price, lookup
+from penstock.routing.routes import MOST_MADE, Routes
+from tests.path.world import CONFIG
+
+
+def price_of(kind: str, model: str) -> Price | None:
+    return lookup(kind, model, "2026-11-01")
+
+
+def routes(more: str = "", env: dict[str, str] | None = None) -> Routes:
+    given: Config | None = decode(CONFIG + more, {}) if env is None else None
+    config, _ = defaults(given, env or {})
+    return Routes(config, price_of)
+
+
+def test_a_route_a_target_and_a_bare_name() -> None:
+    found = routes()
+    assert found.find("auto", "chat").policy.name == "heuristic"
+    assert found.find("dear/gpt-4o", "chat").offers[0].name == "dear/gpt-4o"
+    assert found.find("gpt-4o", "chat").offers[0].name == "dear/gpt-4o"
+
+
+@pytest.mark.parametrize("name", ["nope", "dear/nope", "nope/gpt-4o", "", "auto/", "embed"])
+def test_unknown_names(name: str) -> None:
+    with pytest.raises(ModelNotFound):
+        routes().find(name, "chat")
+
+
+def test_a_chat_target_embeds_nothing() -> None:
+    with pytest.raises(ModelNotFound):
+        routes().find("gpt-4o", "embed")
+
+
+def test_a_provider_of_any_model_makes_targets_and_not_without_bound() -> None:
+    found = routes('\n[providers.local]\nkind = "openai"\nbase_url = "http://127.0.0.1:1/v1"\nany_model = true\n')
+    assert found.find("local/whatever", "chat").offers[0].target.model == "whatever"
+    made = 0
+    try:
+        for made in range(2 * MOST_MADE):
+            found.find(f"local/m{made}", "chat")
+    except ModelNotFound:
+        pass
+    assert made < MOST_MADE
+
+
+def test_the_sandbox_stands_in_only_where_nothing_real_is_configured() -> None:
+    alone = routes(env={})
+    assert alone.find("gpt-4o", "chat").offers[0].target.provider == "sandbox"
+    assert alone.find("gpt-4o", "chat").offers[0].price == price_of("openai", "gpt-4o")
+    with pytest.raises(ModelNotFound):
+        alone.find("no-such-model", "chat")
+    with pytest.raises(ModelNotFound):
+        routes().find("claude-sonnet-4-5", "chat")
+
+
+def test_the_retired_names_are_aliases() -> None:
+    found = routes(env={})
+    assert found.find("@cf/meta/llama-2-7b-chat-int8", "chat").offers == found.find("auto", "chat").policy_order("simple")[:1]
