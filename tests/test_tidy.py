@@ -37,8 +37,8 @@ def files(*folders: str, suffixes: set[str] | None = None) -> list[Path]:
 
 def core() -> list[Path]:
     """Everything of penstock but the places where it meets the world."""
-    outside = (PACKAGE / "entry", PACKAGE / "platforms")
-    return [path for path in files("src/penstock") if not set(outside) & set(path.parents)]
+    outside = {PACKAGE / "entry", PACKAGE / "platforms", PACKAGE / "__main__.py"}
+    return [path for path in files("src/penstock") if not outside & {path, *path.parents}]
 
 
 def findings(rule: Rule, paths: list[Path]) -> list[str]:

@@ -41,8 +41,8 @@ def test_every_default_target_has_a_price_and_bounds(env):
     config, _ = defaults(None, env, known_models(TODAY))
     assert len(config.targets) > 10
     for target in config.targets:
-        kind = config.providers[target.provider].kind
-        kind, _, model = (target.stands_for or f"{kind}/{target.model}").partition("/")
+        own = f"{config.providers[target.provider].kind}/{target.model}"
+        kind, _, model = (target.stands_for or own).partition("/")
         assert lookup(kind, model, TODAY) is not None, target.name
         assert target.context > 0
         assert 0 < target.default_max_output <= 4096

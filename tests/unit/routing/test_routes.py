@@ -61,6 +61,8 @@ def test_the_sandbox_stands_in_only_where_nothing_real_is_configured() -> None:
         routes().find("claude-sonnet-4-5", "chat")
 
 
-def test_the_retired_names_are_aliases() -> None:
-    found = routes(env={})
-    assert found.find("@cf/meta/llama-2-7b-chat-int8", "chat").offers == found.find("auto", "chat").policy_order("simple")[:1]
+def test_the_retired_names_are_aliases_of_simple_and_medium() -> None:
+    found, auto = routes(env={}), defaults(None, {})[0].routes["auto"]
+    simple = found.find("@cf/meta/llama-2-7b-chat-int8", "chat").offers[0]
+    medium = found.find("@cf/mistral/mistral-7b-instruct-v0.1", "chat").offers[0]
+    assert (simple.name, medium.name) == (auto.simple, auto.medium)

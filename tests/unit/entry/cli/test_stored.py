@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections import Counter
 
 import pytest
 
@@ -153,9 +154,9 @@ def test_usage_by_model(home, capsys):
 )
 def test_usage_by_others(by, key, found, home, capsys):
     at_home(used)
-    sums = {}
+    sums: Counter[str] = Counter()
     for row in said_json(capsys, "usage", "--by", by, *SPAN)["rows"]:
-        sums[row[key]] = sums.get(row[key], 0) + row["requests"]
+        sums[row[key]] += row["requests"]
     assert sums == found
 
 
