@@ -15,6 +15,7 @@ TIER = "tier"
 AI_ENDPOINTS = frozenset({"chat", "embed", "rag"})
 UPGRADE = "Upgrade to Pro for 10x more requests"
 _ENDPOINT_LIMIT = {"embed": "other"}
+MOST_READY = 10_000
 
 
 class Rule(Struct, frozen=True):
@@ -31,6 +32,7 @@ class Rates:
     def __init__(self, config: Config, meter: Meter) -> None:
         self._meter = meter
         self._tiers = config.tiers
+        self._ready: dict[tuple[str, str, str, str | None], tuple[Demand, ...]] = {}
         self._rules: dict[tuple[str, str], tuple[Rule, ...]] = {
             (tier, endpoint): _rules(settings, endpoint, config.limits)
             for tier, settings in config.tiers.items()
@@ -39,26 +41,31 @@ class Rates:
 
     async def admit(self, caller: Caller, endpoint: str | None) -> Lease:
         """Counts one request (or, with no endpoint, only asks whether the credential is revoked); raises RateLimited."""
-        demands: list[Demand] = []
-        if caller.credential:
-            demands.append(Demand("alive", "alive", caller.credential))
-        if endpoint is not None:
-            owner = caller.owner
-            for rule in self._rules[self._tier(caller), endpoint]:
-                demands.append(
-                    Demand("rate", rule.policy, f"{rule.policy}:{owner}", rule.limit, rule.window)
-                )
+        known = (caller.credential, caller.owner, caller.tier, endpoint)
+        demands = self._ready.get(known)
+        if demands is None:
+            demands = self._prepare(known)
         took = await self._meter.take(demands)
         if isinstance(took, Denial):
             raise refusal(took, caller)
         return took
 
+    def _prepare(self, known: tuple[str, str, str, str | None]) -> tuple[Demand, ...]:
+        """What a caller's request at an endpoint asks of the meter: the same each time, so remembered."""
+        credential, owner, tier, endpoint = known
+        demands = [Demand("alive", "alive", credential)] if credential else []
+        if endpoint is not None:
+            for rule in self._rules[tier if tier in self._tiers else "free", endpoint]:
+                key = f"{rule.policy}:{owner}"
+                demands.append(Demand("rate", rule.policy, key, rule.limit, rule.window))
+        if len(self._ready) >= MOST_READY:
+            self._ready.clear()
+        self._ready[known] = tuple(demands)
+        return self._ready[known]
+
     def tier(self, caller: Caller) -> Tier:
         """The settings of a caller's tier; an unknown one is the free one."""
-        return self._tiers[self._tier(caller)]
-
-    def _tier(self, caller: Caller) -> str:
-        return caller.tier if caller.tier in self._tiers else "free"
+        return self._tiers.get(caller.tier) or self._tiers["free"]
 
 
 def refusal(denial: Denial, caller: Caller) -> RateLimited | Unauthorized:

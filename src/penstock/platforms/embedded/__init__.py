@@ -2,21 +2,84 @@
 
 from __future__ import annotations
 
-import asyncio
-import fcntl
-import os
-from collections.abc import AsyncGenerator, Iterable
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
-from collections.abc import Generator
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
-from penstock.errors import Misconfigured
 from penstock.platforms.crypto import Signatures
+from penstock.platforms.embedded import folder
 from penstock.platforms.embedded.meter import EmbeddedMeter, Epoch, bump
 from penstock.platforms.embedded.store import EmbeddedStore
 from penstock.platforms.embedded.tables import Durability, EmbeddedTables
 from penstock.platforms.embedded.world import RandomIds, RealClock, Spawner
-from penstock.platforms.migrations import Migration, shipped
+from penstock.platforms.migrations import shipped
 from penstock.ports import Fetch, Platform, Runner
 
-__all__ = ["EmbeddedTables", "bump", "lock", "open_platform", "open_tables", "prepare"]
+__all__ = ["EmbeddedPlatform", "bump", "open_platform", "open_tables"]
+
+TABLES_FILE = "penstock.sqlite"
+CACHE_FILE = "cache.sqlite"
+DRAIN_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddedPlatform(Platform):
+    """A Platform whose meter is told how to load revocations (`meter.load_marks_by`) and whose work can be drained."""
+
+    store: EmbeddedStore
+    meter: EmbeddedMeter
+    tables: EmbeddedTables
+    spawn: Spawner
+
+
+@asynccontextmanager
+async def open_platform(
+    data: Path | str,
+    *,
+    fetch: Fetch,
+    durability: Durability = "process",
+    cache_max_bytes: int = 64 << 20,
+    runner: Runner | None = None,
+) -> AsyncGenerator[EmbeddedPlatform]:
+    """The platform on a data directory, for the one process that serves from it; raises Misconfigured.
+
+    On leaving, background work gets ten seconds, then what waits is written.
+    """
+    place = folder.prepare(Path(data))
+    clock, ids, spawn = RealClock(), RandomIds(), Spawner()
+    async with AsyncExitStack() as stack:
+        stack.enter_context(folder.lock(place))
+        epoch = Epoch(place)
+        stack.callback(epoch.close)
+        tables = await stack.enter_async_context(open_tables(place, durability=durability))
+        store = EmbeddedStore(folder.private(place / CACHE_FILE), clock, cache_max_bytes)
+        stack.push_async_callback(store.close)
+        stack.push_async_callback(spawn.drain, DRAIN_SECONDS)
+        yield EmbeddedPlatform(
+            name="embedded",
+            fetch=fetch,
+            store=store,
+            meter=EmbeddedMeter(clock, epoch),
+            tables=tables,
+            clock=clock,
+            ids=ids,
+            spawn=spawn,
+            crypto=Signatures(),
+            runner=runner,
+            secret=folder.secret(place),
+        )
+
+
+@asynccontextmanager
+async def open_tables(
+    data: Path | str, *, durability: Durability = "process"
+) -> AsyncGenerator[EmbeddedTables]:
+    """The tables alone, beside a process that serves or without one: for the command line."""
+    place = folder.prepare(Path(data))
+    path = folder.private(place / TABLES_FILE)
+    tables = EmbeddedTables(path, shipped(), RealClock().now(), durability)
+    try:
+        yield tables
+    finally:
+        await tables.close()

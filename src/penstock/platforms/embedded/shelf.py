@@ -68,7 +68,7 @@ class Shelf:
             Path(f"{self._path}{ending}").unlink(missing_ok=True)
         self._connection, self._bytes = self._open(), 0
 
-    def keys(self) -> list[str]:
+    def all_keys(self) -> list[str]:
         """All keys; reads their sizes too, which bounds what is written from then on."""
         self._bytes = _size(self._connection)
         return [key for (key,) in query(self._connection, KEYS, ())]
@@ -131,5 +131,3 @@ def _proof(key: str, value: bytes) -> bytes:
     digest = hashlib.blake2b(key.encode(), digest_size=CHECK_BYTES)
     digest.update(b"\0" + value)
     return digest.digest()
-
-

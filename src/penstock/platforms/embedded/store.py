@@ -149,7 +149,7 @@ class EmbeddedStore:
 
     def _fill_sieve(self) -> None:
         sieve = bytearray(SIEVE_BITS // 8)
-        for key in self._writer.keys():
+        for key in self._writer.all_keys():
             _add(sieve, key)
         with self._lock:
             for key in self._waiting:

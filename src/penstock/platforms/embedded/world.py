@@ -58,9 +58,9 @@ class Spawner:
         self._tasks.add(task)
         task.add_done_callback(self._ended)
 
-    async def drain(self, timeout: float) -> None:
+    async def drain(self, seconds: float) -> None:
         """Waits for all of it, and cancels what has not ended by then."""
-        end = asyncio.get_running_loop().time() + timeout
+        end = asyncio.get_running_loop().time() + seconds
         while self._tasks:
             left = end - asyncio.get_running_loop().time()
             _, late = await asyncio.wait(set(self._tasks), timeout=max(0.0, left))
