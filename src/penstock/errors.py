@@ -9,6 +9,7 @@ Error                          status  code                     what a caller sh
 │   │   └── ModelNotFound      404     model_not_found          name a configured target or route
 │   ├── NotAllowed             405     method_not_allowed
 │   ├── TooLarge               413     body_too_large           send less
+│   ├── UnsupportedEncoding    415     unsupported_encoding     send the body as it is
 │   ├── HeaderTooLarge         431     header_too_large         send a shorter credential
 │   ├── RateLimited            429     rate_limit_exceeded      wait `retry_after`
 │   └── OutOfBudget            429     insufficient_quota       raise the budget
@@ -118,6 +119,14 @@ class TooLarge(Refused):
     status = 413
     code = "body_too_large"
     text = "Payload Too Large"
+
+
+class UnsupportedEncoding(Refused):
+    """This server takes no encoded body: send it without content-encoding."""
+
+    status = 415
+    code = "unsupported_encoding"
+    text = "Unsupported Media Type"
 
 
 class HeaderTooLarge(Refused):

@@ -36,7 +36,7 @@ class Networks:
         return bool(self._networks)
 
     def look(self, text: str) -> tuple[str, bool] | None:
-        """An address in its one spelling, and whether it is trusted; None for what is no address."""
+        """An address in its one spelling, and whether it is trusted; None for anything else."""
         if text in self._known:
             return self._known[text]
         found = self._look(text)

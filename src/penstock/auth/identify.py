@@ -41,6 +41,7 @@ class Identity:
         authorities = [_authority(issuer, platform) for issuer in config.auth.issuers]
         self._tokens = Tokens(authorities, config.auth.leeway_seconds)
         self._remembered: OrderedDict[bytes, tuple[float, Caller]] = OrderedDict()
+        self._digests: dict[str, bytes] = {}
 
     async def identify(self, request: Request, optional: bool = False) -> Caller:
         """The caller; raises Unauthorized, HeaderTooLarge, BadRequest or Unavailable.
@@ -69,9 +70,9 @@ class Identity:
 
     def forget(self, credential: str) -> None:
         """Drops what `Caller.credential` names, so that the next request has it checked again."""
-        for digest, (_, caller) in list(self._remembered.items()):
-            if caller.credential == credential:
-                del self._remembered[digest]
+        digest = self._digests.pop(credential, None)
+        if digest is not None:
+            del self._remembered[digest]
 
     async def _check(self, credential: str, digest: bytes) -> Caller:
         now = self._clock.now()
@@ -83,11 +84,17 @@ class Identity:
             known_by = keys.hash_of(credential)
             caller = caller_of_token(claims, known_by, self._tiers, self._admin_roles)
             until = caller.exp
-        self._remembered[digest] = until, caller
-        self._remembered.move_to_end(digest)
-        if len(self._remembered) > MOST_REMEMBERED:
-            self._remembered.popitem(last=False)
+        self._remember(digest, until, caller)
         return caller
+
+    def _remember(self, digest: bytes, until: float, caller: Caller) -> None:
+        # One entry a credential, whichever of its signatures it came with.
+        self.forget(caller.credential)
+        self._digests[caller.credential] = digest
+        self._remembered[digest] = until, caller
+        if len(self._remembered) > MOST_REMEMBERED:
+            _, (_, dropped) = self._remembered.popitem(last=False)
+            del self._digests[dropped.credential]
 
     async def _by_key(self, credential: str, now: float) -> Caller:
         if not keys.looks_like_key(credential):

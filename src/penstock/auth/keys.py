@@ -41,7 +41,7 @@ class ApiKey(Struct, frozen=True, kw_only=True):
 
 
 def hash_of(credential: str) -> str:
-    """What a token or key is known and revoked by: SHA-256 in hex of the key, or of what a token signs.
+    """What a credential is revoked by: SHA-256 in hex of the key, or of what the token signs.
 
     Not of its signature too: from one ECDSA signature its holder can make a second, as good one.
     """

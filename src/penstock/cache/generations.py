@@ -4,17 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from penstock.cache import sql
 from penstock.errors import BadRequest, Error
 from penstock.ports import Clock, Tables
 
 READ_SECONDS = 5.0
 PURGEABLE = ("kind", "owner", "model", "route", "key")
-
-ALL = "select scope, number from generations"
-RAISE = """
-insert into generations (scope, number) values ($1, 1)
-on conflict (scope) do update set number = generations.number + 1
-"""
 
 
 class Generations:
@@ -32,7 +27,7 @@ class Generations:
             return
         self._read_at = self._clock.tick()
         try:
-            rows = await self._tables.rows(ALL)
+            rows = await self._tables.rows(sql.GENERATIONS)
         except Error:
             return
         self._numbers = {row[0]: row[1] for row in rows}
@@ -64,5 +59,5 @@ async def raise_generations(tables: Tables, wanted: Mapping[str, str]) -> list[s
                 f"Purge by one of {', '.join(PURGEABLE)}.", code="invalid_field", param=name
             )
     scopes = [f"{name}:{value}" for name, value in wanted.items()] or ["kind:chat", "kind:embed"]
-    await tables.batch(*[(RAISE, (scope,)) for scope in scopes])
+    await tables.batch(*[(sql.RAISE, (scope,)) for scope in scopes])
     return scopes

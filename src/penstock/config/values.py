@@ -59,7 +59,7 @@ class Auth(Struct, frozen=True, forbid_unknown_fields=True):
     admin_roles: tuple[str, ...] = ("admin",)
     """Values of the `role` claim that add the scope `admin`."""
     leeway_seconds: Count = 60
-    """How far clocks may differ when `exp` and `nbf` are checked."""
+    """How far clocks may differ when `nbf` and `iat` are checked; `exp` has no leeway."""
 
 
 class Cors(Struct, frozen=True, forbid_unknown_fields=True):
@@ -108,10 +108,6 @@ class Provider(Struct, frozen=True, forbid_unknown_fields=True):
     """Directory of a model on this machine (local)."""
     any_model: bool = False
     """Whether `NAME/whatever` is a target though no such target is configured."""
-    on_disconnect: Literal["cancel", "drain", "none"] = "cancel"
-    """When the caller leaves: cancel the call and estimate, read on for the usage, or let it be."""
-    drain_seconds: Patience = 60.0
-    """How long `drain` reads on."""
     idempotent: bool = False
     """Whether a call of unknown outcome may be repeated without a second charge."""
     max_batch: Positive = 2048
@@ -210,7 +206,7 @@ class Cache(Struct, frozen=True, forbid_unknown_fields=True):
 class Config(Struct, frozen=True, forbid_unknown_fields=True):
     """Everything; see docs/reference/configuration.md."""
 
-    platform: Literal["embedded", "memory"] = "embedded"
+    platform: Literal["embedded"] = "embedded"
     """Where state lives: SQLite in `data`, or memory that is gone at the end."""
     data: str = "./.penstock"
     """Directory of everything the gateway keeps; `PENSTOCK_DATA` overrides the default."""

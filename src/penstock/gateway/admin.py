@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qsl
 
 from penstock.errors import BadRequest
 from penstock.gateway.exchange import Exchange
@@ -31,8 +30,8 @@ async def cache_stats(gateway: Gateway, exchange: Exchange) -> Response:
 
 async def cache_purge(gateway: Gateway, exchange: Exchange) -> Response:
     """Purges by kind, key, owner, model or route, all that are named; everything where none is."""
-    wanted = parse_qsl(exchange.request.query, keep_blank_values=True, max_num_fields=20)
-    if any(not value for _, value in wanted) or len(dict(wanted)) != len(wanted):
-        raise BadRequest("Each name is given once, with a value.", code="invalid_field")
-    await gateway.generations.purge(dict(wanted))
-    return Response(200, [JSON], encode({"purged": dict(wanted) or "all"}))
+    wanted = exchange.query()
+    if not all(wanted.values()):
+        raise BadRequest("Each name is given with a value.", code="invalid_field")
+    await gateway.generations.purge(wanted)
+    return Response(200, [JSON], encode({"purged": wanted or "all"}))

@@ -5,13 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl
 
 from penstock.auth.caller import Caller
+from penstock.errors import BadRequest, UnsupportedEncoding
 from penstock.ports import Standing
 from penstock.wire.http import Request
 
 if TYPE_CHECKING:
     from penstock.gateway.routes import Endpoint
+
+
+MOST_FIELDS = 20
+"""Fields of one query."""
 
 
 @dataclass(slots=True)
@@ -29,8 +35,25 @@ class Exchange:
     notes: dict[str, Any] = field(default_factory=dict)
 
     async def read(self) -> bytes:
-        """The request's body; raises TooLarge."""
+        """The request's body; raises TooLarge, UnsupportedEncoding for a compressed one."""
+        if self.request.header("content-encoding") not in (None, "", "identity"):
+            raise UnsupportedEncoding
         return await self.request.read(self.limit)
+
+    def query(self) -> dict[str, str]:
+        """The query's fields; raises BadRequest where there are too many or one stands twice."""
+        try:
+            pairs = parse_qsl(
+                self.request.query, keep_blank_values=True, max_num_fields=MOST_FIELDS
+            )
+        except ValueError as error:
+            raise BadRequest(
+                f"The query has more than {MOST_FIELDS} fields.", code="invalid_field"
+            ) from error
+        found = dict(pairs)
+        if len(found) != len(pairs):
+            raise BadRequest("The query names a field twice.", code="duplicate_field")
+        return found
 
     @property
     def cache_control(self) -> frozenset[str]:

@@ -102,7 +102,7 @@ class OneMessage(Product):
 
 
 _ROLES = frozenset({"system", "user", "assistant"})
-_TAKEN = ("messages", "stream", "temperature", "max_tokens")
+_TAKEN = ("stream", "temperature", "max_tokens")
 
 
 def _object(body: bytes, caller: Caller) -> dict[str, Any]:
@@ -128,6 +128,7 @@ def _product_ask(value: dict[str, Any]) -> Ask:
             param="forceProvider",
         )
     body = {name: value[name] for name in _TAKEN if value.get(name) is not None}
+    body["messages"] = [{"role": one["role"], "content": one["content"]} for one in messages]
     ask = decode_chat(encode({"model": "auto" if model is None else model, **body}))
     ask.force_provider = force
     if force is not None and model is None:

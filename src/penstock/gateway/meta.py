@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import penstock
-from penstock.errors import Error, ModelNotFound
+from penstock.errors import Error, ModelNotFound, NotFound
 from penstock.gateway import openapi as description
 from penstock.gateway.exchange import Exchange
 from penstock.ledger import days
@@ -72,12 +72,18 @@ async def model(gateway: Gateway, exchange: Exchange) -> Response:
 
 
 async def openapi(gateway: Gateway, exchange: Exchange) -> Response:
-    return Response(200, [JSON], encode(description.document()))
+    _published(gateway)
+    return Response(200, [JSON], description.document())
 
 
 async def docs(gateway: Gateway, exchange: Exchange) -> Response:
-    headers = [("content-type", "text/html; charset=utf-8"), *description.PAGE_HEADERS]
-    return Response(200, headers, description.page())
+    _published(gateway)
+    return Response(200, description.PAGE_HEADERS, description.page())
+
+
+def _published(gateway: Gateway) -> None:
+    if not gateway.config.server.docs:
+        raise NotFound
 
 
 def _model(name: str, owner: str, created: int) -> dict[str, Any]:

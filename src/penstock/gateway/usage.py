@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl
 
 from penstock.errors import BadRequest
 from penstock.gateway.exchange import Exchange
@@ -43,7 +42,7 @@ async def _report(
 
 
 def _span(exchange: Exchange, now: int, allowed: tuple[str, ...]) -> tuple[int, int, str]:
-    query = dict(parse_qsl(exchange.request.query, keep_blank_values=True, max_num_fields=20))
+    query = exchange.query()
     unknown = query.keys() - {"from", "to", "by"}
     if unknown:
         raise BadRequest(

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 
+from penstock.auth import refusals
 from penstock.auth.caller import Caller
 from penstock.config import Config, Limit, Tier
 from penstock.errors import RateLimited, Unauthorized
@@ -71,9 +72,7 @@ class Rates:
 def refusal(denial: Denial, caller: Caller) -> RateLimited | Unauthorized:
     """What a denied caller is told: the endpoint's text speaks, unless the tier's leaves a longer wait."""
     if "alive" in denial.policies:
-        return Unauthorized(
-            "This credential was revoked.", code="credential_revoked", text="Invalid token"
-        )
+        return refusals.revoked()
     waits = dict(zip(denial.policies, denial.waits, strict=False)) or dict.fromkeys(
         denial.policies, denial.retry_after
     )

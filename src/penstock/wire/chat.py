@@ -18,6 +18,8 @@ FORBIDDEN = frozenset({"provider", "api_base", "base_url", "api_key", "headers",
 """Fields that would steer the gateway's own upstream call: refused wherever they stand at the top."""
 
 MAX_CHOICES = 8
+MAX_NAME = 256
+"""Characters of a model's name: names are remembered."""
 MESSAGE_OVERHEAD = 16
 TOOLS_OVERHEAD = 1024
 DELIVERY_FIELDS = frozenset({"stream", "stream_options"})
@@ -49,6 +51,7 @@ class StreamOptions(Struct):
     include_usage: bool | None = None
 
 
+Name = Annotated[str, Meta(min_length=1, max_length=MAX_NAME)]
 Tokens = Annotated[int, Meta(ge=1, le=10_000_000)]
 Penalty = Annotated[float, Meta(ge=-2, le=2)]
 
@@ -56,7 +59,7 @@ Penalty = Annotated[float, Meta(ge=-2, le=2)]
 class ChatBody(Struct):
     """What is checked of `/v1/chat/completions`; these are the fields every provider knows or refuses by name."""
 
-    model: Annotated[str, Meta(min_length=1)]
+    model: Name
     messages: Annotated[list[Message], Meta(min_length=1)]
     stream: bool | None = None
     stream_options: StreamOptions | None = None

@@ -17,7 +17,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from penstock.errors import BadRequest
-from penstock.wire.chat import invalid_field, refuse_forbidden
+from penstock.wire.chat import Name, invalid_field, refuse_forbidden
 from penstock.wire.json import canonical, decode_object, encode
 
 Vector = Sequence[float] | bytes
@@ -35,7 +35,7 @@ NOT_CONTENT = frozenset({"input", "model", "encoding_format"})
 class EmbeddingsBody(Struct):
     """What is checked of `/v1/embeddings`; `input` by hand, for the sake of its messages."""
 
-    model: Annotated[str, Meta(min_length=1)]
+    model: Name
     input: Any
     encoding_format: Literal["float", "base64"] | None = None
     dimensions: Annotated[int, Meta(ge=1, le=MAX_DIMENSIONS)] | None = None

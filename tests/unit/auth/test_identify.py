@@ -15,10 +15,13 @@ from penstock.config import Auth, Config, Issuer, Server, Tier
 from penstock.errors import BadRequest, HeaderTooLarge, Misconfigured, Unauthorized, Unavailable
 from penstock.platforms import memory
 from penstock.platforms.memory import MemoryPlatform
+from penstock.wire.http import Response
+from penstock.wire.json import encode
 from tests.unit.auth.signing import (
     NOW,
     bearer,
     claims,
+    jwk_of,
     published_config,
     request_with,
     shared_config,
@@ -116,7 +119,8 @@ async def test_tenants(door: Door, more: dict[str, Any], tenant: str) -> None:
 
 @pytest.mark.parametrize(
     "more",
-    [{"tenant": 7}, {"tenant": ["t"]}, {"tenant": "a\x00b"}, {"workspaceId": {"a": 1}}, {"scope": 7},
+    [{"tenant": 7}, {"tenant": ["t"]}, {"tenant": "a\x00b"}, {"workspaceId": {"a": 1}},
+     {"scope": 7},
      {"scope": [7]}, {"scope": {"chat": True}}, {"scopes": True}, {"tenant": "x" * 257}],
 )  # fmt: skip
 async def test_what_cannot_be_read_is_not_guessed(door: Door, more: dict[str, Any]) -> None:
@@ -132,7 +136,8 @@ async def test_an_unknown_tier_is_the_free_one(door: Door) -> None:
     "headers",
     [[], [("authorization", "")], [("authorization", "Bearer")], [("authorization", "Bearer  ")],
      [("x-api-key", "")], [("authorization", "Basic dTpw")], [("authorization", "Token abc")],
-     [("authorization", "Bearer\tabc")], [("cookie", "token=abc")], [("proxy-authorization", "Bearer x")]],
+     [("authorization", "Bearer\tabc")], [("cookie", "token=abc")],
+     [("proxy-authorization", "Bearer x")]],
 )  # fmt: skip
 async def test_no_usable_credential(door: Door, headers: list[tuple[str, str]]) -> None:
     with pytest.raises(Unauthorized) as caught:
@@ -148,8 +153,10 @@ async def test_schemes_have_no_case(door: Door, scheme: str) -> None:
 
 @pytest.mark.parametrize(
     "credential",
-    ["' or 1=1 --", "'; drop table api_keys; --", "pk-", "pk-' or '1'='1", "a.b.c", "a.b", "\x00", "a\x00b",
-     "null", "undefined", "\u00e9", "{}", "../../etc/passwd", "Bearer Bearer", "%s%s%n", "pk-" + "a" * 43],
+    ["' or 1=1 --", "'; drop table api_keys; --", "pk-", "pk-' or '1'='1", "a.b.c", "a.b",
+     "\x00", "a\x00b",
+     "null", "undefined", "\u00e9", "{}", "../../etc/passwd", "Bearer Bearer", "%s%s%n",
+     "pk-" + "a" * 43],
 )  # fmt: skip
 @pytest.mark.parametrize("name", ["authorization", "x-api-key"])
 async def test_nonsense_is_refused(door: Door, name: str, credential: str) -> None:
@@ -260,6 +267,20 @@ async def test_a_forgotten_credential_is_checked_again(door: Door) -> None:
     assert await door.identify(bearer(token)) is not first
 
 
+async def test_a_second_signature_of_one_token_takes_the_first_one_s_place() -> None:
+    door = Door(published_config())
+    door.world.fetch.handler = lambda _: Response(200, body=encode({"keys": [jwk_of("ES256")]}))
+    said = claims()
+    one, two = token_of(said, "ES256"), token_of(said, "ES256")
+    assert one != two
+    first, second = await door.identify(bearer(one)), await door.identify(bearer(two))
+    assert first.credential == second.credential
+    assert await door.identify(bearer(two)) is second
+    door.identity.forget(first.credential)
+    assert await door.identify(bearer(two)) is not second
+    assert await door.identify(bearer(one)) is not first
+
+
 @pytest.mark.parametrize("name", ["authorization", "x-api-key"])
 async def test_an_api_key_names_its_caller(door: Door, name: str) -> None:
     key, made = await door.key(tenant="t", scopes=["chat"], expires_at=NOW + 99)
@@ -339,8 +360,10 @@ async def test_keys_out_of_reach_are_not_the_caller_s_fault() -> None:
     assert len(door.world.fetch.requests) == 1
 
 
-@given(st.lists(st.tuples(st.sampled_from(["authorization", "x-api-key", "host"]), st.text()), max_size=4),
-       st.text(max_size=30), st.booleans())  # fmt: skip
+NAMES = st.sampled_from(["authorization", "x-api-key", "host"])
+
+
+@given(st.lists(st.tuples(NAMES, st.text()), max_size=4), st.text(max_size=30), st.booleans())
 def test_no_header_crashes_the_door(headers: Any, query: str, prefix: bool) -> None:
     door = Door()
     sent = [(name, f"Bearer {value}" if prefix else value) for name, value in headers]

@@ -246,7 +246,7 @@ async def test_refuses_foreign_characters(index: int, where: str, foreign: str) 
 
 @pytest.mark.parametrize("index", [0, 1, 2])
 async def test_refuses_set_trailing_bits_even_where_they_are_signed(index: int) -> None:
-    """The same bytes in a second spelling: with the old signature, and with one over the new spelling."""
+    """The same bytes in a second spelling, under the old signature and under one over it."""
     parts = message_of({"alg": "HS256", "pad": ""}, b"1234").split(".")
     mac = signature("HS256", ".".join(parts).encode())
     parts.append(base64url.encode(mac))
@@ -279,6 +279,27 @@ async def test_refuses_tokens_above_the_cap() -> None:
     fitting = token_of(b"x" * 6000, "HS256")
     assert len(fitting) < jws.LONGEST
     assert await verify(fitting, jwk_of("HS256"), "HS256") is not None
+
+
+class Gullible:
+    """Takes every signature."""
+
+    async def verify(self, alg: str, jwk: dict[str, Any], message: bytes, signature: bytes) -> bool:
+        return True
+
+
+@pytest.mark.parametrize("alg", ASYMMETRIC)
+async def test_sizes_and_zeros_are_refused_whatever_the_platform_says(alg: str) -> None:
+    token = token_of(MESSAGE, alg)
+    right = signature_of(token)
+    assert await jws.verify(token, jwk_of(alg), [alg], Gullible()) == MESSAGE
+    wrongs = [right[:-1], right + b"\x00", b"\x00" + right, b"\x01"]
+    if alg in CURVES:
+        half = len(right) // 2
+        wrongs += [bytes(half) + right[half:], right[:half] + bytes(half)]
+    for wrong in wrongs:
+        forged = with_signature(token, wrong)
+        assert await jws.verify(forged, jwk_of(alg), [alg], Gullible()) is None
 
 
 @given(st.data())

@@ -117,7 +117,8 @@ async def test_clocks_may_differ_by_a_minute(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "sub", [None, "", 7, True, ["u"], {}, "x" * 257, "a\x00b", "a\nb", "\x7f", "\x1b[31m", "a\u202eb", "\u2028"]
+    "sub", [None, "", 7, True, ["u"], {}, "x" * 257,
+            "a\x00b", "a\nb", "\x7f", "\x1b[31m", "a\u202eb", "\u2028"]
 )  # fmt: skip
 async def test_refuses_what_names_nobody(sub: Any) -> None:
     await refused(shared(), shared_token(claims(sub=sub)))

@@ -58,7 +58,8 @@ async def test_a_key_is_long_and_kept_nowhere(world: MemoryPlatform) -> None:
 
 @pytest.mark.parametrize(
     "text", ["", "pk-", "pk-short", "pk-" + "a" * 42, "pk-" + "a" * 44, "pk-" + "a" * 42 + "\n",
-             "pk-" + "a" * 43 + "\n", "PK-" + "a" * 43, "pk-" + "\u0661" * 43, "pk-' or 1=1 --" + "a" * 31]
+             "pk-" + "a" * 43 + "\n",
+             "PK-" + "a" * 43, "pk-" + "\u0661" * 43, "pk-' or 1=1 --" + "a" * 31]
 )  # fmt: skip
 def test_other_texts_do_not_look_like_keys(text: str) -> None:
     assert not keys.looks_like_key(text)
@@ -75,7 +76,8 @@ async def test_the_same_key_twice_is_a_conflict(world: MemoryPlatform) -> None:
 @pytest.mark.parametrize(
     ("field", "value"),
     [("sub", ""), ("sub", "a\x00b"), ("tenant", ""), ("tier", "x" * 257), ("name", "x" * 129),
-     ("name", "a\nb"), ("scopes", ["a b"]), ("scopes", [""]), ("scopes", ['"']), ("scopes", ["\u00e9"])],
+     ("name", "a\nb"), ("scopes", ["a b"]), ("scopes", [""]),
+     ("scopes", ['"']), ("scopes", ["\u00e9"])],
 )  # fmt: skip
 async def test_refuses_bad_names(world: MemoryPlatform, field: str, value: Any) -> None:
     with pytest.raises(BadRequest) as caught:

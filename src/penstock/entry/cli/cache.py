@@ -8,9 +8,9 @@ from typing import Any
 from penstock.auth.caller import DEFAULT_TENANT, owner_of
 from penstock.cache.generations import PURGEABLE, raise_generations
 from penstock.entry.cli import show
-from penstock.entry.cli.command import Command, at_home
+from penstock.entry.cli.command import Command, with_tables
 from penstock.ledger.reports import cache_counts
-from penstock.ports import Platform
+from penstock.ports import Tables
 
 KINDS = ("chat", "embed")
 
@@ -37,10 +37,10 @@ def run(args: argparse.Namespace) -> int:
 def stats(args: argparse.Namespace) -> int:
     """Counts so far."""
 
-    async def work(platform: Platform) -> list[dict[str, Any]]:
-        return await cache_counts(platform.tables)
+    async def work(tables: Tables) -> list[dict[str, Any]]:
+        return await cache_counts(tables)
 
-    found = at_home(args, work)
+    found = with_tables(args, work)
     if args.json:
         show.as_json(found)
     else:
@@ -55,10 +55,10 @@ def purge(args: argparse.Namespace) -> int:
         tenant, slash, sub = owner.partition("/")
         wanted["owner"] = owner_of(tenant, sub) if slash else owner_of(DEFAULT_TENANT, owner)
 
-    async def work(platform: Platform) -> list[str]:
-        return await raise_generations(platform.tables, wanted)
+    async def work(tables: Tables) -> list[str]:
+        return await raise_generations(tables, wanted)
 
-    purged = at_home(args, work)
+    purged = with_tables(args, work)
     if args.json:
         show.as_json({"purged": purged})
     else:

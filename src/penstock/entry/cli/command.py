@@ -11,8 +11,9 @@ from typing import NoReturn, TypeVar
 
 from penstock.config import Config
 from penstock.entry.settings import Loaded, load
-from penstock.errors import Error, Misconfigured
-from penstock.ports import Platform
+from penstock.errors import Error
+from penstock.platforms.embedded import open_tables
+from penstock.ports import Tables
 
 T = TypeVar("T")
 
@@ -44,15 +45,14 @@ def configured(args: argparse.Namespace) -> Loaded:
     return load(args.config, os.environ)
 
 
-def at_home(args: argparse.Namespace, work: Callable[[Platform], Awaitable[T]]) -> T:
-    """Does the work on the configured platform, opened for it and closed after it; raises Error."""
-    return asyncio.run(_at_home(configured(args).config, work))
+def with_tables(args: argparse.Namespace, work: Callable[[Tables], Awaitable[T]]) -> T:
+    """Does the work on the configured tables, beside a server or without one; raises Error.
+
+    What it writes is on the disk when it returns.
+    """
+    return asyncio.run(_with_tables(configured(args).config, work))
 
 
-async def _at_home(config: Config, work: Callable[[Platform], Awaitable[T]]) -> T:
-    from penstock.entry.home import opened
-
-    if config.platform == "memory":
-        raise Misconfigured("platform memory keeps nothing for commands to read; set embedded")
-    async with opened(config) as platform:
-        return await work(platform)
+async def _with_tables(config: Config, work: Callable[[Tables], Awaitable[T]]) -> T:
+    async with open_tables(config.data, durability="power") as tables:
+        return await work(tables)

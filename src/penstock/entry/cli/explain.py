@@ -6,10 +6,10 @@ import argparse
 from typing import Any
 
 from penstock.entry.cli import show
-from penstock.entry.cli.command import Command, at_home
+from penstock.entry.cli.command import Command, with_tables
 from penstock.errors import NotFound
 from penstock.ledger import decisions
-from penstock.ports import Platform
+from penstock.ports import Tables
 from penstock.prices import usd
 
 STEPS = ("at", "attempt", "stage", "ended", "target", "input", "output", "usd")
@@ -20,10 +20,10 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    async def work(platform: Platform) -> dict[str, Any] | None:
-        return await decisions.explain(platform.tables, args.id)
+    async def work(tables: Tables) -> dict[str, Any] | None:
+        return await decisions.explain(tables, args.id)
 
-    found = at_home(args, work)
+    found = with_tables(args, work)
     if found is None:
         raise NotFound("there is no such request; x-request-id of its reply names it")
     if args.json:

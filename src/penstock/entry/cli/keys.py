@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from penstock.auth import keys
@@ -12,11 +13,14 @@ from penstock.auth.caller import DEFAULT_TENANT, FREE
 from penstock.auth.keys import ApiKey
 from penstock.auth.scopes import DEFAULT
 from penstock.entry.cli import show
-from penstock.entry.cli.command import Command, Misused, at_home, configured
+from penstock.entry.cli.command import Command, Misused, configured, with_tables
 from penstock.entry.cli.values import instant, seconds, words
 from penstock.errors import BadRequest, NotFound
 from penstock.ledger import days
-from penstock.ports import Platform
+from penstock.platforms.embedded import bump
+from penstock.platforms.embedded.world import RandomIds, RealClock
+from penstock.platforms.memory.meter import MemoryMeter
+from penstock.ports import Tables
 
 HEADS = ("ID", "SUB", "TENANT", "TIER", "SCOPES", "NAME", "CREATED", "EXPIRES", "REVOKED")
 
@@ -67,11 +71,11 @@ def create(args: argparse.Namespace) -> int:
     if args.expires is not None and args.expires <= time.time():
         raise Misused("--expires is past; name a later day, or a length of time such as 30d")
 
-    async def work(platform: Platform) -> tuple[str, ApiKey]:
+    async def work(tables: Tables) -> tuple[str, ApiKey]:
         return await keys.create(
-            platform.tables,
-            platform.ids,
-            now=platform.clock.now(),
+            tables,
+            RandomIds(),
+            now=time.time(),
             sub=args.sub,
             tenant=args.tenant,
             tier=args.tier,
@@ -81,7 +85,7 @@ def create(args: argparse.Namespace) -> int:
         )
 
     try:
-        key, made = at_home(args, work)
+        key, made = with_tables(args, work)
     except BadRequest as error:
         raise Misused(f"{error.message} `penstock keys create --help` says more") from error
     if args.json:
@@ -94,10 +98,10 @@ def create(args: argparse.Namespace) -> int:
 def listing(args: argparse.Namespace) -> int:
     """Every key of those asked for, oldest first."""
 
-    async def work(platform: Platform) -> list[ApiKey]:
-        return await keys.listing(platform.tables, sub=args.sub, tenant=args.tenant)
+    async def work(tables: Tables) -> list[ApiKey]:
+        return await keys.listing(tables, sub=args.sub, tenant=args.tenant)
 
-    found = at_home(args, work)
+    found = with_tables(args, work)
     if args.json:
         show.as_json([_plain(key) for key in found])
     else:
@@ -106,15 +110,18 @@ def listing(args: argparse.Namespace) -> int:
 
 
 def revoke(args: argparse.Namespace) -> int:
-    """Ends one key; fails where there is none of that id."""
+    """Ends one key, for a running server from its next request on; fails where there is none of that id."""
 
-    async def work(platform: Platform) -> ApiKey | None:
-        now = platform.clock.now()
-        return await keys.revoke(platform.tables, platform.meter, args.id, now=now)
+    folder = configured(args).config.data
+    meter = MemoryMeter(RealClock())
 
-    key = at_home(args, work)
+    async def work(tables: Tables) -> ApiKey | None:
+        return await keys.revoke(tables, meter, args.id, now=time.time())
+
+    key = with_tables(args, work)
     if key is None:
         raise NotFound("there is no such key; `penstock keys list` shows their ids")
+    bump(Path(folder))
     if args.json:
         show.as_json(_plain(key))
     else:

@@ -9,12 +9,11 @@ import apsw
 
 from penstock.config import Config
 from penstock.entry.cli import show
-from penstock.entry.cli.command import Command, at_home, configured
+from penstock.entry.cli.command import Command, configured, with_tables
+from penstock.platforms.embedded import TABLES_FILE
 from penstock.platforms.memory.sqlite import VERSION
 from penstock.platforms.migrations import outstanding, shipped
-from penstock.ports import Platform
-
-DATABASE = "penstock.db"
+from penstock.ports import Tables
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -44,14 +43,14 @@ def status(args: argparse.Namespace) -> int:
 
 
 def up(args: argparse.Namespace) -> int:
-    """Opening the platform migrates it."""
+    """Opening the tables migrates them."""
 
-    async def work(platform: Platform) -> None:
+    async def work(tables: Tables) -> None:
         return None
 
     config = configured(args).config
     before = version_of(config)
-    at_home(args, work)
+    with_tables(args, work)
     after = version_of(config)
     if args.json:
         show.as_json({"before": before, "version": after})
@@ -63,7 +62,7 @@ def up(args: argparse.Namespace) -> int:
 
 def version_of(config: Config) -> int:
     """The newest migration that the tables on this disk have had."""
-    file = Path(config.data) / DATABASE
+    file = Path(config.data) / TABLES_FILE
     if not file.exists():
         return 0
     connection = apsw.Connection(str(file), flags=apsw.SQLITE_OPEN_READONLY)

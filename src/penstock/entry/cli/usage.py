@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import time
 from typing import Any
 
 from penstock.entry.cli import show
-from penstock.entry.cli.command import Command, Misused, at_home
+from penstock.entry.cli.command import Command, Misused, with_tables
 from penstock.entry.cli.values import instant
 from penstock.ledger import reports
-from penstock.ports import Platform
+from penstock.ports import Tables
 from penstock.prices import usd
 
 DAY_MS = 86_400_000
@@ -41,14 +42,12 @@ def run(args: argparse.Namespace) -> int:
     if args.since is not None and args.until is not None and args.since >= args.until:
         raise Misused("--from is not before --to; name a span of time")
 
-    async def work(platform: Platform) -> dict[str, Any]:
-        until = args.until or round(platform.clock.now() * 1000) + 1
+    async def work(tables: Tables) -> dict[str, Any]:
+        until = args.until or round(time.time() * 1000) + 1
         since = until - SPAN_MS if args.since is None else args.since
-        return await reports.usage(
-            platform.tables, owner=None, since=since, until=until, by=args.by
-        )
+        return await reports.usage(tables, owner=None, since=since, until=until, by=args.by)
 
-    found = at_home(args, work)
+    found = with_tables(args, work)
     if args.json:
         rows = [_priced(row) for row in found["rows"]]
         show.as_json({"by": args.by, "rows": rows, "totals": _priced(found["totals"])})

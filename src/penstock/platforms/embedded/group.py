@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import apsw
 
@@ -73,6 +73,3 @@ def refuse_all(batches: Sequence[Batch]) -> list[Outcome]:
     return [
         Unavailable("The tables cannot be written: another process holds them.") for _ in batches
     ]
-
-
-RunGroup = Callable[[Sequence[Batch]], list[Outcome]]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
+import time
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -15,13 +16,19 @@ import apsw
 from penstock.errors import Misconfigured, Unavailable
 from penstock.platforms.embedded.group import Group
 from penstock.platforms.embedded.wal import Keeper
-from penstock.platforms.embedded.writers import MOST_WAITING, LoopWriter, ThreadWriter, Writer
+from penstock.platforms.embedded.writer import MOST_WAITING, Writer
 from penstock.platforms.memory import sqlite
 from penstock.platforms.migrations import Migration
 from penstock.ports import Row, Statement, Value
 
 Durability = Literal["process", "power"]
 
+BUSY_MILLISECONDS = 5_000
+"""How long another process may hold the tables before batches are refused."""
+READ_SECONDS = 30.0
+"""The longest a read may run: while one does, the WAL cannot begin anew."""
+STEPS = 100_000
+"""Instructions of SQLite's machine between two looks at the clock: about a millisecond."""
 READERS = 2
 MOST_READS = 1_000
 WAL_BYTES = 64 << 20
@@ -44,16 +51,13 @@ class EmbeddedTables:
         most_waiting: int = MOST_WAITING,
     ) -> None:
         pause = threading.Lock()
-        on_loop = durability == "process"
         self._write = _open(path, migrations, now)
         self._keeper = Keeper(path, pause)
-        self._write.pragma("synchronous", "normal" if on_loop else "full")
+        self._write.pragma("synchronous", "full" if durability == "power" else "normal")
         self._write.pragma("wal_autocheckpoint", 0)
         self._write.set_wal_hook(self._keeper.committed)
-        self._write.set_busy_timeout(0 if on_loop else 5_000)
         _sync_folder(path.parent)
-        group = Group(self._write)
-        self._writer: Writer = (LoopWriter if on_loop else ThreadWriter)(group, pause, most_waiting)
+        self._writer = Writer(Group(self._write), pause, most_waiting)
         self._idle = [_reader(path) for _ in range(READERS)]
         self._readers = ThreadPoolExecutor(READERS, "penstock-read")
         self._reads = 0
@@ -87,6 +91,8 @@ class EmbeddedTables:
 
     def _read(self, sql: str, args: Sequence[Value]) -> list[Row]:
         reader = self._idle.pop()
+        end = time.monotonic() + READ_SECONDS
+        reader.set_progress_handler(lambda: time.monotonic() > end, STEPS)
         try:
             return sqlite.query(reader, sql, args)
         except apsw.Error as error:
@@ -98,7 +104,7 @@ class EmbeddedTables:
 def _open(path: Path, migrations: Iterable[Migration], now: float) -> apsw.Connection:
     try:
         connection = apsw.Connection(str(path))
-        connection.set_busy_timeout(5_000)
+        connection.set_busy_timeout(BUSY_MILLISECONDS)
         connection.pragma("journal_mode", "wal")
         connection.pragma("journal_size_limit", WAL_BYTES)
         connection.pragma("foreign_keys", True)
@@ -113,7 +119,7 @@ def _open(path: Path, migrations: Iterable[Migration], now: float) -> apsw.Conne
 
 def _reader(path: Path) -> apsw.Connection:
     reader = apsw.Connection(str(path))
-    reader.set_busy_timeout(5_000)
+    reader.set_busy_timeout(BUSY_MILLISECONDS)
     reader.pragma("query_only", True)
     return reader
 

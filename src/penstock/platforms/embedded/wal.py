@@ -41,6 +41,7 @@ class Keeper:
         self._closing = threading.Event()
         self.failed = False
         self.synced = 0
+        self.begun = 0
         self._thread = threading.Thread(target=self._work, name="penstock-wal", daemon=True)
         self._thread.start()
 
@@ -102,3 +103,4 @@ class Keeper:
             self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_RESTART)
             self._connection.execute(BEGIN_ANEW)
             self._pages = 0
+            self.begun += 1

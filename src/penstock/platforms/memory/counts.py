@@ -42,10 +42,12 @@ class Log:
     def change(self, at: int, window: int, amount: int, used: int) -> None:
         entries = self._entries
         place = self._place(at, amount)
-        if place < 0 or amount == used:
-            return
+        if amount and place < 0:
+            return  # it no longer counts
         self._used += used - amount
-        if used:
+        if not amount:
+            entries[place:place] = array("q", (at, used) if used else ())
+        elif used:
             entries[place + 1] = used
         else:
             del entries[place : place + 2]
@@ -79,7 +81,7 @@ class Log:
             place += 2
 
     def _place(self, at: int, amount: int) -> int:
-        """Where an entry of that time and amount stands, or -1."""
+        """Where an entry of that time and amount stands, or -1; of no amount, where one would."""
         entries = self._entries
         low, high = self._first // 2, len(entries) // 2
         while low < high:
@@ -89,6 +91,8 @@ class Log:
             else:
                 high = middle
         place = low * 2
+        if not amount:
+            return place
         while place < len(entries) and entries[place] == at:
             if entries[place + 1] == amount:
                 return place

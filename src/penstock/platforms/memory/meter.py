@@ -24,7 +24,7 @@ class MemoryMeter:
 
     A count belongs to a policy, window and key; a key whose limit passes from 10,000 or below to above it, or
     back, begins a new one. An amount above its limit is never admitted; its wait is the window. `standings` has an
-    entry for each rate and token demand, in their order, as they stand after the take.
+    entry for each rate and token demand, in their order, as its count stands once it is taken.
     """
 
     def __init__(self, clock: Clock, *, most_keys: int = MOST_KEYS) -> None:

@@ -22,6 +22,7 @@ OUT_OF_REACH = (
     apsw.CorruptError,
     apsw.FullError,
     apsw.IOError,
+    apsw.InterruptError,
     apsw.LockedError,
     apsw.NoMemError,
     apsw.NotADBError,

@@ -9,22 +9,22 @@ from collections import Counter
 import pytest
 
 from penstock.auth import keys
-from penstock.config import Config
 from penstock.entry.cli import main
-from penstock.entry.home import opened
 from penstock.ledger import decisions, sql
 from penstock.ledger.decisions import Decision
+from penstock.platforms.embedded import open_tables
+from penstock.platforms.embedded.meter import EPOCH_FILE
 
 NOON = 1_764_590_400_000  # 2025-12-01T12:00:00Z
 NONE = (0,) * 5
 
 
 def at_home(work):
-    """What `work(platform)` gives on the platform that the commands will use."""
+    """What `work(tables)` gives on the tables that the commands will use."""
 
     async def do():
-        async with opened(Config(data="./.penstock")) as platform:
-            return await work(platform)
+        async with open_tables(".penstock") as tables:
+            return await work(tables)
 
     return asyncio.run(do())
 
@@ -48,12 +48,12 @@ def final(request, at, owner, model, tokens, nanos, cache="miss"):
     return sql.FINAL, (request, 1, "settled", at, *names, *counts, cache)
 
 
-async def used(platform):
+async def used(tables):
     decision = Decision(
         "req_1", "chat", asked="auto", route="auto", policy="heuristic", reason="code",
         features={"tokens": 7}, ranks=("openai/gpt-4o",), target="openai/gpt-4o", cost_nanos=1_500_000,
     )  # fmt: skip
-    await platform.tables.batch(
+    await tables.batch(
         final("req_1", NOON, "default/alice", "gpt-4o", 100, 1_500_000),
         final("req_2", NOON + 1, "default/bob", "gpt-4o-mini", 20, 40_000),
         final("req_3", NOON + 86_400_000, "default/alice", "gpt-4o-mini", 30, 60_000),
@@ -79,6 +79,7 @@ def test_keys_from_birth_to_death(home, capsys):
     assert table.splitlines()[0].split()[:3] == ["ID", "SUB", "TENANT"]
     assert table.splitlines()[1].startswith(listed["id"])
     assert said(capsys, "keys", "revoke", listed["id"]) == f"{listed['id']} is revoked\n"
+    assert any((home / ".penstock" / EPOCH_FILE).read_bytes())  # a running server will look
     assert said_json(capsys, "keys", "list")[0]["revoked_at"]
 
 
@@ -211,8 +212,8 @@ def test_cache_purge(argv, scopes, home, capsys):
         f"purged {', '.join(scopes)}; in force within 10 s\n"
     )
 
-    async def numbers(platform):
-        return dict(await platform.tables.rows("select scope, number from generations"))
+    async def numbers(tables):
+        return dict(await tables.rows("select scope, number from generations"))
 
     assert at_home(numbers) == dict.fromkeys(scopes, 2)
 

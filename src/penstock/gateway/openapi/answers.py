@@ -1,0 +1,216 @@
+"""What replies hold, as JSON Schema."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from penstock.config import Verb
+
+Schema = dict[str, Any]
+
+TEXT: Schema = {"type": "string"}
+NUMBER: Schema = {"type": "number"}
+COUNT: Schema = {"type": "integer", "minimum": 0}
+DOLLARS: Schema = {"type": "number", "minimum": 0, "description": "US dollars, nine decimals."}
+VECTOR: Schema = {"type": "array", "items": NUMBER, "minItems": 1}
+KINDS: tuple[Verb, ...] = ("chat", "embed")
+
+
+def schemas() -> dict[str, Schema]:
+    """The component schemas of every reply."""
+    return _openai() | _product() | _reports() | _meta() | _errors()
+
+
+def exact(properties: dict[str, Schema], *optional: str) -> Schema:
+    """An object with these fields and no others; all but `optional` are always there."""
+    required = [name for name in properties if name not in optional]
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": required,
+        "additionalProperties": False,
+    }
+
+
+def listed(name: str) -> Schema:
+    return {"type": "array", "items": ref(name)}
+
+
+def ref(name: str) -> Schema:
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def _openai() -> dict[str, Schema]:
+    model = {
+        "id": TEXT,
+        "object": {"const": "model"},
+        "created": COUNT,
+        "owned_by": TEXT,
+    }
+    return {
+        "ChatCompletion": _completion(),
+        "Embeddings": exact(
+            {
+                "object": {"const": "list"},
+                "data": listed("Embedding"),
+                "model": TEXT,
+                "usage": exact({"prompt_tokens": COUNT, "total_tokens": COUNT}),
+            }
+        ),
+        "Embedding": exact(
+            {
+                "object": {"const": "embedding"},
+                "index": COUNT,
+                "embedding": {"anyOf": [VECTOR, {"type": "string", "contentEncoding": "base64"}]},
+            }
+        ),
+        "Model": exact(model),
+        "Models": exact({"object": {"const": "list"}, "data": listed("Model")}),
+    }
+
+
+def _completion() -> Schema:
+    """What a target sent passes as it is, so that more fields may stand in it."""
+    message = {
+        "type": "object",
+        "properties": {"role": {"const": "assistant"}, "content": {"type": ["string", "null"]}},
+        "required": ["role"],
+    }
+    choice = {
+        "type": "object",
+        "properties": {
+            "index": COUNT,
+            "message": message,
+            "finish_reason": {"type": ["string", "null"]},
+        },
+        "required": ["index", "message", "finish_reason"],
+    }
+    usage = {
+        "type": "object",
+        "properties": {
+            "prompt_tokens": COUNT,
+            "completion_tokens": COUNT,
+            "total_tokens": COUNT,
+        },
+    }
+    return {
+        "type": "object",
+        "properties": {
+            "id": TEXT,
+            "object": {"const": "chat.completion"},
+            "created": COUNT,
+            "model": TEXT,
+            "choices": {"type": "array", "items": choice, "minItems": 1},
+            "usage": usage,
+        },
+        "required": ["id", "object", "created", "model", "choices"],
+    }
+
+
+def _product() -> dict[str, Schema]:
+    said = exact({"role": {"const": "assistant"}, "content": TEXT})
+    vector = {
+        "embedding": VECTOR,
+        "tokens": COUNT,
+        "cost": DOLLARS,
+        "provider": TEXT,
+        "model": TEXT,
+        "cached": {"const": True, "description": "Only where it came from the cache."},
+    }
+    chat = {
+        "message": said,
+        "model": TEXT,
+        "provider": TEXT,
+        "tokens": COUNT,
+        "cost": DOLLARS,
+        "cached": {"const": True, "description": "Only where it came from the cache."},
+    }
+    batch = {
+        "embeddings": listed("ProductEmbedding"),
+        "totalTokens": COUNT,
+        "totalCost": DOLLARS,
+        "provider": TEXT,
+        "cached": {**COUNT, "description": "How many of the texts came from the cache."},
+    }
+    return {
+        "ProductChat": exact(chat, "cached"),
+        "ProductEmbedding": exact(vector, "cached"),
+        "ProductEmbeddingBatch": exact(batch),
+    }
+
+
+def _reports() -> dict[str, Schema]:
+    sums = {
+        "requests": COUNT,
+        "tokens": COUNT,
+        "cached": COUNT,
+        "cost": DOLLARS,
+        "costNanos": {"type": "string", "pattern": "^[0-9]+$", "description": "10⁻⁹ US dollars."},
+    }
+    row = {"period": TEXT, "service": TEXT, "provider": TEXT, "model": TEXT} | sums
+    wide = row | {"user": TEXT, "route": TEXT}
+    kind = exact({"kind": {"enum": list(KINDS)}, "hits": COUNT, "misses": COUNT})
+    purged = {"anyOf": [{"const": "all"}, {"type": "object", "additionalProperties": TEXT}]}
+    return {
+        "UsageSums": exact(sums),
+        "Usage": exact(
+            {"rows": {"type": "array", "items": exact(row)}, "totals": ref("UsageSums")}
+        ),
+        "UsageOfAll": exact(
+            {
+                "rows": {"type": "array", "items": exact(wide, "user", "route")},
+                "totals": ref("UsageSums"),
+            }
+        ),
+        "CacheCounts": exact({"kinds": {"type": "array", "items": kind}}),
+        "Purged": exact({"purged": purged}),
+    }
+
+
+def _meta() -> dict[str, Schema]:
+    links = {name: TEXT for name in ("docs", "openapi", "health", "models")}
+    health = {
+        "status": {"const": "healthy"},
+        "timestamp": {"type": "string", "format": "date-time"},
+        "edge": {**TEXT, "description": "The Cloudflare colo, or `unknown`."},
+        "version": TEXT,
+    }
+    parts = exact(
+        {"draining": {"enum": ["yes", "no"]}, "tables": {"enum": ["ok", "unavailable"]}}
+    )
+    return {
+        "Index": exact({"name": TEXT, "version": TEXT, "links": exact(links)}),
+        "Health": exact(health),
+        "Live": exact({"status": {"const": "ok"}}),
+        "OpenAPI": {
+            "type": "object",
+            "properties": {"openapi": {"const": "3.1.0"}},
+            "required": ["openapi", "info", "paths", "components"],
+        },
+        "Ready": exact({"status": {"enum": ["ready", "not ready"]}, "parts": parts}),
+    }
+
+
+def _errors() -> dict[str, Schema]:
+    error = {
+        "message": TEXT,
+        "type": TEXT,
+        "param": {"type": ["string", "null"], "description": "The field at fault."},
+        "code": {**TEXT, "description": "Fixed; programs may rely on it."},
+    }
+    problem = {
+        "type": {"const": "about:blank"},
+        "title": TEXT,
+        "status": {"type": "integer"},
+        "detail": TEXT,
+        "code": {**TEXT, "description": "Fixed; programs may rely on it."},
+        "error": {**TEXT, "description": "The title, where the first design has it."},
+        "param": {**TEXT, "description": "The field at fault."},
+        "retryAfter": {"type": "integer", "minimum": 1, "description": "Seconds to wait (429)."},
+        "limit": {**COUNT, "description": "Requests in a window (429)."},
+        "window": {**COUNT, "description": "Seconds (429)."},
+        "upgrade": {**TEXT, "description": "For free callers whose tier is used up (429)."},
+    }
+    more = ("param", "retryAfter", "limit", "window", "upgrade")
+    return {"Error": exact({"error": exact(error)}), "Problem": exact(problem, *more)}
+

@@ -1,0 +1,188 @@
+"""Every path and method in words, with an example that works on the sandbox."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from penstock.auth import scopes
+from penstock.cache.generations import PURGEABLE
+from penstock.gateway.usage import MOST_DAYS, OWN
+from penstock.ledger.reports import BY
+
+Rate = Literal["", "chat", "embed", "other"]
+Parameter = dict[str, Any]
+
+JSON = "application/json"
+EVENTS = "text/event-stream"
+PLAIN = "text/plain"
+HTML = "text/html"
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One method of one path.
+
+    `scope` is what its credential must carry, `rate` the endpoint rate it counts to, `body` and `answer` name
+    component schemas; `streams` where the answer may come as events, `spends` where it is bought from a target.
+    """
+
+    path: str
+    id: str
+    tag: str
+    summary: str
+    text: str
+    answer: tuple[str, ...] = ()
+    method: str = "GET"
+    kind: str = JSON
+    credential: bool = True
+    scope: str = ""
+    rate: Rate = ""
+    body: str = ""
+    example: dict[str, Any] | None = None
+    streams: bool = False
+    spends: bool = False
+    parameters: tuple[Parameter, ...] = ()
+    also: tuple[int, ...] = ()
+    """Statuses beside those that follow from the rest."""
+
+
+def _query(name: str, schema: dict[str, Any], text: str, example: str) -> Parameter:
+    return {
+        "name": name,
+        "in": "query",
+        "schema": schema,
+        "description": text,
+        "example": example,
+    }
+
+
+_INSTANT = {"anyOf": [{"type": "string", "format": one} for one in ("date", "date-time")]}
+_SPAN = (
+    _query(
+        "from",
+        _INSTANT,
+        f"First instant, ISO 8601; at most {MOST_DAYS} days back.",
+        "2026-11-01",
+    ),
+    _query("to", _INSTANT, "Instant before which it ends; a date means through that day.", ""),
+)
+_BY_OWN = _query("by", {"enum": list(OWN), "default": "day"}, "What rows are summed by.", "model")
+_BY_ALL = _query("by", {"enum": list(BY), "default": "day"}, "What rows are summed by.", "user")
+_CACHE_CONTROL: Parameter = {
+    "name": "cache-control",
+    "in": "header",
+    "schema": {"type": "string"},
+    "description": "`no-cache` skips the lookup and refreshes the kept answer; `no-store` also keeps nothing.",
+    "example": "no-cache",
+}
+_PURGE = tuple(
+    _query(name, {"type": "string", "minLength": 1}, f"Entries of this {name} only.", example)
+    for name, example in zip(PURGEABLE, ("chat", "", "gpt-4o", "auto", ""), strict=True)
+)
+_ID: Parameter = {
+    "name": "id",
+    "in": "path",
+    "required": True,
+    "schema": {"type": "string", "minLength": 1},
+    "description": "A name of `/v1/models`; its slashes may be sent as they are.",
+    "example": "auto",
+}
+_HELLO = [{"role": "user", "content": "Say hello."}]
+
+CHAT = (
+    Operation(
+        "/v1/chat/completions", "createChatCompletion", "OpenAI", "Chat, OpenAI's way",
+        "Any OpenAI SDK works with this server as its `base_url`. Fields that Penstock does not know go to"
+        " OpenAI-kind targets unchanged; a target that cannot express one refuses it by name.",
+        ("ChatCompletion",), "POST", scope=scopes.CHAT, rate="chat", body="ChatRequest", streams=True, spends=True,
+        example={"model": "auto", "messages": _HELLO}, parameters=(_CACHE_CONTROL,),
+    ),
+    Operation(
+        "/v1/embeddings", "createEmbeddings", "OpenAI", "Embeddings, OpenAI's way",
+        "Each text is kept by itself: only those that are missing are bought.",
+        ("Embeddings",), "POST", scope=scopes.EMBED, rate="embed", body="EmbeddingsRequest", spends=True,
+        example={"model": "embed", "input": ["one text", "another"]}, parameters=(_CACHE_CONTROL,),
+    ),
+    Operation(
+        "/api/ai/chat/completions", "chat", "Product", "Chat, the product's way",
+        "Streams send `{\"delta\": …}` a piece, then the whole reply, then `[DONE]`.",
+        ("ProductChat",), "POST", scope=scopes.CHAT, rate="chat", body="ProductChatRequest", streams=True, spends=True,
+        example={"messages": _HELLO}, parameters=(_CACHE_CONTROL,),
+    ),
+    Operation(
+        "/api/ai/chat", "chatOneMessage", "Product", "Chat with one message",
+        "The short form of `/api/ai/chat/completions`.",
+        ("ProductChat",), "POST", scope=scopes.CHAT, rate="chat", body="OneMessageRequest", streams=True, spends=True,
+        example={"message": "Say hello."}, parameters=(_CACHE_CONTROL,),
+    ),
+    Operation(
+        "/api/ai/embeddings", "embed", "Product", "Embeddings, the product's way",
+        "`text` for one vector, `texts` for a batch.",
+        ("ProductEmbedding", "ProductEmbeddingBatch"), "POST", scope=scopes.EMBED, rate="embed",
+        body="ProductEmbeddingsRequest", spends=True, example={"texts": ["one text", "another"]},
+        parameters=(_CACHE_CONTROL,),
+    ),
+)  # fmt: skip
+
+READ = (
+    Operation(
+        "/v1/models", "listModels", "OpenAI", "Routes and targets",
+        "Everything that `model` may say, in OpenAI's form.", ("Models",), rate="other",
+    ),
+    Operation(
+        "/v1/models/{id}", "getModel", "OpenAI", "One route or target",
+        "By its name.", ("Model",), rate="other", parameters=(_ID,), also=(404,),
+    ),
+    Operation(
+        "/v1/usage", "getUsage", "Usage", "What I used",
+        "The caller's own requests, tokens and cost.", ("Usage",), rate="other", parameters=(*_SPAN, _BY_OWN),
+    ),
+    Operation(
+        "/api/usage", "getProductUsage", "Usage", "What I used",
+        "The same as `/v1/usage`.", ("Usage",), rate="other", parameters=(*_SPAN, _BY_OWN),
+    ),
+)  # fmt: skip
+
+ADMIN = (
+    Operation(
+        "/metrics", "getMetrics", "Admin", "Counters since start",
+        "In Prometheus' text form.", kind=PLAIN, scope=scopes.ADMIN,
+    ),
+    Operation(
+        "/admin/cache", "getCacheCounts", "Admin", "Hits and misses",
+        "Of each kind of cache.", ("CacheCounts",), scope=scopes.ADMIN,
+    ),
+    Operation(
+        "/admin/cache", "purgeCache", "Admin", "Forget kept answers",
+        "Those that any of the given names concerns; all of them where none is given. Holds everywhere within 10 s.",
+        ("Purged",), "DELETE", scope=scopes.ADMIN, parameters=_PURGE,
+    ),
+    Operation(
+        "/admin/usage", "getUsageOfAll", "Admin", "What everybody used",
+        "As `/v1/usage`, of all callers.", ("UsageOfAll",), scope=scopes.ADMIN, parameters=(*_SPAN, _BY_ALL),
+    ),
+)  # fmt: skip
+
+META = (
+    Operation("/", "getIndex", "Server", "What this is", "Name, version, links.", ("Index",), credential=False),
+    Operation(
+        "/health", "getHealth", "Server", "Is it there?", "Always `healthy`; degraded parts belong to `/readyz`.",
+        ("Health",), credential=False,
+    ),
+    Operation("/livez", "getLiveness", "Server", "Does the process answer?", "", ("Live",), credential=False),
+    Operation(
+        "/readyz", "getReadiness", "Server", "Can it take billed work?",
+        "Not ready while the ledger is out of reach or the server drains.", ("Ready",), credential=False, also=(503,),
+    ),
+    Operation(
+        "/openapi.json", "getOpenAPI", "Server", "This description", "OpenAPI 3.1.",
+        ("OpenAPI",), credential=False, also=(404,),
+    ),
+    Operation(
+        "/docs", "getDocs", "Server", "This description as a page", "Without scripts.",
+        kind=HTML, credential=False, also=(404,),
+    ),
+)  # fmt: skip
+
+OPERATIONS: tuple[Operation, ...] = (*CHAT, *READ, *ADMIN, *META)

@@ -1,0 +1,194 @@
+"""Every status that an operation can answer with: what it means, its envelope, its codes and its headers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from penstock.gateway.openapi.answers import ref
+from penstock.gateway.openapi.operations import EVENTS, JSON, Operation
+
+PROBLEM = "application/problem+json"
+CREDENTIAL = (400, 401, 431, 503)
+BODY = (400, 413, 415)
+SPENDING = (400, 404, 502, 503, 504)
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """What a status says, in words and by its fixed codes."""
+
+    title: str
+    text: str
+    codes: tuple[str, ...]
+
+
+MEANINGS: dict[int, Meaning] = {
+    400: Meaning(
+        "Bad request",
+        "The request is not valid; the code says why, `param` where. Nothing was sent or charged.",
+        (
+            "invalid_request", "invalid_json", "invalid_field", "duplicate_field", "forbidden_field",
+            "invalid_header", "duplicate_header", "conflicting_credentials", "credential_in_query",
+            "too_many_inputs", "token_input_unsupported", "unknown_provider", "unsupported_field",
+            "unsupported_parameter", "no_target_fits", "context_length_exceeded", "content_filter", "upstream_refused",
+        ),
+    ),
+    401: Meaning(
+        "Unauthorized",
+        "No valid credential was sent.",
+        ("missing_credential", "invalid_token", "token_expired", "invalid_api_key", "credential_revoked"),
+    ),
+    403: Meaning("Forbidden", "The credential lacks the scope.", ("insufficient_scope",)),
+    404: Meaning("Not found", "There is no such path, or no such model.", ("not_found", "model_not_found")),
+    405: Meaning(
+        "Method not allowed", "This path takes only the methods in `allow`.", ("method_not_allowed",)
+    ),
+    413: Meaning(
+        "Too large", "The body has too many bytes (10 MB unless configured) or values.", ("body_too_large",)
+    ),
+    415: Meaning("Unsupported encoding", "The body is compressed.", ("unsupported_encoding",)),
+    429: Meaning(
+        "Too many requests",
+        "A rate or the budget is used up; wait as long as `retry-after` says.",
+        ("rate_limit_exceeded", "insufficient_quota"),
+    ),
+    431: Meaning("Credential too long", "It is longer than 8 KB.", ("header_too_large",)),
+    500: Meaning("Internal error", "Nobody foresaw this; the request id finds it.", ("internal_error",)),
+    502: Meaning(
+        "Bad gateway",
+        "Every permitted try at the targets failed.",
+        (
+            "upstream_failed", "upstream_unreachable", "upstream_broken", "upstream_too_large", "upstream_unreadable",
+            "upstream_overloaded", "upstream_rate_limited", "upstream_unauthorized", "upstream_model_not_found",
+            "upstream_redirected", "upstream_timeout",
+        ),
+    ),
+    503: Meaning(
+        "Unavailable",
+        "A store is out of reach, or nothing is configured for this.",
+        ("service_unavailable", "issuer_unreachable"),
+    ),
+    504: Meaning("Gateway timeout", "The target took too long.", ("upstream_timeout",)),
+}  # fmt: skip
+
+_TEXT = {"type": "string"}
+_WHOLE = {"type": "string", "pattern": "^[0-9]+$"}
+HEADERS: dict[str, tuple[str, dict[str, str]]] = {
+    "x-request-id": ("Names this request: for `penstock explain`.", {**_TEXT, "pattern": "^req_"}),
+    "x-ratelimit-limit-requests": ("Requests admitted in the tightest window.", _WHOLE),
+    "x-ratelimit-remaining-requests": ("Requests left in it.", _WHOLE),
+    "x-ratelimit-reset-requests": ("When it is whole again, such as `6m0s`.", _TEXT),
+    "x-ratelimit-limit-tokens": ("Tokens a minute, where the tier has such a rate.", _WHOLE),
+    "x-ratelimit-remaining-tokens": ("Tokens left of them.", _WHOLE),
+    "x-ratelimit-reset-tokens": ("When they are whole again.", _TEXT),
+    "ratelimit-policy": ("The policies, by the IETF draft.", _TEXT),
+    "ratelimit": ("How they stand, by the IETF draft.", _TEXT),
+    "x-ratelimit-limit": ("Requests admitted in the tightest window.", _WHOLE),
+    "x-ratelimit-remaining": ("Requests left in it.", _WHOLE),
+    "x-ratelimit-reset": ("When it is whole again, in epoch milliseconds.", _WHOLE),
+    "retry-after": ("Seconds to wait.", _WHOLE),
+    "x-should-retry": ("`false` where a repeat could be charged twice.", {**_TEXT, "const": "false"}),
+    "x-penstock-target": ("The target that answered, `PROVIDER/MODEL`.", _TEXT),
+    "x-penstock-cache": ("Where the answer came from.", {**_TEXT, "pattern": "^(hit|miss|bypass)$"}),
+    "x-penstock-cost-nanos": ("What it cost, in 10⁻⁹ US dollars; not on streams.", _WHOLE),
+    "x-penstock-overhead-us": ("What the gateway itself took, in microseconds; not on streams.", _WHOLE),
+    "www-authenticate": ("`Bearer`.", _TEXT),
+    "allow": ("The methods of this path.", _TEXT),
+    "content-security-policy": ("No scripts, nothing from elsewhere.", _TEXT),
+}  # fmt: skip
+
+_RATES = ("x-ratelimit-limit-requests", "x-ratelimit-remaining-requests", "x-ratelimit-reset-requests",
+          "ratelimit-policy", "ratelimit")  # fmt: skip
+_TOKEN_RATES = (
+    "x-ratelimit-limit-tokens",
+    "x-ratelimit-remaining-tokens",
+    "x-ratelimit-reset-tokens",
+)
+_FIRST_DESIGN = ("x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset")
+_SPENT = ("x-penstock-cost-nanos", "x-penstock-overhead-us")
+_COUNTED = frozenset({200, 403, 404, 413, 415, 429, 502, 504})
+"""Statuses that come only after a request was counted, so that the rates are told."""
+
+
+def headers() -> dict[str, Any]:
+    """The component headers."""
+    return {
+        name: {"description": text, "schema": schema} for name, (text, schema) in HEADERS.items()
+    }
+
+
+def responses(operation: Operation) -> dict[str, Any]:
+    """The replies of an operation by status."""
+    found = {"200": _good(operation)}
+    for status in statuses(operation):
+        found[str(status)] = _bad(operation, status)
+    return found
+
+
+def statuses(operation: Operation) -> list[int]:
+    """The statuses other than 200, in order."""
+    found = {405, 500, *operation.also}
+    found |= {*CREDENTIAL} if operation.credential else set()
+    found |= {403} if operation.scope else set()
+    found |= {429} if operation.rate else set()
+    found |= {*BODY} if operation.body else set()
+    found |= {*SPENDING} if operation.spends else set()
+    return sorted(found)
+
+
+def _good(operation: Operation) -> dict[str, Any]:
+    content: dict[str, Any] = {operation.kind: {"schema": _TEXT}}
+    if operation.answer:
+        schemas = [ref(name) for name in operation.answer]
+        content = {JSON: {"schema": schemas[0] if len(schemas) == 1 else {"anyOf": schemas}}}
+    if operation.streams:
+        content[EVENTS] = {"schema": {**_TEXT, "description": "Events that end with `data: [DONE]`."}}
+    return {
+        "description": "The answer." if operation.answer else "The page.",
+        "headers": _told(operation, 200),
+        "content": content,
+    }
+
+
+def _bad(operation: Operation, status: int) -> dict[str, Any]:
+    meaning = MEANINGS[status]
+    if operation.path == "/readyz" and status == 503:
+        content = {JSON: {"schema": ref("Ready")}}
+        return {"description": "Not ready.", "headers": _told(operation, 0), "content": content}
+    codes = {"enum": list(meaning.codes)}
+    if operation.path.startswith("/v1/"):
+        within = {"properties": {"error": {"properties": {"code": codes}}}}
+        content = {JSON: {"schema": {"allOf": [ref("Error"), within]}}}
+    else:
+        within = {"properties": {"code": codes, "status": {"const": status}}}
+        content = {PROBLEM: {"schema": {"allOf": [ref("Problem"), within]}}}
+    return {
+        "description": f"{meaning.title}. {meaning.text}",
+        "headers": _told(operation, status),
+        "content": content,
+    }
+
+
+def _told(operation: Operation, status: int) -> dict[str, Any]:
+    always, perhaps = ["x-request-id"], []
+    if operation.rate and status != 405:
+        told = [*_RATES, *(_FIRST_DESIGN if operation.path.startswith("/api/") else ())]
+        (always if status in _COUNTED else perhaps).extend(told)
+        perhaps += _TOKEN_RATES if operation.spends else ()
+    if status == 200 and operation.spends:
+        always += ("x-penstock-target", "x-penstock-cache")
+        (perhaps if operation.streams else always).extend(_SPENT)
+    if status == 200 and operation.path == "/docs":
+        always.append("content-security-policy")
+    always += {401: ["www-authenticate"], 405: ["allow"], 429: ["retry-after"], 503: ["retry-after"]}.get(status, [])
+    perhaps += {429: ["x-should-retry"], 502: ["retry-after", "x-should-retry"], 504: ["x-should-retry"]}.get(status, [])
+    return {name: _header(name, name in always) for name in [*always, *perhaps]}
+
+
+def _header(name: str, required: bool) -> dict[str, Any]:
+    component = {"$ref": f"#/components/headers/{name}"}
+    if not required:
+        return component
+    text, schema = HEADERS[name]
+    return {"description": text, "schema": schema, "required": True}

@@ -1,0 +1,144 @@
+"""What request bodies may hold, as JSON Schema: OpenAI's forms straight from the decoders' own types."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from penstock.config.standing import TIERS
+from penstock.gateway.embeddings import OPENAI_BATCH
+from penstock.wire.chat import FORBIDDEN, MAX_NAME, ChatBody
+from penstock.wire.embeddings import EmbeddingsBody
+
+Schema = dict[str, Any]
+
+MOST_TEXTS = max(tier.embedding_batch for tier in TIERS.values())
+"""Texts of one product call, unless configured otherwise."""
+
+_TEXT = {"type": "string", "minLength": 1}
+_NULL = {"type": "null"}
+_STEERING: Schema = {"not": {"anyOf": [{"required": [name]} for name in sorted(FORBIDDEN)]}}
+_NAMES = {"ChatBody": "ChatRequest", "EmbeddingsBody": "EmbeddingsRequest"}
+
+ABOUT = {
+    "model": "A route (`auto`), a target (`openai/gpt-4o`), or a bare model name.",
+    "messages": "A list of `{role, content}`; the last one's text decides how complex the ask is.",
+    "stream": "Whether the answer comes as server-sent events.",
+    "stream_options": "`include_usage` adds a last chunk with the usage; goes with `stream: true`.",
+    "max_tokens": "The most tokens of output.",
+    "max_completion_tokens": "The same in OpenAI's newer name; it goes before `max_tokens`.",
+    "n": "How many choices.",
+    "input": "One text, or a list of them. Token numbers are refused: targets differ in theirs.",
+    "encoding_format": "`base64` is little-endian float32.",
+    "dimensions": "Length of the vectors, where the target can choose.",
+    "text": "One text, or `texts`.",
+    "texts": "As many texts as the caller's tier allows: free 10, pro 50, enterprise 100.",
+    "message": "One message of the user.",
+    "forceProvider": "A configured provider; needs the scope `route:force`.",
+    "temperature": "How freely the model chooses.",
+}
+
+
+def schemas() -> dict[str, Schema]:
+    """The component schemas of every request body."""
+    found = _generated()
+    _chat(found)
+    found["EmbeddingsRequest"]["properties"]["input"] = {
+        "anyOf": [_TEXT, {"type": "array", "items": _TEXT, "minItems": 1, "maxItems": OPENAI_BATCH}]
+    }
+    found["EmbeddingsRequest"] |= _STEERING
+    found["ProductChatRequest"] = _product({"messages": _product_messages()}, "messages")
+    found["OneMessageRequest"] = _product({"message": _TEXT}, "message")
+    found["ProductEmbeddingsRequest"] = _product_embeddings()
+    for schema in found.values():
+        _tell(schema)
+    return found
+
+
+def _generated() -> dict[str, Schema]:
+    _, components = msgspec.json.schema_components(
+        [ChatBody, EmbeddingsBody], ref_template="#/components/schemas/{name}"
+    )
+    found = {_NAMES.get(name, name): schema for name, schema in components.items()}
+    for name, schema in found.items():
+        schema["title"] = name
+        schema.pop("description", None)
+        for field in schema.get("properties", {}).values():
+            field.pop("default", None)
+    return found
+
+
+def _chat(found: dict[str, Schema]) -> None:
+    """What the chat decoder checks beyond its types."""
+    found["ChatRequest"] |= _STEERING | {
+        "if": {"required": ["stream_options"], "properties": {"stream_options": {"type": "object"}}},
+        "then": {"required": ["stream"], "properties": {"stream": {"const": True}}},
+    }
+    found["Message"]["properties"]["content"]["anyOf"][1]["minItems"] = 1
+    said = [
+        {"required": ["tool_calls"], "properties": {"tool_calls": {"type": "array", "minItems": 1}}},
+        {
+            "required": ["function_call"],
+            "properties": {"function_call": {"type": "object", "minProperties": 1}},
+        },
+        {"required": ["refusal"], "properties": {"refusal": _TEXT}},
+    ]
+    found["Message"]["anyOf"] = [
+        {"required": ["content"], "properties": {"content": {"type": ["string", "array"]}}},
+        {"properties": {"role": {"const": "assistant"}}, "anyOf": said},
+    ]
+    found["Part"]["allOf"] = [_kind("text"), _kind("image_url")]
+
+
+def _kind(name: str) -> Schema:
+    return {
+        "if": {"properties": {"type": {"const": name}}, "required": ["type"]},
+        "then": {"required": [name]},
+    }
+
+
+def _product_messages() -> Schema:
+    role = {"enum": ["assistant", "system", "user"]}
+    message = {
+        "type": "object",
+        "properties": {"role": role, "content": {"type": "string"}},
+        "required": ["role", "content"],
+    }
+    return {"type": "array", "items": message, "minItems": 1}
+
+
+def _product(first: dict[str, Schema], required: str) -> Schema:
+    """A chat of the product face; fields it does not know are ignored."""
+    return {
+        "type": "object",
+        "properties": first
+        | {
+            "model": {"anyOf": [{**_TEXT, "maxLength": MAX_NAME}, _NULL]},
+            "forceProvider": {"type": ["string", "null"]},
+            "stream": {"type": ["boolean", "null"]},
+            "temperature": {"type": ["number", "null"], "minimum": 0, "maximum": 2},
+            "max_tokens": {"type": ["integer", "null"], "minimum": 1, "maximum": 10_000_000},
+        },
+        "required": [required],
+    } | _STEERING
+
+
+def _product_embeddings() -> Schema:
+    texts = {"type": "array", "items": _TEXT, "minItems": 1, "maxItems": MOST_TEXTS}
+    return {
+        "type": "object",
+        "anyOf": [
+            {"properties": {"text": _TEXT, "texts": _NULL}, "required": ["text"]},
+            {"properties": {"texts": texts, "text": _NULL}, "required": ["texts"]},
+        ],
+    } | _STEERING
+
+
+def _tell(schema: Schema) -> None:
+    for part in (schema, *schema.get("anyOf", ())):
+        for name, field in part.get("properties", {}).items():
+            if name in ABOUT and field is not _NULL and field is not _TEXT:
+                field.setdefault("description", ABOUT[name])
+            elif name in ABOUT and field is _TEXT:
+                part["properties"][name] = {**field, "description": ABOUT[name]}

@@ -1,0 +1,106 @@
+"""The homes that must keep each port's promise: a new one adds a factory to each table."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+
+from penstock.platforms.embedded.meter import EmbeddedMeter, Epoch
+from penstock.platforms.embedded.store import EmbeddedStore
+from penstock.platforms.embedded.tables import EmbeddedTables
+from penstock.platforms.memory.meter import MemoryMeter
+from penstock.platforms.memory.store import MemoryStore
+from penstock.platforms.memory.tables import MemoryTables
+from penstock.platforms.memory.world import FakeClock
+from penstock.platforms.migrations import Migration
+from penstock.ports import Meter, Store, Tables
+
+THINGS = (
+    Migration(
+        1,
+        "things",
+        """
+        create table things (
+          name text not null, kind text not null default '', number bigint not null default 0,
+          share double precision, data bytea, slot bigint, place bigint,
+          constraint things_pkey primary key (name),
+          constraint things_number check (number >= 0),
+          constraint things_slot_taken unique (slot, kind)
+        );
+        create unique index things_one_place on things (place) where place is not null;
+        -- A comment; with a semicolon.
+        create table counters (name text primary key, value bigint not null);
+        """,
+    ),
+)
+
+
+@asynccontextmanager
+async def memory_store(_: Path, clock: FakeClock, max_bytes: int) -> AsyncGenerator[Store]:
+    yield MemoryStore(clock, max_bytes)
+
+
+@asynccontextmanager
+async def embedded_store(folder: Path, clock: FakeClock, max_bytes: int) -> AsyncGenerator[Store]:
+    store = EmbeddedStore(folder / "cache.sqlite", clock, max_bytes)
+    try:
+        yield store
+    finally:
+        await store.close()
+
+
+@asynccontextmanager
+async def memory_meter(_: Path, clock: FakeClock) -> AsyncGenerator[Meter]:
+    yield MemoryMeter(clock)
+
+
+@asynccontextmanager
+async def embedded_meter(folder: Path, clock: FakeClock) -> AsyncGenerator[Meter]:
+    epoch = Epoch(folder)
+    try:
+        yield EmbeddedMeter(clock, epoch)
+    finally:
+        epoch.close()
+
+
+@asynccontextmanager
+async def memory_tables(_: Path) -> AsyncGenerator[Tables]:
+    tables = MemoryTables(THINGS)
+    try:
+        yield tables
+    finally:
+        tables.close()
+
+
+@asynccontextmanager
+async def embedded_tables(folder: Path) -> AsyncGenerator[Tables]:
+    tables = EmbeddedTables(folder / "tables.sqlite", THINGS, 0.0)
+    try:
+        yield tables
+    finally:
+        await tables.close()
+
+
+@asynccontextmanager
+async def powerful_tables(folder: Path) -> AsyncGenerator[Tables]:
+    tables = EmbeddedTables(folder / "tables.sqlite", THINGS, 0.0, "power")
+    try:
+        yield tables
+    finally:
+        await tables.close()
+
+
+STORES: dict[str, Callable[[Path, FakeClock, int], AbstractAsyncContextManager[Store]]] = {
+    "memory": memory_store,
+    "embedded": embedded_store,
+}
+METERS: dict[str, Callable[[Path, FakeClock], AbstractAsyncContextManager[Meter]]] = {
+    "memory": memory_meter,
+    "embedded": embedded_meter,
+}
+TABLES: dict[str, Callable[[Path], AbstractAsyncContextManager[Tables]]] = {
+    "memory": memory_tables,
+    "embedded": embedded_tables,
+    "embedded, durability power": powerful_tables,
+}
