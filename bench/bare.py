@@ -42,7 +42,8 @@ def by_aiohttp() -> Post:
             if reply.content_type != EVENTS:
                 whole = await reply.read()
                 await begin(send, reply.status, reply.content_type, len(whole))
-                return await piece(send, whole, more=False)
+                await piece(send, whole, more=False)
+                return
             await begin(send, reply.status, EVENTS)
             async for part in reply.content.iter_any():
                 await piece(send, part, more=True)

@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 import time
 import urllib.error
 import urllib.request
@@ -16,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench.env import PEERS, ROOT
-from bench.process import LOAD_CORE, BenchFailed, Process, free_port
+from bench.process import GATEWAY_CORE, LOAD_CORE, BenchFailed, Process, free_port
 
 START_SECONDS = 120.0
 BIN = ROOT / ".venv/bin"
@@ -113,8 +112,8 @@ def nginx(home: Path, name: str, source: str | None) -> Contender:
     if program is None:
         raise BenchFailed("nginx is missing; run `make bench-env`")
     command = [program, "-p", str(folder), "-c", str(folder / "nginx.conf"), "-e", "stderr"]
-    core = {} if source else {"core": LOAD_CORE}
-    return _started(name, home, command, port, **core)
+    core = GATEWAY_CORE if source else LOAD_CORE
+    return _started(name, home, command, port, core=core)
 
 
 def litellm(home: Path, source: str, *, cache: bool) -> Contender:
@@ -191,7 +190,7 @@ def _started(
     command: list[str],
     port: int,
     *,
-    core: int = 0,
+    core: int = GATEWAY_CORE,
     env: dict[str, str] | None = None,
     ready: str = "",
 ) -> Contender:
@@ -216,12 +215,3 @@ def _answers(url: str, until: float) -> None:
         else:
             return
     raise BenchFailed(f"{url} never answered 200")
-
-
-def source(*options: str) -> Iterator[str]:
-    """The fake provider on the load's core, keeping counts only."""
-    from load.fake_provider import FakeProvider
-
-    pinned = ("taskset", "-c", str(LOAD_CORE), sys.executable)
-    with FakeProvider("--key", "sk-fake", "--no-rows", *options, python=pinned) as fake:
-        yield fake.url

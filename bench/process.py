@@ -64,16 +64,18 @@ class Process:
 
     def cpu_seconds(self) -> float:
         """CPU time of all its threads so far, to the nanosecond."""
-        return sum(
-            int(file.read_text().split()[0])
-            for pid in family(self.pid)
-            for file in Path(f"/proc/{pid}/task").glob("*/schedstat")
-        ) / 1e9
+        return (
+            sum(
+                int(file.read_text().split()[0])
+                for pid in family(self.pid)
+                for file in Path(f"/proc/{pid}/task").glob("*/schedstat")
+            )
+            / 1e9
+        )
 
     def rss_mb(self) -> float:
         """Resident memory of it and its children."""
-        sizes = (Path(f"/proc/{pid}/status").read_text() for pid in family(self.pid))
-        return sum(int(re.search(r"VmRSS:\s+(\d+)", text)[1]) for text in sizes) / 1024  # type: ignore[index]  # a living process has the line
+        return sum(map(_resident_kb, family(self.pid))) / 1024
 
     def sleep(self) -> None:
         """Stops it, so that it takes nothing from what is measured."""
@@ -106,6 +108,11 @@ def family(pid: int) -> list[int]:
         for child in children.read_text().split():
             found += family(int(child))
     return found
+
+
+def _resident_kb(pid: int) -> int:
+    found = re.search(r"VmRSS:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())
+    return int(found[1]) if found else 0
 
 
 def free_port() -> int:

@@ -23,8 +23,8 @@ def test_every_setting_has_a_meaning():
     "text",
     [
         "",
-        "platform = 'memory'",
-        "platform = '${P:-memory}'",
+        "platform = 'embedded'",
+        "platform = '${P:-embedded}'",
         "[server]\nport = '${PORT:-1}'\ndocs = '${DOCS:-true}'",
         "limits = { chat = '10/15min', rag = { requests = 3 }, other = { window = 60 } }",
         "[providers.a]\nkind = 'openai'\n[[targets]]\nprovider = 'a'\nmodel = 'm'\n"

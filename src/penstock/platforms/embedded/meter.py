@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import mmap
 import os
 from collections.abc import Awaitable, Callable, Sequence
@@ -56,6 +57,7 @@ class EmbeddedMeter:
         self._epoch = epoch
         self._seen = b""
         self._load: Load | None = None
+        self._loading = asyncio.Lock()
         self.give = self._meter.give
         self.mark = self._meter.mark
 
@@ -66,10 +68,12 @@ class EmbeddedMeter:
 
     async def take(self, demands: Sequence[Demand]) -> Lease | Denial:
         if self._load is not None and self._epoch.read() != self._seen:
-            await self._reload(self._load)
+            await self._refresh(self._load)
         return self._meter.decide(demands)
 
-    async def _reload(self, load: Load) -> None:
-        epoch = self._epoch.read()
-        await load()
-        self._seen = epoch
+    async def _refresh(self, load: Load) -> None:
+        """One load for all that wait for it, and another if the epoch changed meanwhile."""
+        async with self._loading:
+            while (epoch := self._epoch.read()) != self._seen:
+                await load()
+                self._seen = epoch

@@ -138,6 +138,7 @@ class EmbeddedStore:
             self._closing.wait(GATHER_SECONDS)
             self._wake.clear()
             self._write()
+        self._write()
 
     def _write(self) -> None:
         with self._lock:

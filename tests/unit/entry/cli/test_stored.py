@@ -218,14 +218,6 @@ def test_cache_purge(argv, scopes, home, capsys):
     assert at_home(numbers) == dict.fromkeys(scopes, 2)
 
 
-def test_memory_keeps_nothing_to_read(home, capsys):
-    (home / "penstock.toml").write_text("platform = 'memory'\n")
-    assert main(["usage"]) == 1
-    assert capsys.readouterr().err == (
-        "penstock: misconfigured: platform memory keeps nothing for commands to read; set embedded\n"
-    )
-
-
 def test_migrate(home, capsys):
     before = said_json(capsys, "migrate", "status")
     assert before["version"] == 0

@@ -67,7 +67,8 @@ async def test_another_process_revokes(meter, record, tmp_path: Path) -> None:
         "import sys, pathlib; from penstock.platforms.embedded import bump;"
         "bump(pathlib.Path(sys.argv[1]))"
     )
-    subprocess.run([sys.executable, "-c", program, str(tmp_path)], check=True, timeout=60)
+    command = [sys.executable, "-c", program, str(tmp_path)]
+    await asyncio.to_thread(subprocess.run, command, check=True, timeout=60)
     assert isinstance(await meter.take(ALIVE), Denial)
     assert record.reads == 2
 

@@ -41,7 +41,7 @@ async def test_only_this_user_may_look_in(tmp_path: Path) -> None:
         async with embedded.open_platform(data, fetch=FETCH) as platform:
             await platform.tables.batch((RAISE, ("all", 1)))
             await platform.store.put("k", b"v", 1000)
-            modes = {path.name: mode(path) for path in data.iterdir()}  # noqa: ASYNC240 - a test
+            modes = {path.name: mode(path) for path in data.iterdir()}
     finally:
         os.umask(before)
     assert mode(data) == 0o700

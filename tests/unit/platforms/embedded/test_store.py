@@ -109,8 +109,14 @@ def test_expired_rows_go(path: Path, clock: FakeClock) -> None:
     shelf.close()
 
 
-async def test_a_damaged_file_is_made_anew(path: Path, clock: FakeClock) -> None:
+@pytest.fixture
+def spoilt(path: Path) -> Path:
     path.write_bytes(b"no database " * 1_000)
+    return path
+
+
+async def test_a_damaged_file_is_made_anew(spoilt: Path, clock: FakeClock) -> None:
+    path = spoilt
     async with opened(path, clock) as store:
         await store.put("a", b"1", 100)
     async with opened(path, clock) as store:
@@ -118,24 +124,23 @@ async def test_a_damaged_file_is_made_anew(path: Path, clock: FakeClock) -> None
 
 
 async def test_damage_found_later_is_mended_too(
-    path: Path, clock: FakeClock, until, caplog
+    path: Path, clock: FakeClock, until, caplog, monkeypatch
 ) -> None:
     async with opened(path, clock) as store:
         await until(lambda: store._sieve is not None)
 
         def damaged(_: object) -> None:
-            store._writer.write = real  # type: ignore[method-assign]  # the test's own doing
             raise apsw.CorruptError("database disk image is malformed")
 
-        real = store._writer.write
-        store._writer.write = damaged  # type: ignore[method-assign]  # the test's own doing
-        await store.put("lost", b"1", 100)
+        with monkeypatch.context() as patch:
+            patch.setattr(store._writer, "write", damaged)
+            await store.put("lost", b"1", 100)
+            await until(lambda: "damaged" in caplog.text)
         await until(lambda: not store._waiting and not store._writing)
         await store.put("kept", b"2", 100)
     async with opened(path, clock) as store:
         assert await store.get("kept") == b"2"
         assert await store.get("lost") is None
-    assert "damaged" in caplog.text
 
 
 async def test_a_value_that_is_not_what_was_written_is_none(path: Path, clock: FakeClock) -> None:
@@ -168,9 +173,7 @@ async def test_what_finds_no_room_to_wait_is_in_memory_alone(
         assert await store.get("old") is None
 
 
-async def test_a_disk_that_fails_leaves_memory(
-    path: Path, clock: FakeClock, until, caplog, monkeypatch
-) -> None:
+async def test_a_disk_that_fails_leaves_memory(path: Path, clock: FakeClock, until, caplog) -> None:
     async with opened(path, clock) as store:
         await until(lambda: store._sieve is not None)
         store._writer._connection.pragma("query_only", True)

@@ -22,6 +22,7 @@ class Words:
         self.batches: list[list[list[int]]] = []
         self.threads: set[int] = set()
         self.fails = fails
+        self.running = threading.Event()
         self.held = threading.Event()
         self.held.set()
 
@@ -33,6 +34,7 @@ class Words:
 
     def forward(self, batch: Sequence[list[int]]) -> list[list[float]]:
         self.threads.add(threading.get_ident())
+        self.running.set()
         assert self.held.wait(10)
         self.batches.append(list(batch))
         if self.fails == "forward":
@@ -89,8 +91,7 @@ async def test_texts_of_like_length_run_together_within_bounds(runner, words):
 async def test_callers_who_wait_are_run_together(runner, words):
     words.held.clear()
     first = await started(runner.embed(["first"]))
-    while not words.threads:
-        await asyncio.sleep(0)  # until the thread has it
+    await asyncio.to_thread(words.running.wait, 10)
     others = await started(*(runner.embed([f"{letter} x"]) for letter in "abcdef"))
     words.held.set()
     got = await asyncio.gather(*first, *others)
@@ -126,8 +127,7 @@ async def test_one_list_past_the_bound_runs_where_nobody_waits(runner):
 async def test_texts_of_a_caller_who_left_are_not_run(runner, words):
     words.held.clear()
     (gone,) = await started(runner.embed(["x " * 300] * 50))
-    while not words.threads:
-        await asyncio.sleep(0)  # until the thread has it
+    await asyncio.to_thread(words.running.wait, 10)
     gone.cancel()
     (stays,) = await started(runner.embed(["stays"]))
     words.held.set()

@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from safetensors.numpy import save_file
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
+
+Array = Any  # numpy's own types make of each expression another one
 
 HIDDEN, HEADS, LAYERS, INNER, POSITIONS, EPSILON = 16, 2, 2, 32, 24, 1e-12
 WORDS = ["the", "cat", "sat", "on", "a", "mat", "and", "ran", "to", "its", "red", "hat"]
@@ -25,10 +28,10 @@ CONFIG = {
 }
 
 
-def weights(seed: int = 0) -> dict[str, np.ndarray]:
+def weights(seed: int = 0) -> dict[str, Array]:
     draw = np.random.default_rng(seed)
 
-    def some(*shape: int) -> np.ndarray:
+    def some(*shape: int) -> Array:
         return draw.normal(0, 0.5, shape).astype(np.float32)
 
     vocabulary = len(SPECIAL) + len(WORDS)
@@ -56,7 +59,7 @@ def weights(seed: int = 0) -> dict[str, np.ndarray]:
     return found
 
 
-def write(place: Path, tensors: dict[str, np.ndarray] | None = None, **config) -> Path:
+def write(place: Path, tensors: dict[str, Array] | None = None, **config) -> Path:
     """A model directory as sentence-transformers writes it."""
     place.mkdir(parents=True, exist_ok=True)
     (place / "config.json").write_text(json.dumps(CONFIG | config))
@@ -71,7 +74,7 @@ def write(place: Path, tensors: dict[str, np.ndarray] | None = None, **config) -
     return place
 
 
-def embed(tensors: dict[str, np.ndarray], ids: list[int], pooling: str) -> np.ndarray:
+def embed(tensors: dict[str, Array], ids: list[int], pooling: str) -> Array:
     """One text's vector by plain arithmetic in float64, no padding, no batch."""
     w = {name: tensor.astype(np.float64) for name, tensor in tensors.items()}
     x = w["embeddings.word_embeddings.weight"][ids]
@@ -89,17 +92,17 @@ def embed(tensors: dict[str, np.ndarray], ids: list[int], pooling: str) -> np.nd
     return pooled / np.linalg.norm(pooled)
 
 
-def _dense(x: np.ndarray, w: dict[str, np.ndarray], name: str) -> np.ndarray:
+def _dense(x: Array, w: dict[str, Array], name: str) -> Array:
     return x @ w[f"{name}.weight"].T + w[f"{name}.bias"]
 
 
-def _norm(x: np.ndarray, w: dict[str, np.ndarray], name: str) -> np.ndarray:
+def _norm(x: Array, w: dict[str, Array], name: str) -> Array:
     centred = x - x.mean(axis=-1, keepdims=True)
     scale = np.sqrt((centred**2).mean(axis=-1, keepdims=True) + EPSILON)
     return centred / scale * w[f"{name}.weight"] + w[f"{name}.bias"]
 
 
-def _attention(x: np.ndarray, w: dict[str, np.ndarray], at: str) -> np.ndarray:
+def _attention(x: Array, w: dict[str, Array], at: str) -> Array:
     heads = []
     for part in np.split(np.arange(HIDDEN), HEADS):
         query, key, value = (_dense(x, w, at + name)[:, part] for name in ("query", "key", "value"))

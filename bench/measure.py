@@ -1,0 +1,90 @@
+"""All contenders in one interleaved run: a short round of each in turn, several rounds, medians."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from statistics import median
+
+from bench.load import Ask, Run, first, wrk
+from bench.peers import Contender
+
+MICRO = 1e6
+WARM_SECONDS = 1.0
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One round of one contender: what wrk saw, and the contender's CPU while it did."""
+
+    run: Run
+    cpu_seconds: float
+
+
+@dataclass
+class Figures:
+    """The rounds of one contender; every figure is a median over them."""
+
+    samples: list[Sample] = field(default_factory=list)
+    requests: int = 0
+    """All that wrk saw answered, warm-up included."""
+
+    @property
+    def rate(self) -> float:
+        """Requests a second."""
+        return median(sample.run.rate for sample in self.samples)
+
+    @property
+    def cpu_us(self) -> float:
+        """CPU µs a request."""
+        return median(s.cpu_seconds / s.run.requests * MICRO for s in self.samples)
+
+    @property
+    def p50_ms(self) -> float:
+        return median(sample.run.p50_us for sample in self.samples) / 1e3
+
+    @property
+    def p99_ms(self) -> float:
+        return median(sample.run.p99_us for sample in self.samples) / 1e3
+
+    def cpu_us_per_chunk(self, bytes_per_chunk: float) -> float:
+        """CPU µs a streamed chunk; by bytes, for wrk counts no stream it cut at the end."""
+        return median(s.cpu_seconds / (s.run.bytes / bytes_per_chunk) * MICRO for s in self.samples)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How long and how often."""
+
+    rounds: int
+    seconds: float
+
+
+def interleaved(
+    contenders: Sequence[Contender], what: Ask, plan: Plan, say: Callable[[str], None]
+) -> dict[str, Figures]:
+    """Each contender's figures by its name; raises BenchFailed where one does not answer."""
+    found = {contender.name: Figures() for contender in contenders}
+    for contender in contenders:
+        with contender.awake():
+            first(contender.url, what, contender.headers)
+    for number in range(plan.rounds):
+        for contender in contenders:
+            say(f"round {number + 1} of {plan.rounds}: {contender.name}")
+            with contender.awake():
+                _round(contender, what, plan, found[contender.name])
+    return found
+
+
+def _round(contender: Contender, what: Ask, plan: Plan, figures: Figures) -> None:
+    warm = wrk(contender.url, what, contender.headers, WARM_SECONDS)
+    before = contender.process.cpu_seconds()
+    run = wrk(contender.url, what, contender.headers, plan.seconds)
+    figures.samples.append(Sample(run, contender.process.cpu_seconds() - before))
+    figures.requests += warm.requests + run.requests
+
+
+def ceiling(url: str, what: Ask, headers: Mapping[str, str]) -> float:
+    """Requests a second the source gives with nothing between: what no contender can pass."""
+    wrk(url, what, headers, WARM_SECONDS)
+    return median(wrk(url, what, headers, 2.0).rate for _ in range(3))
