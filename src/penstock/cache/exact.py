@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from hashlib import blake2b
 
 import msgspec
 from msgspec import Struct
 
-from penstock.cache.generations import Generations
+from penstock.cache.generations import Generations, of_answer, of_key
 from penstock.ports import Clock, Store
 from penstock.wire.chat import Usage
 
@@ -21,15 +22,15 @@ class Entry(Struct, array_like=True):
     provider: str
     model: str
     usage: Usage
-    kept_at: float
+    generation: int = 0
 
 
 class Key(Struct, frozen=True):
-    """Where an answer is kept: `name` in the store, `request` for the comparison."""
+    """Where an answer is kept: `name` in the store, `request` for the comparison, `numbers` as the ask found them."""
 
     name: str
     request: bytes
-    kind: str
+    numbers: Mapping[str, int]
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -52,16 +53,16 @@ class Exact:
         self, kind: str, partition: str, owner: str, model: str, route: str, request: bytes
     ) -> Key:
         """The key of a request: `partition` says who may have the answer, the rest what was asked of whom."""
-        await self._generations.fresh()
-        number = self._generations.of(kind, owner, model, route)
-        head = b"\0".join(
-            (kind.encode(), partition.encode(), route.encode(), model.encode(), number)
-        )
+        if self._generations.old:
+            await self._generations.read()
+        numbers = self._generations.numbers
+        number = of_key(numbers, kind, owner, route)
+        head = "\0".join((kind, partition, route, model)).encode() + number
         # The head's length keeps two requests from running together alike.
         message = len(head).to_bytes(4, "big") + head + request
         name = f"{kind}:{blake2b(message, digest_size=32, key=self._secret).hexdigest()}"
-        single = self._generations.key(name)
-        return Key(f"{name}.{single}" if single else name, request, kind)
+        single = numbers.get(f"key:{name}", 0) if numbers else 0
+        return Key(f"{name}.{single}" if single else name, request, numbers)
 
     async def find(self, key: Key) -> Entry | None:
         """The kept answer, if it is this request's."""
@@ -73,10 +74,12 @@ class Exact:
         except msgspec.DecodeError:
             await self._store.delete(key.name)
             return None
-        return entry if entry.request == key.request else None
+        current = of_answer(key.numbers, entry.model, entry.target)
+        return entry if entry.request == key.request and entry.generation == current else None
 
     async def keep(self, key: Key, entry: Entry, ttl: float) -> None:
         """Keeps an answer for `ttl` seconds, unless it is larger than an entry may be."""
+        entry.generation = of_answer(key.numbers, entry.model, entry.target)
         data = _encode(entry)
         if len(data) <= self._max_bytes:
             await self._store.put(key.name, data, ttl)

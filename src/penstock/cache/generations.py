@@ -9,6 +9,7 @@ from penstock.errors import BadRequest, Error
 from penstock.ports import Clock, Tables
 
 READ_SECONDS = 5.0
+NEVER_PURGED = b"0,0,0"
 PURGEABLE = ("kind", "owner", "model", "route", "key")
 
 
@@ -21,10 +22,13 @@ class Generations:
         self._read_at = float("-inf")
         self._numbers: Mapping[str, int] = {}
 
-    async def fresh(self) -> None:
-        """Reads the numbers again where they are old; an unreadable store leaves them as they are."""
-        if self._clock.tick() - self._read_at < READ_SECONDS:
-            return
+    @property
+    def old(self) -> bool:
+        """Whether they should be read again before they are used."""
+        return self._clock.tick() - self._read_at >= READ_SECONDS
+
+    async def read(self) -> None:
+        """Reads the numbers; an unreadable store leaves them as they are."""
         self._read_at = self._clock.tick()
         try:
             rows = await self._tables.rows(sql.GENERATIONS)
@@ -32,23 +36,15 @@ class Generations:
             return
         self._numbers = {row[0]: row[1] for row in rows}
 
-    def of(self, kind: str, owner: str, model: str, route: str) -> bytes:
-        """The part of a cache key that a purge changes."""
-        numbers = self._numbers
-        if not numbers:
-            return b""
-        scopes = (f"kind:{kind}", f"owner:{owner}", f"model:{model}", f"route:{route}")
-        return ",".join([str(numbers.get(scope, 0)) for scope in scopes]).encode()
-
-    def key(self, key: str) -> int:
-        """The generation of one single key."""
-        return self._numbers.get(f"key:{key}", 0)
+    @property
+    def numbers(self) -> Mapping[str, int]:
+        """The numbers by scope, as they were last read: never changed in place."""
+        return self._numbers
 
     async def purge(self, wanted: Mapping[str, str]) -> None:
         """Raises one generation a named scope, or all kinds' where none is named."""
         await raise_generations(self._tables, wanted)
-        self._read_at = float("-inf")
-        await self.fresh()
+        await self.read()
 
 
 async def raise_generations(tables: Tables, wanted: Mapping[str, str]) -> list[str]:
@@ -58,6 +54,28 @@ async def raise_generations(tables: Tables, wanted: Mapping[str, str]) -> list[s
             raise BadRequest(
                 f"Purge by one of {', '.join(PURGEABLE)}.", code="invalid_field", param=name
             )
-    scopes = [f"{name}:{value}" for name, value in wanted.items()] or ["kind:chat", "kind:embed"]
+    scopes = [scope(name, value) for name, value in wanted.items()] or ["kind:chat", "kind:embed"]
     await tables.batch(*[(sql.RAISE, (scope,)) for scope in scopes])
     return scopes
+
+
+def scope(name: str, value: str) -> str:
+    """The name of a number; an owner without a tenant is one of the default tenant."""
+    if name == "owner" and "/" not in value:
+        value = f"default/{value}"
+    return f"{name}:{value}"
+
+
+def of_key(numbers: Mapping[str, int], kind: str, owner: str, route: str) -> bytes:
+    """The part of a cache key that a purge by kind, owner or route changes."""
+    if not numbers:
+        return NEVER_PURGED
+    scopes = (f"kind:{kind}", f"owner:{owner}", f"route:{route}")
+    return ",".join([str(numbers.get(one, 0)) for one in scopes]).encode()
+
+
+def of_answer(numbers: Mapping[str, int], model: str, target: str) -> int:
+    """The number an answer of a model carries: a purge by its model's or its target's name changes it."""
+    if not numbers:
+        return 0
+    return numbers.get(f"model:{model}", 0) + numbers.get(f"model:{target}", 0)

@@ -84,7 +84,7 @@ class Gateway:
 
     async def start(self) -> None:
         """Reads what must be known before the first request."""
-        await self.generations.fresh()
+        await self.generations.read()
 
     async def stop(self) -> None:
         """Writes what waits; no request may come after it."""

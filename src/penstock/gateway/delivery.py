@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from penstock.cache.exact import Entry, Key
@@ -10,6 +11,7 @@ from penstock.cache.flights import Flight
 from penstock.errors import Error, Failed, Unavailable
 from penstock.gateway.exchange import Exchange
 from penstock.gateway.faces import Face, Told
+from penstock.gateway.limiting import account
 from penstock.ledger import book
 from penstock.ledger.decisions import Decision, row
 from penstock.limits.hold import Hold
@@ -235,11 +237,8 @@ class Delivery:
         decision.status = decision.status or 200
         decision.total_us = int((platform.clock.tick() - exchange.started) * 1e6)
         if self.way is not None:
-            decision.route, decision.policy, decision.arm = (
-                self.way.name,
-                self.way.policy.name,
-                self.way.name,
-            )
+            decision.route = decision.arm = self.way.name
+            decision.policy = self.way.policy.name
         if self.key is not None:
             decision.cache_key = self.key.name
         if self.answer is not None:
@@ -248,16 +247,16 @@ class Delivery:
             decision.price = self.answer.offer.frozen
         if self.hold is not None:
             decision.reserved_nanos, decision.cost_nanos = self.hold.reserved, self.hold.amount
-        now = int(platform.clock.now() * 1000)
+        now, journal = int(platform.clock.now() * 1000), self.gateway.journal
         if self.cache == "hit" and not decision.error:
-            self.gateway.journal.add(self._hit_row(now))
-        self.gateway.journal.add(row(decision, now, exchange.caller.owner))
+            journal.add(partial(_hit_row, self.exchange, decision, self.told, now))
+        journal.add(partial(row, decision, now, exchange.caller.owner))
 
-    def _hit_row(self, now: int) -> Statement:
-        what = book.Charged(self.told.provider, self.told.model, self.decision.target)
-        return book.final(
-            self.gateway.limits.account(self), 0, "settled", now, what, self.told.usage, 0, "hit"
-        )
+
+def _hit_row(exchange: Exchange, decision: Decision, told: Told, now: int) -> Statement:
+    whose = account(exchange, decision.route, "chat")
+    what = book.Charged(told.provider, told.model, decision.target)
+    return book.final(whose, 0, "settled", now, what, told.usage, 0, "hit")
 
 
 def _replayed(events: Sequence[Event]) -> Sequence[Event]:

@@ -119,7 +119,8 @@ class Work:
         partition = f"shared:{name}" if self.way.settings.cache.shared else f"owner:{owner}"
         exact, model = self.gateway.exact, self.offer.name
         return [
-            await exact.key(KIND, partition, owner, model, name, text) for text in self.ask.requests()
+            await exact.key(KIND, partition, owner, model, name, text)
+            for text in self.ask.requests()
         ]
 
     async def _find(self, keys: Sequence[Key]) -> list[Embedded | None]:
@@ -174,12 +175,10 @@ class Work:
     ) -> None:
         if not keys:
             return
-        now, target = self.gateway.platform.clock.now(), self.offer.target
+        name, target = self.offer.name, self.offer.target
         for i, item in zip(missing, bought, strict=True):
             data, usage = wire.pack(item.vector), Usage(input=item.tokens)
-            entry = Entry(
-                keys[i].request, data, self.offer.name, target.provider, target.model, usage, now
-            )
+            entry = Entry(keys[i].request, data, name, target.provider, target.model, usage)
             await self.gateway.exact.keep(keys[i], entry, self.way.settings.cache.ttl)
 
     def _count(self, hits: int, misses: int) -> None:

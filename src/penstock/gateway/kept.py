@@ -69,15 +69,8 @@ class Kept:
                 blocks = [event.data for event in flight.events if event.data]
                 data = blocks[0] if flight.whole else completion.assemble(blocks, usage)
                 target = answer.offer.target
-                entry = Entry(
-                    key.request,
-                    data,
-                    answer.offer.name,
-                    target.provider,
-                    target.model,
-                    usage,
-                    self._clock.now(),
-                )
+                name, provider, model = answer.offer.name, target.provider, target.model
+                entry = Entry(key.request, data, name, provider, model, usage)
                 await self._exact.keep(key, entry, way.settings.cache.ttl)
         finally:
             self._flights.drop(key.name, flight)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from penstock.auth.caller import Caller
-from penstock.gateway.delivery import Delivery
 from penstock.gateway.exchange import Exchange
 from penstock.ledger.book import Account
 from penstock.limits.hold import Hold
@@ -13,6 +13,9 @@ from penstock.limits.rates import Rates, refusal
 from penstock.ports import Demand, Denial, Lease, Platform
 from penstock.routing.offers import Offer
 from penstock.routing.policies import Choice
+
+if TYPE_CHECKING:
+    from penstock.gateway.delivery import Delivery
 
 MINUTE = 60
 
@@ -31,9 +34,9 @@ class Limits:
         tried = choice.offers[: settings.attempts]
         most = max(offer.most(delivery.ask).total for offer in tried)
         reserve = max(offer.reserve(delivery.ask) for offer in tried)
-        account = self.account(delivery)
+        whose = account(delivery.exchange, delivery.way.name, "chat")
         delivery.hold = await self.open(
-            delivery.exchange, account, tried, most, reserve, settings.timeouts.total
+            delivery.exchange, whose, tried, most, reserve, settings.timeouts.total
         )
         return delivery.hold
 
@@ -57,11 +60,6 @@ class Limits:
                 await platform.meter.give(lease)
             raise
         return hold
-
-    def account(self, delivery: Delivery) -> Account:
-        """Whose money a chat is."""
-        assert delivery.way is not None
-        return account(delivery.exchange, delivery.way.name, "chat")
 
     async def _tokens(self, exchange: Exchange, most: int) -> Lease | None:
         caller = exchange.caller

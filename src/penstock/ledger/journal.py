@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 
 from penstock.errors import Error
 from penstock.ledger import sql
 from penstock.ports import Clock, Spawn, Statement, Tables
 
+Row = Callable[[], Statement]
 FLUSH_SECONDS = 0.5
 MOST_WAITING = 50_000
 GROUP = 2_000
@@ -23,17 +25,17 @@ class Journal:
         self._tables = tables
         self._clock = clock
         self._spawn = spawn
-        self._rows: list[Statement] = []
+        self._rows: list[Statement | Row] = []
         self._counts: Counter[tuple[str, str, int]] = Counter()
         self._flushing = False
         self.dropped = 0
 
-    def add(self, statement: Statement) -> None:
-        """One row, written within a second."""
+    def add(self, row: Statement | Row) -> None:
+        """One row, or what builds it, written within a second: built then, off the request's path."""
         if len(self._rows) >= MOST_WAITING:
             self.dropped += 1
             return
-        self._rows.append(statement)
+        self._rows.append(row)
         self._wake()
 
     def count(self, day: str, kind: str, *, hit: bool, number: int = 1) -> None:
@@ -43,7 +45,8 @@ class Journal:
 
     async def flush(self) -> None:
         """Writes all that waits, now."""
-        rows, self._rows = self._rows, []
+        waiting, self._rows = self._rows, []
+        rows = [row if isinstance(row, tuple) else row() for row in waiting]
         counts, self._counts = self._counts, Counter()
         rows.extend(_counted(counts))
         # Like statements together, so that a platform can run them as one.
@@ -52,8 +55,9 @@ class Journal:
             try:
                 await self._tables.batch(*rows[start : start + GROUP])
             except Error:
-                self._rows = rows[start:][: MOST_WAITING - len(self._rows)] + self._rows
-                self.dropped += max(0, len(rows) - start - MOST_WAITING)
+                kept = rows[start:][: MOST_WAITING - len(self._rows)]
+                self.dropped += len(rows) - start - len(kept)
+                self._rows = [*kept, *self._rows]
                 return
 
     def _wake(self) -> None:

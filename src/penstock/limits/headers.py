@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
+from math import ceil
 
 from penstock.limits.rates import tightest
 from penstock.ports import Standing
@@ -15,19 +17,17 @@ def common(standings: Sequence[Standing], tokens: Standing | None = None) -> Pai
     pairs: Pairs = []
     least = tightest(standings)
     if least is not None:
-        pairs += [
+        pairs = [
             ("x-ratelimit-limit-requests", str(least.limit)),
             ("x-ratelimit-remaining-requests", str(least.remaining)),
             ("x-ratelimit-reset-requests", duration(least.reset)),
             (
                 "ratelimit-policy",
-                ", ".join([f'"{s.policy}";q={s.limit};w={s.window}' for s in standings]),
+                ", ".join([_policy(s.policy, s.limit, s.window) for s in standings]),
             ),
             (
                 "ratelimit",
-                ", ".join(
-                    [f'"{s.policy}";r={s.remaining};t={-int(-s.reset // 1)}' for s in standings]
-                ),
+                ", ".join([f'"{s.policy}";r={s.remaining};t={ceil(s.reset)}' for s in standings]),
             ),
         ]
     if tokens is not None:
@@ -37,6 +37,11 @@ def common(standings: Sequence[Standing], tokens: Standing | None = None) -> Pai
             ("x-ratelimit-reset-tokens", duration(tokens.reset)),
         ]
     return pairs
+
+
+@lru_cache(maxsize=1_000)
+def _policy(name: str, limit: int, window: int) -> str:
+    return f'"{name}";q={limit};w={window}'
 
 
 def first_design(standings: Sequence[Standing], now: float) -> Pairs:
@@ -53,10 +58,12 @@ def first_design(standings: Sequence[Standing], now: float) -> Pairs:
 
 def duration(seconds: float) -> str:
     """OpenAI's form: `6m0s`, `1h2m3s`, `120ms`."""
-    if seconds < 1:
-        return f"{-int(-seconds * 1000 // 1)}ms"
-    whole = -int(-seconds // 1)
-    hours, rest = divmod(whole, 3600)
+    return f"{ceil(seconds * 1000)}ms" if seconds < 1 else _whole(ceil(seconds))
+
+
+@lru_cache(maxsize=10_000)
+def _whole(seconds: int) -> str:
+    hours, rest = divmod(seconds, 3600)
     minutes, left = divmod(rest, 60)
     if hours:
         return f"{hours}h{minutes}m{left}s"

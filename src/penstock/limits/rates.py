@@ -98,7 +98,11 @@ def whole_seconds(seconds: float) -> int:
 
 def tightest(standings: Sequence[Standing]) -> Standing | None:
     """The standing with the least left; of equals the endpoint's, which comes first."""
-    return min(standings, key=lambda found: found.remaining, default=None)
+    least = None
+    for standing in standings:
+        if least is None or standing.remaining < least.remaining:
+            least = standing
+    return least
 
 
 def _rules(tier: Tier, endpoint: str, limits: Mapping[str, Limit]) -> tuple[Rule, ...]:

@@ -36,7 +36,7 @@ def case() -> Case:
 
 
 def entry(key: Key, data: bytes = b"answer") -> Entry:
-    return Entry(key.request, data, "p/m", "p", "m", Usage(input=1, output=2), 0.0)
+    return Entry(key.request, data, "p/m", "p", "m", Usage(input=1, output=2))
 
 
 async def test_what_was_kept_is_found_until_its_time(case: Case) -> None:
@@ -53,7 +53,7 @@ async def test_what_was_kept_is_found_until_its_time(case: Case) -> None:
 async def test_another_request_under_the_same_name_is_not_served(case: Case) -> None:
     key = await case.key()
     await case.exact.keep(key, entry(key), ttl=60)
-    assert await case.exact.find(Key(key.name, b"another", "chat")) is None
+    assert await case.exact.find(Key(key.name, b"another", {})) is None
 
 
 async def test_what_cannot_be_read_is_dropped(case: Case) -> None:
@@ -85,27 +85,40 @@ async def test_two_requests_share_a_key_only_if_they_are_one(
 
 
 @pytest.mark.parametrize(
-    "wanted", [{"kind": "chat"}, {"owner": "o"}, {"model": "auto"}, {"route": "auto"}, {}]
+    "wanted",
+    [
+        {"kind": "chat"},
+        {"owner": "default/o"},
+        {"owner": "o"},
+        {"model": "m"},
+        {"model": "p/m"},
+        {"route": "auto"},
+        {},
+    ],
 )
 async def test_a_purge_reaches_what_it_names(case: Case, wanted: dict[str, str]) -> None:
-    before = await case.key()
+    before = await case.key("default/o")
     await case.exact.keep(before, entry(before), ttl=60)
     await case.generations.purge(wanted)
-    after = await case.key()
-    assert after.name != before.name
-    assert await case.exact.find(after) is None
+    assert await case.exact.find(await case.key("default/o")) is None
 
 
-async def test_a_purge_leaves_the_rest(case: Case) -> None:
-    mine, yours = await case.key("me"), await case.key("you")
-    await case.generations.purge({"owner": "me"})
-    assert (await case.key("me")).name != mine.name
-    # Yours has the same generations, though a purge took place.
-    kept = await case.key("you")
-    await case.exact.keep(kept, entry(kept), ttl=60)
-    await case.generations.purge({"owner": "me"})
-    assert await case.exact.find(await case.key("you")) is not None
-    assert yours.request == kept.request
+@pytest.mark.parametrize(
+    "wanted",
+    [{"kind": "embed"}, {"owner": "other/o"}, {"model": "auto"}, {"route": "embed"}, {"key": "x"}],
+)
+async def test_a_purge_leaves_the_rest(case: Case, wanted: dict[str, str]) -> None:
+    key = await case.key("default/o")
+    await case.exact.keep(key, entry(key), ttl=60)
+    await case.generations.purge(wanted)
+    assert await case.exact.find(await case.key("default/o")) is not None
+
+
+async def test_an_answer_on_its_way_during_a_purge_is_not_found_after_it(case: Case) -> None:
+    key = await case.key()
+    await case.generations.purge({"model": "m"})
+    await case.exact.keep(key, entry(key), ttl=60)
+    assert await case.exact.find(await case.key()) is None
 
 
 async def test_a_single_key_can_be_purged(case: Case) -> None:
@@ -117,7 +130,7 @@ async def test_a_single_key_can_be_purged(case: Case) -> None:
 
 async def test_a_purge_by_another_process_counts_within_ten_seconds(case: Case) -> None:
     before = await case.key()
-    await raise_generations(case.platform.tables, {"owner": "o"})
+    await raise_generations(case.platform.tables, {"route": "auto"})
     case.platform.clock.advance(10)
     assert (await case.key()).name != before.name
 

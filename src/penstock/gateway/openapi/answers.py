@@ -168,16 +168,14 @@ def _reports() -> dict[str, Schema]:
 
 
 def _meta() -> dict[str, Schema]:
-    links = {name: TEXT for name in ("docs", "openapi", "health", "models")}
+    links = dict.fromkeys(("docs", "openapi", "health", "models"), TEXT)
     health = {
         "status": {"const": "healthy"},
         "timestamp": {"type": "string", "format": "date-time"},
         "edge": {**TEXT, "description": "The Cloudflare colo, or `unknown`."},
         "version": TEXT,
     }
-    parts = exact(
-        {"draining": {"enum": ["yes", "no"]}, "tables": {"enum": ["ok", "unavailable"]}}
-    )
+    parts = exact({"draining": {"enum": ["yes", "no"]}, "tables": {"enum": ["ok", "unavailable"]}})
     return {
         "Index": exact({"name": TEXT, "version": TEXT, "links": exact(links)}),
         "Health": exact(health),
@@ -213,4 +211,3 @@ def _errors() -> dict[str, Schema]:
     }
     more = ("param", "retryAfter", "limit", "window", "upgrade")
     return {"Error": exact({"error": exact(error)}), "Problem": exact(problem, *more)}
-

@@ -143,7 +143,9 @@ def _good(operation: Operation) -> dict[str, Any]:
         schemas = [ref(name) for name in operation.answer]
         content = {JSON: {"schema": schemas[0] if len(schemas) == 1 else {"anyOf": schemas}}}
     if operation.streams:
-        content[EVENTS] = {"schema": {**_TEXT, "description": "Events that end with `data: [DONE]`."}}
+        content[EVENTS] = {
+            "schema": {**_TEXT, "description": "Events that end with `data: [DONE]`."}
+        }
     return {
         "description": "The answer." if operation.answer else "The page.",
         "headers": _told(operation, 200),
@@ -181,8 +183,17 @@ def _told(operation: Operation, status: int) -> dict[str, Any]:
         (perhaps if operation.streams else always).extend(_SPENT)
     if status == 200 and operation.path == "/docs":
         always.append("content-security-policy")
-    always += {401: ["www-authenticate"], 405: ["allow"], 429: ["retry-after"], 503: ["retry-after"]}.get(status, [])
-    perhaps += {429: ["x-should-retry"], 502: ["retry-after", "x-should-retry"], 504: ["x-should-retry"]}.get(status, [])
+    always += {
+        401: ["www-authenticate"],
+        405: ["allow"],
+        429: ["retry-after"],
+        503: ["retry-after"],
+    }.get(status, [])
+    perhaps += {
+        429: ["x-should-retry"],
+        502: ["retry-after", "x-should-retry"],
+        504: ["x-should-retry"],
+    }.get(status, [])
     return {name: _header(name, name in always) for name in [*always, *perhaps]}
 
 

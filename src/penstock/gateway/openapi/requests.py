@@ -72,12 +72,18 @@ def _generated() -> dict[str, Schema]:
 def _chat(found: dict[str, Schema]) -> None:
     """What the chat decoder checks beyond its types."""
     found["ChatRequest"] |= _STEERING | {
-        "if": {"required": ["stream_options"], "properties": {"stream_options": {"type": "object"}}},
+        "if": {
+            "required": ["stream_options"],
+            "properties": {"stream_options": {"type": "object"}},
+        },
         "then": {"required": ["stream"], "properties": {"stream": {"const": True}}},
     }
     found["Message"]["properties"]["content"]["anyOf"][1]["minItems"] = 1
     said = [
-        {"required": ["tool_calls"], "properties": {"tool_calls": {"type": "array", "minItems": 1}}},
+        {
+            "required": ["tool_calls"],
+            "properties": {"tool_calls": {"type": "array", "minItems": 1}},
+        },
         {
             "required": ["function_call"],
             "properties": {"function_call": {"type": "object", "minProperties": 1}},

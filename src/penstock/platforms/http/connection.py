@@ -1,0 +1,307 @@
+"""One connection to a target: the protocol between the transport and the parser."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Protocol, cast
+
+from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
+
+from penstock.errors import Broken, Failed, Stalled
+from penstock.platforms.http import head as heads
+from penstock.platforms.http.encode import LAST_CHUNK, chunk
+from penstock.platforms.http.exchange import Exchange
+from penstock.platforms.http.target import Origin
+from penstock.wire.http import Stream, Timeouts
+
+HIGH_WATER = 256 << 10
+"""Unread bytes of a reply above which the target is left waiting."""
+MOST_SILENT = 64 << 10
+"""Bytes in a row that bring nothing of a body: an endless head, trailer or chunk extension."""
+EARLY = 0.002
+"""Seconds by which a timer may come too early."""
+NEVER = float("inf")
+
+
+class Owner(Protocol):
+    """Who keeps connections between requests."""
+
+    def made(self, connection: Connection) -> None:
+        """The connection stands."""
+
+    def freed(self, connection: Connection) -> None:
+        """The connection can take another request."""
+
+    def retired(self, connection: Connection) -> None:
+        """The connection is about to close."""
+
+    def gone(self, connection: Connection) -> None:
+        """The connection is closed."""
+
+
+class _Refused(Exception):
+    """Stops the parser."""
+
+
+class Connection(asyncio.Protocol):
+    """Carries one exchange at a time. `busy` while it holds a place in the pool, `closed` once it is of no more use.
+
+    Its one timer is not moved while bytes come: when it fires it looks at when the last ones came.
+    """
+
+    def __init__(self, owner: Owner, origin: Origin, loop: asyncio.AbstractEventLoop) -> None:
+        self.origin = origin
+        self.loop = loop
+        self.busy = True
+        self.closed = False
+        self.offered: float | None = None
+        """Seconds for which the target said it keeps the connection open."""
+        self._owner = owner
+        self._transport: asyncio.Transport | None = None
+        self._exchange: Exchange | None = None
+        self._fields: heads.Fields = []
+        self._parts: list[bytes] = []
+        self.on_body = self._parts.append  # the parser's own call: none of ours for each chunk
+        self._parser = HttpResponseParser(self)
+        self._complete = self._keep = self._interim = False
+        self._silent = 0
+        self._paused = self._full = self._sending = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_due = 0.0
+        self._limits = Timeouts()
+        self._active = 0.0
+        self._patience = NEVER
+
+        self._exchanges = 0
+        self._touched = False
+
+    # --- for the client -------------------------------------------------------------------------
+
+    @property
+    def made(self) -> bool:
+        """Whether there has been a connection at all."""
+        return self._transport is not None
+
+    @property
+    def usable(self) -> bool:
+        """Whether a request may be written."""
+        transport = self._transport
+        return not self.closed and transport is not None and not transport.is_closing()
+
+    @property
+    def stale(self) -> bool:
+        """Whether a kept connection brought not a byte of its last reply: the target may have closed it before."""
+        return self._exchanges > 1 and not self._touched
+
+    def start(self, method: str, message: bytes, limits: Timeouts, cap: int) -> Exchange:
+        """Writes a request; its reply comes to the exchange."""
+        assert self._transport is not None
+        exchange = self._exchange = Exchange(self, method, cap)
+        self._exchanges += 1
+        self._touched = False
+        self.offered = None
+        self._complete = self._keep = self._interim = False
+        self._silent = 0
+        self._limits = limits
+        self._transport.write(message)
+        self._wait(limits.first_byte)
+        return exchange
+
+    async def upload(self, exchange: Exchange, body: Stream) -> None:
+        """Sends a body in chunks, as fast as the target takes them; stops where it answers before the end."""
+        assert self._transport is not None
+        self._sending = True
+        self._patience = NEVER
+        async for part in body:
+            if part and not exchange.ready:
+                self._transport.write(chunk(part))
+            self._wait(self._limits.idle)
+            while self._full and not exchange.ready:
+                await exchange.arrival()
+            if exchange.ready:
+                return
+            self._patience = NEVER  # now it is the body that is waited for
+        self._sending = False
+        self._transport.write(LAST_CHUNK)
+        self._wait(self._limits.first_byte)
+
+    def resume(self) -> None:
+        """What was buffered has been taken."""
+        if self._paused:
+            self._paused = False
+            self._active = self.loop.time()
+            if self._transport is not None and not self.closed:
+                self._transport.resume_reading()
+
+    def drop(self, exchange: Exchange) -> None:
+        """Closes the connection if it still carries this exchange."""
+        if self._exchange is exchange:
+            self.fail(Broken("The reply was not wanted to its end."))
+
+    def fail(self, failure: Failed) -> None:
+        """Closes at once; the exchange there may be ends so."""
+        exchange = self._exchange
+        self._exchange = None
+        if exchange is not None:
+            exchange.end(failure)
+        self.abort()
+
+    def abort(self) -> None:
+        """Closes at once."""
+        if not self.closed:
+            self.closed = True
+            self._owner.retired(self)
+            if self._transport is not None:
+                self._transport.abort()
+
+    # --- from the transport -----------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+        if self.closed:
+            self._transport.abort()
+        self._owner.made(self)
+
+    def data_received(self, data: bytes) -> None:
+        exchange = self._exchange
+        if exchange is None:
+            self.abort()  # bytes nobody asked for
+            return
+        self._touched = True
+        sound = True
+        try:
+            self._parser.feed_data(data)
+        except (HttpParserError, HttpParserUpgrade):
+            sound = False
+        parts = self._parts
+        if parts:
+            exchange.put(parts[0] if len(parts) == 1 else b"".join(parts))
+            parts.clear()
+            self._silent = 0
+            self._active = self.loop.time()
+        else:
+            self._silent += len(data)
+        if self._complete:
+            self._finish(exchange, sound)
+        elif not sound or self._silent > MOST_SILENT:
+            self.fail(Broken("The target's reply is not sound HTTP/1.1."))
+        elif exchange.ready:
+            if exchange.buffered > HIGH_WATER:
+                self._pause()
+            exchange.wake()
+
+    def eof_received(self) -> None:
+        self._ended(whole=True)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._ended(whole=error is None)
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._owner.gone(self)
+
+    def pause_writing(self) -> None:
+        self._full = True
+
+    def resume_writing(self) -> None:
+        self._full = False
+        if self._exchange is not None:
+            self._exchange.wake()
+
+    # --- from the parser ----------------------------------------------------------------------------
+
+    def on_message_begin(self) -> None:
+        if self._complete:
+            raise _Refused  # more than the one reply that was asked for
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        fields = self._fields
+        fields.append((name, value))
+        if len(fields) > heads.MOST_FIELDS:
+            raise _Refused
+
+    def on_headers_complete(self) -> None:
+        status = self._parser.get_status_code()
+        fields = self._fields[:]
+        self._fields.clear()
+        exchange = self._exchange
+        if exchange is None:
+            raise _Refused
+        self._interim = status < 200
+        if self._interim:
+            heads.interim(status, fields)
+            return
+        head = heads.read(status, fields)
+        exchange.begin(head)
+        self.offered = head.kept
+        self._keep = self._parser.should_keep_alive() and not self._sending
+        if exchange.method == "HEAD":
+            # The parser cannot be told that no body follows, so it is stopped, and not used again.
+            self._complete = True
+            raise _Refused
+        self._patience = self._limits.idle
+        self._active = self.loop.time()
+
+    def on_message_complete(self) -> None:
+        self._complete = not self._interim
+
+    # --- inside -------------------------------------------------------------------------------------
+
+    def _finish(self, exchange: Exchange, sound: bool) -> None:
+        self._exchange = None
+        self._fields.clear()
+        exchange.end()
+        if self._paused:
+            self.resume()
+        if self._keep and sound:
+            self._owner.freed(self)
+        else:
+            self.abort()
+
+    def _ended(self, whole: bool) -> None:
+        exchange = self._exchange
+        if exchange is None:
+            self.abort()
+        elif whole and exchange.head is not None and exchange.head.until_close:
+            self._finish(exchange, sound=False)
+        else:
+            self.fail(Broken("The target closed the connection before the end of its reply."))
+
+    def _pause(self) -> None:
+        if not self._paused and self._transport is not None:
+            self._paused = True
+            self._transport.pause_reading()
+
+    def _wait(self, patience: float) -> None:
+        """From now on this much silence is too much. The timer is set for the shortest of a request's limits."""
+        now = self._active = self.loop.time()
+        self._patience = patience
+        soonest = now + min(self._limits.first_byte, self._limits.idle)
+        if self._timer is not None:
+            if self._timer_due <= soonest:
+                return
+            self._timer.cancel()
+        self._set_timer(soonest)
+
+    def _set_timer(self, due: float) -> None:
+        self._timer_due = due
+        self._timer = self.loop.call_at(due, self._look)
+
+    def _look(self) -> None:
+        """Has there been silence for too long? A full buffer is our own silence, not the target's."""
+        self._timer = None
+        exchange = self._exchange
+        if exchange is None:
+            return
+        now = self.loop.time()
+        if self._paused:
+            self._active = now
+        due = self._active + self._patience
+        if now + EARLY < due:
+            self._set_timer(min(due, now + min(self._limits.first_byte, self._limits.idle)))
+        elif exchange.head is None:
+            self.fail(Stalled("The target sent no reply within the route's first-byte time-out."))
+        else:
+            self.fail(
+                Stalled("The target's reply paused for longer than the route's idle time-out.")
+            )

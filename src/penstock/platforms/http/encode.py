@@ -1,0 +1,84 @@
+"""Requests as bytes. Nothing a header says can end it early and begin another."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+from penstock import __version__
+from penstock.errors import NotSent
+from penstock.platforms.http.target import Target
+from penstock.wire.http import Request
+
+LAST_CHUNK = b"0\r\n\r\n"
+HOP_BY_HOP = frozenset(
+    {"connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "proxy-connection",
+     "te", "trailer", "transfer-encoding", "upgrade"}
+)  # fmt: skip
+_OURS = frozenset({"content-length", "expect", "host"})
+_BODILESS = frozenset({"DELETE", "GET", "HEAD", "OPTIONS"})
+_DEFAULTS = (
+    ("\naccept-encoding: ", "\naccept-encoding: identity"),
+    ("\nuser-agent: ", f"\nuser-agent: penstock/{__version__}"),
+)
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+
+
+def encode(request: Request, target: Target) -> bytes:
+    """The head, followed by a body of bytes; a Stream follows in chunks. Raises NotSent for what cannot be sent."""
+    if not _is_token(request.method):
+        raise _unsendable()
+    lines = [request.method + target.line]
+    listed: set[str] = set()
+    for name, value in request.headers:
+        if start := _start(name):
+            lines.append(start + value)
+        elif name.lower() == "connection":
+            listed.update(part.strip() for part in value.lower().split(","))
+    if listed:
+        lines = [line for line in lines if line.partition(":")[0] not in listed]
+    body = request.body
+    if not isinstance(body, bytes):
+        lines.append("transfer-encoding: chunked")
+        body = b""
+    elif body or request.method not in _BODILESS:
+        lines.append(f"content-length: {len(body)}")
+    return _bytes(lines) + body
+
+
+def chunk(part: bytes) -> bytes:
+    """One part of a streamed body, in its frame."""
+    return b"%x\r\n%b\r\n" % (len(part), part)
+
+
+def _bytes(lines: list[str]) -> bytes:
+    """The lines, each still one line; those added here are sent unless the request has its own."""
+    text = "\n".join(lines)
+    # The first line holds two: the request line and the host.
+    if text.count("\n") != len(lines) or "\r" in text or "\0" in text:
+        raise _unsendable()
+    for start, line in _DEFAULTS:
+        if start not in text:
+            text += line
+    try:
+        return (text + "\n\n").replace("\n", "\r\n").encode("latin-1")
+    except UnicodeEncodeError:
+        raise _unsendable() from None
+
+
+@lru_cache(maxsize=1_000)
+def _start(name: str) -> str:
+    """`name: `, or nothing for a header that ends at this hop or is ours to write; raises NotSent."""
+    name = name.lower()
+    if not _is_token(name):
+        raise _unsendable()
+    return "" if name in HOP_BY_HOP or name in _OURS else f"{name}: "
+
+
+@lru_cache(maxsize=100)
+def _is_token(name: str) -> bool:
+    return _TOKEN.fullmatch(name) is not None
+
+
+def _unsendable() -> NotSent:
+    return NotSent("The request to the target has a method or header that HTTP cannot carry.")
