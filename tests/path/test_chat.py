@@ -10,7 +10,18 @@ import pytest
 from penstock.errors import Broken, NotSent
 from penstock.wire.http import Request, Response
 from tests.path.world import (
-    DONE, USAGE_CHUNK, Script, World, body, chunk, payloads, pieces, read, streamed, text_of, whole,
+    DONE,
+    USAGE_CHUNK,
+    Script,
+    World,
+    body,
+    chunk,
+    payloads,
+    pieces,
+    read,
+    streamed,
+    text_of,
+    whole,
 )  # fmt: skip
 
 PRICE = (10 * 150_000_000 + 5 * 600_000_000) // 10**6
@@ -139,9 +150,10 @@ async def test_no_cache_refreshes_and_no_store_keeps_nothing() -> None:
 
 
 async def test_five_hundred_askers_at_once_make_one_call() -> None:
-    arrived = asyncio.Event()
+    called, arrived = asyncio.Event(), asyncio.Event()
 
     async def slow(request: Request) -> Response:
+        called.set()
         await arrived.wait()
         return whole("once")
 
@@ -149,8 +161,7 @@ async def test_five_hundred_askers_at_once_make_one_call() -> None:
     asks = [
         asyncio.create_task(world.chat(token=world.token(tier="enterprise"))) for _ in range(500)
     ]
-    while world.platform.fetch.requests == []:
-        await asyncio.sleep(0)
+    await called.wait()
     arrived.set()
     responses = await asyncio.gather(*asks)
     assert {response.status for response in responses} == {200}

@@ -49,8 +49,10 @@ requests_per_hour = 100000000
 scale = 1000000
 embedding_batch = 100
 """
-LEFT = 8
+LEFT = 2
 """Requests that each caller has left of the default limits."""
+ENOUGH = 25
+"""Requests of one operation to the limited gateway, and without a credential."""
 LIMITS = {"chat": 100, "embed": 100, "other": 200}
 CHECKS = [
     not_a_server_error,
@@ -99,7 +101,7 @@ class Spent:
 
     def __init__(self) -> None:
         self._tokens: dict[str, str] = {}
-        self.seen: dict[str, set[int]] = {}
+        self.seen: dict[str, list[int]] = {}
 
     def token(self, label: str) -> str:
         if label not in self._tokens:
@@ -161,11 +163,13 @@ def aimed(case: Any) -> None:
 def test_every_reply_is_as_documented(case: Any, spent: Spent) -> None:
     aimed(case)
     case.call_and_validate(headers={"Authorization": f"Bearer {ROOT}"})
-    anonymous = case.call_and_validate(checks=CHECKS)
     label = case.operation.label
-    if endpoint(label).auth != "none":
-        assert anonymous.status_code in (400, 401, 405)
-    headers = {"Authorization": f"Bearer {spent.token(label)}"}
-    limited = case.call_and_validate(headers=headers, checks=CHECKS, app=LIMITED_APP)
-    spent.seen.setdefault(label, set()).add(limited.status_code)
+    seen = spent.seen.setdefault(label, [])
+    if len(seen) < ENOUGH:
+        anonymous = case.call_and_validate(checks=CHECKS)
+        if endpoint(label).auth != "none":
+            assert anonymous.status_code in (400, 401, 405)
+        headers = {"Authorization": f"Bearer {spent.token(label)}"}
+        limited = case.call_and_validate(headers=headers, checks=CHECKS, app=LIMITED_APP)
+        seen.append(limited.status_code)
     assert OPEN.reports == LIMITED.reports == []

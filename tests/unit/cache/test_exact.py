@@ -23,8 +23,15 @@ class Case:
     exact: Exact
 
     async def key(self, owner: str = "o", request: bytes = b"{}", **more: str) -> Key:
-        of = {"kind": "chat", "partition": f"owner:{owner}", "model": "auto", "route": "auto"} | more
-        return await self.exact.key(of["kind"], of["partition"], owner, of["model"], of["route"], request)
+        of = {
+            "kind": "chat",
+            "partition": f"owner:{owner}",
+            "model": "auto",
+            "route": "auto",
+        } | more
+        return await self.exact.key(
+            of["kind"], of["partition"], owner, of["model"], of["route"], request
+        )
 
 
 @pytest.fixture
@@ -72,15 +79,27 @@ async def test_too_large_an_answer_is_not_kept(case: Case) -> None:
 _text = st.text(st.characters(codec="utf-8"), max_size=8)
 
 
-@given(st.tuples(_text, _text, _text, _text, st.binary(max_size=8)), st.tuples(_text, _text, _text, _text, st.binary(max_size=8)))
+@given(
+    st.tuples(_text, _text, _text, _text, st.binary(max_size=8)),
+    st.tuples(_text, _text, _text, _text, st.binary(max_size=8)),
+)
 async def test_two_requests_share_a_key_only_if_they_are_one(
     one: tuple[str, str, str, str, bytes], other: tuple[str, str, str, str, bytes]
 ) -> None:
     platform = memory.platform()
-    exact = Exact(platform.store, platform.clock, b"k" * 32, Generations(platform.tables, platform.clock), 1_000)
+    exact = Exact(
+        platform.store,
+        platform.clock,
+        b"k" * 32,
+        Generations(platform.tables, platform.clock),
+        1_000,
+    )
     if any("\0" in part for both in (one[:4], other[:4]) for part in both):
         return
-    keys = [await exact.key(kind, partition, "o", model, route, request) for kind, partition, model, route, request in (one, other)]
+    keys = [
+        await exact.key(kind, partition, "o", model, route, request)
+        for kind, partition, model, route, request in (one, other)
+    ]
     assert (keys[0].name == keys[1].name) == (one == other)
 
 

@@ -36,7 +36,9 @@ async def test_the_hundred_and_first_chat_of_a_free_caller_is_refused() -> None:
     assert ("retry-after", "3600") in refused.value.headers
 
 
-async def test_where_the_tier_alone_refuses_its_text_speaks_and_a_free_caller_is_told_of_the_upgrade() -> None:
+async def test_where_the_tier_alone_refuses_its_text_speaks_and_a_free_caller_is_told_of_the_upgrade() -> (
+    None
+):
     rates, _ = world()
     for _ in range(60):
         await rates.admit(FREE, "embed")
@@ -73,7 +75,10 @@ async def test_a_refusal_counts_nothing() -> None:
 async def test_chat_scales_with_the_tier() -> None:
     rates, _ = world()
     lease = await rates.admit(PRO, "chat")
-    assert {standing.policy: standing.limit for standing in lease.standings} == {"chat": 1_000, "tier": 1_000}
+    assert {standing.policy: standing.limit for standing in lease.standings} == {
+        "chat": 1_000,
+        "tier": 1_000,
+    }
 
 
 async def test_an_unknown_tier_is_the_free_one() -> None:
@@ -101,17 +106,30 @@ def test_headers_of_all_three_forms() -> None:
     assert found["ratelimit-policy"] == '"chat";q=100;w=3600, "tier";q=1000;w=3600'
     assert found["ratelimit"] == '"chat";r=40;t=601, "tier";r=39;t=3600'
     first = dict(headers.first_design(standings, 1_000.0))
-    assert first == {"x-ratelimit-limit": "1000", "x-ratelimit-remaining": "39", "x-ratelimit-reset": "4599200"}
+    assert first == {
+        "x-ratelimit-limit": "1000",
+        "x-ratelimit-remaining": "39",
+        "x-ratelimit-reset": "4599200",
+    }
 
 
 @pytest.mark.parametrize(
     ("seconds", "text"),
-    [(0.0, "0ms"), (0.12, "120ms"), (1.0, "1s"), (59.1, "1m0s"), (360.0, "6m0s"), (3723.0, "1h2m3s")],
+    [
+        (0.0, "0ms"),
+        (0.12, "120ms"),
+        (1.0, "1s"),
+        (59.1, "1m0s"),
+        (360.0, "6m0s"),
+        (3723.0, "1h2m3s"),
+    ],
 )
 def test_durations_in_openais_form(seconds: float, text: str) -> None:
     assert headers.duration(seconds) == text
 
 
-@pytest.mark.parametrize(("seconds", "whole"), [(0.0, 1), (0.1, 1), (1.0, 1), (1.01, 2), (3600.0, 3600)])
+@pytest.mark.parametrize(
+    ("seconds", "whole"), [(0.0, 1), (0.1, 1), (1.0, 1), (1.01, 2), (3600.0, 3600)]
+)
 def test_whoever_waits_whole_seconds_is_let_in(seconds: float, whole: int) -> None:
     assert whole_seconds(seconds) == whole

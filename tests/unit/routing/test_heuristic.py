@@ -11,7 +11,9 @@ from penstock.wire.chat import Ask, decode_chat
 
 
 def ask(text: str, turns: int = 1) -> Ask:
-    messages = [{"role": "user", "content": "x"}] * (turns - 1) + [{"role": "user", "content": text}]
+    messages = [{"role": "user", "content": "x"}] * (turns - 1) + [
+        {"role": "user", "content": text}
+    ]
     return decode_chat(json.dumps({"model": "auto", "messages": messages}).encode())
 
 

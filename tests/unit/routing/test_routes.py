@@ -40,7 +40,9 @@ def test_a_chat_target_embeds_nothing() -> None:
 
 
 def test_a_provider_of_any_model_makes_targets_and_not_without_bound() -> None:
-    found = routes('\n[providers.local]\nkind = "openai"\nbase_url = "http://127.0.0.1:1/v1"\nany_model = true\n')
+    found = routes(
+        '\n[providers.local]\nkind = "openai"\nbase_url = "http://127.0.0.1:1/v1"\nany_model = true\n'
+    )
     assert found.find("local/whatever", "chat").offers[0].target.model == "whatever"
     made = 0
     try:

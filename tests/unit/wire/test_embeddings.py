@@ -214,7 +214,9 @@ def test_keys_differ_by_all_that_may_change_a_vector(fields):
 
 
 def test_no_text_can_pose_as_settings():
-    assert decode(input='{"dimensions":2}a').requests() != decode(input="a", dimensions=2).requests()
+    assert (
+        decode(input='{"dimensions":2}a').requests() != decode(input="a", dimensions=2).requests()
+    )
 
 
 @given(st.lists(floats32, max_size=64))

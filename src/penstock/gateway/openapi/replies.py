@@ -110,6 +110,15 @@ _SPENT = ("x-penstock-cost-nanos", "x-penstock-overhead-us")
 _COUNTED = frozenset({200, 403, 404, 413, 415, 429, 502, 504})
 """Statuses that come only after a request was counted, so that the rates are told."""
 
+_OPENAI_EVENTS = (
+    'data: {"id":"chatcmpl-1","object":"chat.completion.chunk","created":1,"model":"gpt-4o","choices":'
+    '[{"index":0,"delta":{"content":"Hello."},"finish_reason":null}]}\n\ndata: [DONE]\n\n'
+)
+_PRODUCT_EVENTS = (
+    'data: {"delta":"Hello."}\n\ndata: {"message":{"role":"assistant","content":"Hello."},"model":"gpt-4o",'
+    '"provider":"openai","tokens":12,"cost":0.00003}\n\ndata: [DONE]\n\n'
+)
+
 
 def headers() -> dict[str, Any]:
     """The component headers."""
@@ -143,9 +152,7 @@ def _good(operation: Operation) -> dict[str, Any]:
         schemas = [ref(name) for name in operation.answer]
         content = {JSON: {"schema": schemas[0] if len(schemas) == 1 else {"anyOf": schemas}}}
     if operation.streams:
-        content[EVENTS] = {
-            "schema": {**_TEXT, "description": "Events that end with `data: [DONE]`."}
-        }
+        content[EVENTS] = {"example": _OPENAI_EVENTS if _openai(operation) else _PRODUCT_EVENTS}
     return {
         "description": "The answer." if operation.answer else "The page.",
         "headers": _told(operation, 200),
@@ -159,7 +166,7 @@ def _bad(operation: Operation, status: int) -> dict[str, Any]:
         content = {JSON: {"schema": ref("Ready")}}
         return {"description": "Not ready.", "headers": _told(operation, 0), "content": content}
     codes = {"enum": list(meaning.codes)}
-    if operation.path.startswith("/v1/"):
+    if _openai(operation):
         within = {"properties": {"error": {"properties": {"code": codes}}}}
         content = {JSON: {"schema": {"allOf": [ref("Error"), within]}}}
     else:
@@ -170,6 +177,10 @@ def _bad(operation: Operation, status: int) -> dict[str, Any]:
         "headers": _told(operation, status),
         "content": content,
     }
+
+
+def _openai(operation: Operation) -> bool:
+    return operation.path.startswith("/v1/")
 
 
 def _told(operation: Operation, status: int) -> dict[str, Any]:

@@ -1,0 +1,174 @@
+"""A hold ends exactly once, with exact amounts, free units included."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from math import ceil
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from penstock.config import Provider, Target
+from penstock.errors import Conflict
+from penstock.ledger.book import Account
+from penstock.limits.hold import Hold
+from penstock.platforms import memory
+from penstock.platforms.memory import MemoryPlatform
+from penstock.ports import Demand, Lease
+from penstock.prices import NEURON_NANOS, Price, amount_nanos
+from penstock.routing.offers import Offer, make
+from penstock.wire.chat import Usage
+
+ACCOUNT = Account("req_1", "default/u", "default", "u", "", "auto", "chat")
+PRICE = Price(input=150_000_000, output=600_000_000)
+NEURONS = Price(
+    input=4_119 * NEURON_NANOS, output=34_868 * NEURON_NANOS, neurons_in=4_119, neurons_out=34_868
+)
+USED = Usage(input=10, output=5)
+MOST = Usage(input=100, output=50, estimated=True)
+
+
+def offer(price: Price = PRICE, free: int = 0) -> Offer:
+    kind = "workers_ai" if free else "openai"
+    at = Provider(kind=kind, base_url="http://x.test", account="acc", free_neurons_per_day=free)
+    return make(Target(provider="p", model="m"), at, price)
+
+
+def new(platform: MemoryPlatform, account: Account = ACCOUNT, lease: Lease | None = None) -> Hold:
+    return Hold(platform.tables, platform.meter, platform.clock, account, 1_000_000, lease)
+
+
+async def rows(platform: MemoryPlatform) -> list[tuple[object, ...]]:
+    found = await platform.tables.rows(
+        "select attempt, stage, ended, amount_nanos from ledger order by at, attempt, stage"
+    )
+    return [tuple(row) for row in found]
+
+
+async def test_reserve_dispatch_settle() -> None:
+    platform = memory.platform()
+    hold, one = new(platform), offer()
+    await hold.open(one, 600)
+    await hold.dispatch(1, one, MOST)
+    assert await hold.settle(USED) == amount_nanos(PRICE, USED)
+    assert await rows(platform) == [
+        (0, "reserve", "", 1_000_000),
+        (1, "dispatched", "", 0),
+        (1, "final", "settled", amount_nanos(PRICE, USED)),
+    ]
+
+
+async def test_ending_again_changes_nothing() -> None:
+    platform = memory.platform()
+    hold, one = new(platform), offer()
+    await hold.open(one, 600)
+    await hold.dispatch(1, one, MOST)
+    amount = await hold.settle(USED)
+    assert await hold.settle(Usage(input=999)) == amount
+    assert await hold.close() == amount
+    assert len(await rows(platform)) == 3
+
+
+async def test_what_was_cut_off_after_the_write_is_ended_again_without_a_second_row() -> None:
+    platform = memory.platform()
+    hold, one = new(platform), offer()
+    await hold.open(one, 600)
+    await hold.dispatch(1, one, MOST)
+    await hold.settle(USED)
+    # As if the task had been cancelled between the commit and its return.
+    hold.done = False
+    await hold.settle(USED)
+    assert hold.done
+    assert len(await rows(platform)) == 3
+
+
+async def test_nothing_sent_is_released() -> None:
+    platform = memory.platform()
+    hold = new(platform)
+    await hold.open(offer(), 600)
+    assert await hold.close() == 0
+    assert (0, "final", "released", 0) in await rows(platform)
+
+
+async def test_what_is_known_unprocessed_is_released_and_what_is_not_is_estimated() -> None:
+    platform = memory.platform()
+    hold, one = new(platform), offer()
+    await hold.open(one, 600)
+    await hold.dispatch(1, one, MOST)
+    hold.unprocessed()
+    await hold.dispatch(2, one, MOST)
+    assert await hold.close() == amount_nanos(PRICE, MOST)
+    assert [row[:3] for row in await rows(platform)] == [
+        (0, "reserve", ""),
+        (1, "dispatched", ""),
+        (2, "dispatched", ""),
+        (2, "final", "estimated"),
+    ]
+
+
+async def test_tokens_are_given_back_down_to_what_was_used() -> None:
+    platform = memory.platform()
+    demand = Demand("tokens", "tokens", "tokens:u", 1_000, 60, 150)
+    lease = await platform.meter.take([demand])
+    assert isinstance(lease, Lease)
+    hold, one = new(platform, lease=lease), offer()
+    await hold.open(one, 600)
+    await hold.dispatch(1, one, MOST)
+    await hold.settle(USED)
+    after = await platform.meter.take([Demand("tokens", "tokens", "tokens:u", 1_000, 60, 1)])
+    assert isinstance(after, Lease)
+    assert after.standings[0].remaining == 1_000 - USED.total - 1
+
+
+async def test_a_request_is_reserved_once() -> None:
+    platform = memory.platform()
+    await new(platform).open(offer(), 600)
+    with pytest.raises(Conflict):
+        # The same request cannot be reserved twice.
+        await new(platform).open(offer(), 600)
+    assert len(await rows(platform)) == 2
+
+
+def account(number: int) -> Account:
+    return Account(f"req_{number}", "default/u", "default", "u", "", "auto", "chat")
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 3_000_000), st.integers(0, 300_000)), min_size=1, max_size=12)
+)
+async def test_free_neurons_go_in_order_and_only_what_is_left_over_is_charged(
+    asks: list[tuple[int, int]],
+) -> None:
+    platform = memory.platform()
+    one = offer(NEURONS, free=10_000)
+    left = Fraction(10_000)
+    for number, (tokens_in, tokens_out) in enumerate(asks):
+        hold = new(platform, account(number))
+        await hold.open(one, 600)
+        await hold.dispatch(1, one, MOST)
+        charged = await hold.settle(Usage(input=tokens_in, output=tokens_out))
+        neurons = Fraction(tokens_in * 4_119 + tokens_out * 34_868, 10**6)
+        free = min(left, neurons)
+        left -= free
+        assert charged == ceil((neurons - free) * NEURON_NANOS)
+    (used,) = (
+        (await platform.tables.rows("select used from allotments"))[0] if left < 10_000 else (0,)
+    )
+    assert Fraction(used, 10**6) == 10_000 - left
+
+
+async def test_free_neurons_begin_anew_on_each_utc_day() -> None:
+    platform = memory.platform(now=1_800_057_599.0)  # 2027-01-15T23:59:59Z
+    one, large = offer(NEURONS, free=10_000), Usage(input=2_427_773)
+
+    async def ask(number: int) -> int:
+        hold = new(platform, account(number))
+        await hold.open(one, 600)
+        await hold.dispatch(1, one, MOST)
+        return await hold.settle(large)
+
+    assert await ask(1) == 0
+    assert await ask(2) > 0
+    platform.clock.advance(2)
+    assert await ask(3) == 0
