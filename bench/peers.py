@@ -17,7 +17,7 @@ from pathlib import Path
 from bench.env import PEERS, ROOT
 from bench.process import GATEWAY_CORE, LOAD_CORE, BenchFailed, Process, free_port
 
-START_SECONDS = 120.0
+START_SECONDS = 180.0
 BIN = ROOT / ".venv/bin"
 MASTER_KEY = "sk-bench"
 REPLY = json.dumps(

@@ -115,6 +115,13 @@ def _resident_kb(pid: int) -> int:
     return int(found[1]) if found else 0
 
 
+def busy_seconds(core: int) -> float:
+    """Time a core was not idle since the machine started, stolen time included."""
+    lines = Path("/proc/stat").read_text().splitlines()
+    ticks = [int(n) for n in next(x for x in lines if x.startswith(f"cpu{core} ")).split()[1:9]]
+    return (sum(ticks) - ticks[3] - ticks[4]) / os.sysconf("SC_CLK_TCK")
+
+
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+QUIET = 0.05
 NEAR = 0.7
 """A contender this near to its source's own rate waited for the source."""
 CONTENDERS = (
@@ -20,6 +21,11 @@ RATIOS = (
 def show(record: Mapping[str, float]) -> str:
     """Markdown, one table a workload."""
     parts = [_chat(record), _hits(record), _streams(record, "w3"), _streams(record, "w3_paced")]
+    busy = max(record[f"{name}_others_share"] for name in ("w1", "w2", "w3", "w3_paced"))
+    if busy > QUIET:
+        parts.append(
+            f"**Not a quiet machine: others took up to {busy:.0%} of the gateway's core.**"
+        )
     ratios = [f"| {key} | {record[key]:.3g} |" for key in RATIOS]
     return "\n\n".join([*parts, "\n".join(["| figure | |", "|---|---|", *ratios])])
 

@@ -124,6 +124,7 @@ def _keep_rates(record: Record, prefix: str, rates: dict[str, Figures]) -> None:
         record[f"{key}_rps"] = figures.rate
         record[f"{key}_cpu_us"] = figures.cpu_us
         record[f"{key}_p99_ms"] = figures.p99_ms
+    record[f"{prefix}_others_share"] = max(figures.others_share for figures in rates.values())
 
 
 def ledger_share(bench: Bench, ours: Contender, answered: int, own: FakeProvider) -> None:
@@ -175,6 +176,7 @@ def streams(bench: Bench, *, paced: bool = False) -> None:
     source = ceiling(fake.url, question, SOURCE) * CHUNKS
     bench.record[f"{prefix}_source_chunks_per_s"] = source
     found = interleaved(contenders, question, bench.plan, bench.say)
+    bench.record[f"{prefix}_others_share"] = max(f.others_share for f in found.values())
     cost = {}
     for contender in contenders:
         figures, name = found[contender.name], contender.name.replace("-", "_")

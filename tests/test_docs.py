@@ -1,11 +1,36 @@
-"""The documentation says what the code does."""
+"""The documentation says what the code does: its pages agree with it, its links lead somewhere, its commands run."""
 
 from __future__ import annotations
 
+import argparse
+import ast
+import re
+import shutil
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
 
+from load.fake_provider import FakeProvider
+from penstock.config import decode, defaults
 from penstock.config.catalog import settings
+from penstock.config.environment import SERVICES
+from penstock.entry.cli.program import COMMANDS, parser
+from penstock.gateway.openapi.replies import HEADERS
+from penstock.gateway.routes import ROUTES
+from tests import pages
+from tests.pages import ROOT, Block, Server, agree, blocks
 from tests.reference import FOLDER, PAGES
+
+README = Path("README.md")
+MARKDOWN = pages.markdown()
+RUN = [page for page in MARKDOWN if any(block.mark == "run" for block in blocks(page))]
+TOML = [page for page in MARKDOWN if any(block.language == "toml" for block in blocks(page))]
+NEVER_OVER_HTTP = {"misused", "misconfigured", "not_installed", "io_error"}
+"""Codes of the command line, which cli.md lists."""
+
+curl = pytest.mark.skipif(shutil.which("curl") is None, reason="the pages' commands need curl")
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -18,3 +43,210 @@ def test_every_setting_is_documented():
     page = (FOLDER / "configuration.md").read_text(encoding="utf-8")
     missing = [setting.path for setting in settings() if f"| `{setting.field.name}` |" not in page]
     assert missing == []
+
+
+@pytest.mark.parametrize("page", MARKDOWN, ids=str)
+def test_links_lead_somewhere(page):
+    broken = []
+    for link in pages.links(page):
+        place, _, anchor = link.partition("#")
+        end = (ROOT / page).parent / place if place else ROOT / page
+        if not end.exists() or (anchor and anchor not in pages.anchors(end)):
+            broken.append(link)
+    assert broken == []
+
+
+def test_every_page_is_reached_from_the_readme():
+    seen, open_pages = {README}, [README]
+    while open_pages:
+        page = open_pages.pop()
+        for link in pages.links(page):
+            end = ((ROOT / page).parent / link.partition("#")[0]).resolve()
+            found = end.relative_to(ROOT) if end.is_relative_to(ROOT) else README
+            if found.suffix == ".md" and found not in seen:
+                seen.add(found)
+                open_pages.append(found)
+    assert [str(page) for page in MARKDOWN if page.parts[0] == "docs" and page not in seen] == []
+
+
+@pytest.mark.parametrize("page", TOML, ids=str)
+def test_examples_are_good_configurations(page):
+    for block in blocks(page):
+        if block.language == "toml":
+            env = dict.fromkeys(re.findall(r"\$\{(\w+)", block.text), "x" * 32)
+            defaults(decode(block.text, env), env)
+
+
+# --- what is run ----------------------------------------------------------------------------------
+
+
+@curl
+@pytest.mark.parametrize("page", RUN, ids=str)
+def test_page_runs_as_it_stands(page, tmp_path):
+    told = blocks(page)
+    with Server(tmp_path, {}) as server:
+        printed = iter(server.run([block for block in told if block.mark == "run"]))
+        said = server.said.replace(server.address, pages.ADDRESS)
+    last = ""
+    for block in told:
+        if block.mark == "run":
+            last = next(printed)
+        elif block.mark:
+            real = said if block.mark == "started" else last
+            assert agree(block.text, real), f"the page shows\n{block.text}\nand it printed\n{real}"
+
+
+def calls(page: Path) -> list[Block]:
+    """What a page runs against the server: its curl and SDK lines."""
+    return [
+        block
+        for block in blocks(page)
+        if block.mark == "run"
+        and (block.language == "python" or "curl" in block.text)
+        and "/usage" not in block.text
+    ]
+
+
+@curl
+@pytest.mark.parametrize(
+    ("variable", "more"),
+    [("OPENAI_BASE_URL", {"OPENAI_API_KEY": "sk-fake"}), ("OLLAMA_HOST", {})],
+)
+def test_same_lines_reach_a_real_model(variable, more, tmp_path):
+    with FakeProvider() as fake:
+        url = f"{fake.url}/v1" if variable == "OPENAI_BASE_URL" else fake.url
+        with Server(tmp_path, {variable: url, **more}) as server:
+            # Names of OpenAI's models are not an Ollama's: everything goes by `auto` and `embed` there.
+            wanted = [
+                Block(block.mark, block.language, block.text.replace("gpt-4o-mini", "auto"))
+                for block in calls(README)
+            ]
+            printed = "".join(server.run(wanted))
+        meter = fake.meter(finished=1)
+    assert "[sandbox]" not in printed
+    assert "hashed-lexical" not in printed
+    assert meter["charged_calls"] == meter["calls"] >= 6
+
+
+def test_output_must_agree():
+    assert agree('{"id":"req_…", "tokens": 3}\n', '{"id":"req_1f", "tokens":3}')
+    assert agree(f"cache key  chat:{'a' * 64}", f"cache  key chat:{'b' * 64}")
+    assert not agree("tokens: 3", "tokens: 4")
+    assert not agree("tokens: 3", "tokens: 3 and more")
+
+
+# --- errors, paths and headers --------------------------------------------------------------------
+
+
+def codes_in(tree: ast.AST) -> Iterator[str]:
+    """Error codes that a module can give: `code=…`, a class's `code = …`, and names that only codes have."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.keyword) and node.arg == "code":
+            yield from _texts(node.value)
+        elif isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+            texts = _texts(node.value)
+            named = node.targets[0].id == "code"
+            yield from (text for text in texts if named or CODE.fullmatch(text))
+        elif isinstance(node, ast.Call) and getattr(node.func, "id", "") in ("_bad", "say"):
+            yield from (text for arg in node.args for text in _texts(arg))
+        elif isinstance(node, ast.Tuple) and node.elts:
+            yield from (text for text in _texts(node.elts[0]) if CODE.fullmatch(text))
+
+
+CODE = re.compile(r"upstream_[a-z_]+|context_length_exceeded|content_filter")
+
+
+def _texts(node: ast.expr) -> Iterator[str]:
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        if re.fullmatch(r"[a-z]+(_[a-z]+)*", node.value):
+            yield node.value
+
+
+def all_codes() -> set[str]:
+    found: set[str] = set()
+    for file in (ROOT / "src").rglob("*.py"):
+        if "openapi" not in file.parts:
+            found |= set(codes_in(ast.parse(file.read_text(encoding="utf-8"))))
+    return found
+
+
+def listed(page: str, heading: str) -> set[str]:
+    """The first cells of the tables under a heading."""
+    section = pages.read(page).partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+    return set(re.findall(r"^\| `([^`]+)`", section, re.MULTILINE))
+
+
+def test_every_error_code_is_documented():
+    found = all_codes()
+    assert len(found) > 40
+    assert listed("docs/reference/http.md", "Error codes") == found - NEVER_OVER_HTTP
+    assert listed("docs/reference/cli.md", "Errors") == NEVER_OVER_HTTP | {"not_found"}
+
+
+def test_every_path_is_documented():
+    page = pages.read("docs/reference/http.md")
+    paths = {f"`{method} {path}`" for path, methods in ROUTES.items() for method in methods}
+    assert [path for path in sorted(paths) if path not in page] == []
+
+
+def test_every_header_is_documented():
+    shown = listed("docs/reference/http.md", "Headers out")
+    assert [name for name in HEADERS if name not in shown] == []
+
+
+# --- the command line -----------------------------------------------------------------------------
+
+
+def ends() -> Iterator[tuple[str, argparse.ArgumentParser, str]]:
+    """(`penstock keys create`, its parser, its help) of every command and sub-command."""
+    for name, command in _children(parser()).items():
+        below = _children(command)
+        yield f"penstock {name}", command, COMMANDS[name].help
+        for action in command._actions:
+            if isinstance(action, argparse._SubParsersAction):
+                for choice in action._choices_actions:
+                    yield f"penstock {name} {choice.dest}", below[choice.dest], choice.help or ""
+
+
+def _children(of: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
+    for action in of._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            return dict(action.choices)
+    return {}
+
+
+def test_every_command_and_option_is_documented():
+    page = pages.read("docs/reference/cli.md")
+    missing = []
+    for name, command, help_text in ends():
+        section = re.split(r"\n#{2,3} ", page.partition(f" `{name}`\n")[2])[0]
+        shown = " ".join(section.split())
+        wanted = [help_text.rstrip(".")] + [
+            text.rstrip(".")
+            for action in command._actions
+            if not isinstance(action, argparse._HelpAction | argparse._SubParsersAction)
+            and action.dest not in ("config", "json")
+            for text in (*action.option_strings, action.metavar or action.dest, action.help or "")
+            if isinstance(text, str)
+        ]
+        missing += [f"{name}: {text}" for text in wanted if text.lower() not in shown.lower()]
+        if not _children(command) and f"{name.replace('penstock ', '.venv/bin/penstock ')}" not in page:
+            missing.append(f"{name}: an example")
+    assert missing == []
+
+
+def test_every_decision_is_listed():
+    folder = ROOT / "docs" / "decisions"
+    linked = set(pages.links("docs/decisions/README.md"))
+    assert sorted({path.name for path in folder.glob("[0-9]*.md")} - linked) == []
+
+
+def test_services_of_later_versions_are_named():
+    page = pages.read("docs/explanation/from-the-first-design.md")
+    assert [name for name in SERVICES if name not in page] == []
+
+
+def test_version_of_the_project_is_in_the_changelog_or_to_come():
+    version = tomllib.loads(pages.read("pyproject.toml"))["project"]["version"]
+    changes = pages.read("CHANGELOG.md")
+    assert "## [Unreleased]" in changes or f"## [{version}]" in changes

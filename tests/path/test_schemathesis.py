@@ -51,7 +51,7 @@ embedding_batch = 100
 """
 LEFT = 2
 """Requests that each caller has left of the default limits."""
-ENOUGH = 25
+ENOUGH = 20
 """Requests of one operation to the limited gateway, and without a credential."""
 LIMITS = {"chat": 100, "embed": 100, "other": 200}
 CHECKS = [
@@ -154,7 +154,7 @@ def aimed(case: Any) -> None:
 
 @API.parametrize()
 @settings(
-    max_examples=8,
+    max_examples=6,
     deadline=None,
     database=None,
     phases=[Phase.explicit, Phase.generate],
@@ -162,14 +162,22 @@ def aimed(case: Any) -> None:
 )
 def test_every_reply_is_as_documented(case: Any, spent: Spent) -> None:
     aimed(case)
-    case.call_and_validate(headers={"Authorization": f"Bearer {ROOT}"})
     label = case.operation.label
     seen = spent.seen.setdefault(label, [])
-    if len(seen) < ENOUGH:
+    more = len(seen) < ENOUGH
+    # Its probes with bad credentials follow each good reply; a few of those will do.
+    skipped = [] if more else [checks.ignored_auth]
+    case.call_and_validate(headers=bearer(ROOT), excluded_checks=skipped)
+    if more:
         anonymous = case.call_and_validate(checks=CHECKS)
         if endpoint(label).auth != "none":
             assert anonymous.status_code in (400, 401, 405)
-        headers = {"Authorization": f"Bearer {spent.token(label)}"}
-        limited = case.call_and_validate(headers=headers, checks=CHECKS, app=LIMITED_APP)
+        limited = case.call_and_validate(
+            headers=bearer(spent.token(label)), checks=CHECKS, app=LIMITED_APP
+        )
         seen.append(limited.status_code)
     assert OPEN.reports == LIMITED.reports == []
+
+
+def bearer(token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"}

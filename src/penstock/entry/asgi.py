@@ -7,7 +7,8 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from typing import Any
 
-from penstock.errors import Broken
+from penstock.errors import BadRequest, Broken
+from penstock.gateway.reply import error
 from penstock.ports import Fetch
 from penstock.wire import sse
 from penstock.wire.http import Request, Response
@@ -91,7 +92,7 @@ class Exchange:
         gone = False
         response: Response | None = None
         try:
-            response = await self._gateway(request)
+            response = _unroutable(scope, request) or await self._gateway(request)
             await self._deliver(request, response)
         except asyncio.CancelledError:
             # Cancelled by the watcher: the client is gone and nobody waits for this task. Else by the server.
@@ -197,6 +198,14 @@ async def _request(scope: Scope, receive: Receive) -> Request:
         client[0] if client else "",
         Body(receive, data) if more else data,
     )
+
+
+def _unroutable(scope: Scope, request: Request) -> Response | None:
+    """RFC 9112 §3.2: a request of HTTP/1.1 names one host, or is refused."""
+    hosts = [name for name, _ in request.headers].count("host")
+    if hosts == 1 or (hosts == 0 and scope.get("http_version") != "1.1"):
+        return None
+    return error(BadRequest("Send exactly one Host header.", code="invalid_header"), request.path)
 
 
 async def _close(response: Response, task: asyncio.Task[Any]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import signal
 import socket
 import sys
 import traceback
@@ -16,6 +17,7 @@ import penstock
 from penstock.config import Config
 from penstock.entry.access import AccessLog
 from penstock.entry.asgi import asgi
+from penstock.entry.connection import Connection
 from penstock.entry.home import opened
 from penstock.errors import Misconfigured
 from penstock.gateway import Gateway, build
@@ -23,7 +25,6 @@ from penstock.wire.json import encode
 
 GRACE_SECONDS = 20
 BACKLOG = 2_048
-HEADERS_BYTES = 64 << 10
 KEEP_ALIVE_SECONDS = 75
 
 
@@ -44,7 +45,7 @@ async def _serve(
         server = uvicorn.Server(
             uvicorn.Config(
                 asgi(gateway, log),
-                http="httptools",
+                http=Connection,
                 ws="none",
                 lifespan="off",
                 log_config=None,
@@ -62,6 +63,9 @@ async def _serve(
         gc.collect()
         gc.freeze()
         gc.set_threshold(50_000, 50, 50)
+        # uvicorn stops on these, then raises them again: by then what waits must still be written.
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: None)
         await server.serve(sockets=[listener])
         gateway.draining = True
         await gateway.stop()

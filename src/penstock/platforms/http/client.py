@@ -119,7 +119,7 @@ class Http:
             self._pool.forget(connection.origin, connection)
 
     def gone(self, connection: Connection) -> None:
-        """A connection is closed, or was never made."""
+        """A connection is closed, or was never made; may be said twice."""
         self._open.discard(connection)
         if connection.busy:
             connection.busy = False
@@ -204,8 +204,7 @@ class Http:
                 raise NotSent("The target closed the connection before the request was sent.")
         except BaseException:
             connection.abort()
-            if not connection.made:
-                self.gone(connection)
+            self.gone(connection)  # uvloop does not tell where it gives up a connection itself
             raise
         return connection
 

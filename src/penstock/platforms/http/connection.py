@@ -78,11 +78,6 @@ class Connection(asyncio.Protocol):
     # --- for the client -------------------------------------------------------------------------
 
     @property
-    def made(self) -> bool:
-        """Whether there has been a connection at all."""
-        return self._transport is not None
-
-    @property
     def usable(self) -> bool:
         """Whether a request may be written."""
         transport = self._transport
