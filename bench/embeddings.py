@@ -21,6 +21,8 @@ from tempfile import TemporaryDirectory
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from bench.process import BenchFailed, Process, free_port
+from penstock.errors import Error
+from penstock.platforms.local import open_runner
 
 ROOT = Path(__file__).resolve().parents[1]
 PENSTOCK = str(ROOT / ".venv/bin/penstock")
@@ -59,7 +61,7 @@ def main() -> int:
     options = parser.parse_args()
     try:
         record = measured(Texts(7), 256 if options.quick else 1024, 40 if options.quick else 200)
-    except (BenchFailed, OSError, ValueError, HTTPException, subprocess.SubprocessError) as error:
+    except (BenchFailed, Error, HTTPException, OSError, subprocess.SubprocessError) as error:
         sys.stderr.write("embeddings bench: " + " ".join(str(error).split()) + "\n")
         return 1
     rounded = {key: round(value, 3) for key, value in record.items()}
@@ -107,14 +109,8 @@ def model_directory() -> Path:
 
 async def alone(model: Path, texts: list[str]) -> Record:
     """The runner without a gateway: one long list, then a hundred callers of one text each."""
-    from penstock.errors import Missing
-    from penstock.platforms.local import open_runner
-
     began = time.perf_counter()
-    try:
-        runner = open_runner(str(model))
-    except Missing as error:
-        raise BenchFailed(f"{error.message}, or make bench-env") from error
+    runner = open_runner(str(model))
     loaded = time.perf_counter()
     await runner.embed(texts[:WARM])
     start = time.perf_counter()

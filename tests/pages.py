@@ -29,7 +29,7 @@ RUN_SECONDS = 60
 END_SECONDS = 10
 
 BLOCK = re.compile(
-    r"^(?:<!-- (?P<mark>run|output|started) -->\n)?(?P<fence>`{3,})(?P<language>[\w#:-]*)\n(?P<text>.*?)^(?P=fence)$",
+    r"^(?:<!-- (?P<mark>run|output|started|console) -->\n)?(?P<fence>`{3,})(?P<language>[\w#:-]*)\n(?P<text>.*?)^(?P=fence)$",
     re.MULTILINE | re.DOTALL,
 )
 LINK = re.compile(r"\[[^\]\n]*\]\((?P<end>[^)\s]+)\)")
@@ -47,7 +47,7 @@ VOLATILE = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """One fenced block; `mark` is run, output, started or empty."""
+    """One fenced block; `mark` is run, output, started, console or empty."""
 
     mark: str
     language: str

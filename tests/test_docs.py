@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import ast
 import re
+import shlex
 import shutil
 import tomllib
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ from load.fake_provider import FakeProvider
 from penstock.config import decode, defaults
 from penstock.config.catalog import settings
 from penstock.config.environment import SERVICES
-from penstock.entry.cli.program import COMMANDS, parser
+from penstock.entry.cli.program import COMMANDS, main, parser
 from penstock.gateway.openapi.replies import HEADERS
 from penstock.gateway.routes import ROUTES
 from tests import pages
@@ -27,6 +28,13 @@ README = Path("README.md")
 MARKDOWN = pages.markdown()
 RUN = [page for page in MARKDOWN if any(block.mark == "run" for block in blocks(page))]
 TOML = [page for page in MARKDOWN if any(block.language == "toml" for block in blocks(page))]
+CONSOLES = [
+    page for page in MARKDOWN if any(block.mark == "console" for block in blocks(page))
+]
+ENVIRONMENT = (
+    "OPENAI_API_KEY ANTHROPIC_API_KEY CLOUDFLARE_ACCOUNT_ID CLOUDFLARE_API_TOKEN OLLAMA_HOST JWT_SECRET"
+    " PENSTOCK_LOCAL_MODEL PENSTOCK_CONFIG PENSTOCK_DATA"
+).split()
 NEVER_OVER_HTTP = {"misused", "misconfigured", "not_installed", "io_error"}
 """Codes of the command line, which cli.md lists."""
 
@@ -94,6 +102,24 @@ def test_page_runs_as_it_stands(page, tmp_path):
         elif block.mark:
             real = said if block.mark == "started" else last
             assert agree(block.text, real), f"the page shows\n{block.text}\nand it printed\n{real}"
+
+
+@pytest.mark.parametrize("page", CONSOLES, ids=str)
+def test_console_says_what_it_shows(page, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    for name in ENVIRONMENT:
+        monkeypatch.delenv(name, raising=False)
+    made = ""
+    for block in blocks(page):
+        if block.mark != "console":
+            continue
+        command, _, shown = block.text.partition("\n")
+        argv = shlex.split(re.sub(r"key_[0-9a-f]{32}", made, command.removeprefix("$ ")))
+        assert argv.pop(0) == f"{pages.BIN}penstock"
+        assert main(argv) == 0, capsys.readouterr().err
+        printed = capsys.readouterr().out
+        assert agree(shown, printed), f"{command}\nprinted\n{printed}"
+        made = "".join(re.findall(r"key_[0-9a-f]{32}", printed)[:1]) or made
 
 
 def calls(page: Path) -> list[Block]:

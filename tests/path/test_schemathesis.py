@@ -7,7 +7,6 @@ default limits, and, without a credential, the first again.
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -20,35 +19,9 @@ from schemathesis.specs.openapi import checks
 
 from penstock.entry.asgi import asgi
 from penstock.gateway.routes import MODEL, ROUTES, Endpoint
-from penstock.wire.http import JSON, Request, Response
-from tests.path.world import SECRET, World, pieces, streamed, whole
+from tests.path.targets import PLAIN, UNLIMITED, upstream
+from tests.path.world import World
 
-PLAIN = f"""
-[auth]
-issuers = [{{ mode = "hs256", secret = "{SECRET}" }}]
-[providers.any]
-kind = "openai"
-base_url = "http://any.test/v1"
-[[targets]]
-provider = "any"
-model = "chat"
-context = 1000000000
-[[targets]]
-provider = "any"
-model = "embed"
-verb = "embed"
-[routes.auto]
-targets = ["any/chat"]
-[routes.embed]
-verb = "embed"
-targets = ["any/embed"]
-"""
-UNLIMITED = """
-[tiers.huge]
-requests_per_hour = 100000000
-scale = 1000000
-embedding_batch = 100
-"""
 LEFT = 2
 """Requests that each caller has left of the default limits."""
 ENOUGH = 20
@@ -63,17 +36,6 @@ CHECKS = [
     checks.unsupported_method,
     checks.allow_header_conformance,
 ]
-
-
-def upstream(request: Request) -> Response:
-    """A target that answers whatever it is asked."""
-    assert isinstance(request.body, bytes)
-    asked = json.loads(request.body)
-    if request.target.endswith(b"/embeddings"):
-        rows = [{"index": i, "embedding": [0.5, 0.25]} for i in range(len(asked["input"]))]
-        reply = {"data": rows, "usage": {"prompt_tokens": 3, "total_tokens": 3}}
-        return Response(200, [JSON], json.dumps(reply).encode())
-    return streamed(pieces("Hello")) if asked.get("stream") else whole("Hello")
 
 
 def config() -> SchemathesisConfig:

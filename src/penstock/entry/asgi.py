@@ -17,12 +17,18 @@ Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Log = Callable[[Request, Response, float], None]
+Report = Callable[[str, BaseException], None]
+"""Told the request id, where there is one, and an error nobody foresaw."""
 
 WATCH_AFTER = 0.05
 """Seconds after which a request is long enough to watch for its client leaving: shorter ones end by themselves."""
 KEEP_ALIVE = 15.0
 HELD = 256 << 10
 """Body bytes read at once before they are handed on."""
+
+
+def _unreported(request_id: str, error: BaseException) -> None:
+    """For who serves without a log: the server still closes the connection."""
 
 
 class Body:
@@ -65,6 +71,7 @@ class Exchange:
         "_gateway",
         "_log",
         "_receive",
+        "_report",
         "_send",
         "_sent_at",
         "_streams",
@@ -72,11 +79,14 @@ class Exchange:
         "_watcher",
     )
 
-    def __init__(self, gateway: Fetch, receive: Receive, send: Send, log: Log | None) -> None:
+    def __init__(
+        self, gateway: Fetch, receive: Receive, send: Send, log: Log | None, report: Report
+    ) -> None:
         self._gateway = gateway
         self._receive = receive
         self._send = send
         self._log = log
+        self._report = report
         self._watcher: asyncio.Task[None] | None = None
         self._sent_at = 0.0
         self._streams = False
@@ -101,6 +111,10 @@ class Exchange:
                 raise
         except ClientGone:
             gone = True
+        except Exception as error:
+            # The server closes the connection; its own log would hold what callers sent.
+            self._report(str(response.notes.get("id", "")) if response else "", error)
+            raise
         finally:
             self._timer.cancel()
             if self._watcher is not None:
@@ -167,13 +181,13 @@ class Exchange:
 
 
 def asgi(
-    gateway: Fetch, log: Log | None = None
+    gateway: Fetch, log: Log | None = None, report: Report = _unreported
 ) -> Callable[[Scope, Receive, Send], Awaitable[None]]:
     """An ASGI application that serves a gateway."""
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
-            await Exchange(gateway, receive, send, log).run(scope)
+            await Exchange(gateway, receive, send, log, report).run(scope)
         elif scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1000})
         else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import logging
 import signal
 import socket
 import sys
@@ -44,7 +45,7 @@ async def _serve(
         await gateway.start()
         server = uvicorn.Server(
             uvicorn.Config(
-                asgi(gateway, log),
+                asgi(gateway, log, report),
                 http=Connection,
                 ws="none",
                 lifespan="off",
@@ -58,6 +59,7 @@ async def _serve(
                 timeout_graceful_shutdown=GRACE_SECONDS,
             )
         )
+        logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
         announce(gateway, notes, listener.getsockname(), as_json)
         # What stands now lives as long as the process: the collector need not look at it again.
         gc.collect()

@@ -192,10 +192,12 @@ class Waiting:
 
     async def __call__(self, call: Call) -> None:
         await call.request()
-        await call.send(self.start)
-        self.came.set()
-        await call.closed()
-        self.left.set()
+        try:
+            await call.send(self.start)
+            self.came.set()
+            await call.closed()
+        finally:
+            self.left.set()
 
 
 @pytest.mark.parametrize("start", [b"", HEAD, sized(b"abc")[:-1]])

@@ -114,16 +114,16 @@ class Http:
             self._sweeping = connection.loop.call_at(until, self._sweep)
 
     def retired(self, connection: Connection) -> None:
-        """A connection is about to close."""
-        if not connection.busy:
-            self._pool.forget(connection.origin, connection)
-
-    def gone(self, connection: Connection) -> None:
-        """A connection is closed, or was never made; may be said twice."""
-        self._open.discard(connection)
+        """A connection is of no more use, or was never made."""
         if connection.busy:
             connection.busy = False
             self._leave()
+        else:
+            self._pool.forget(connection.origin, connection)
+
+    def gone(self, connection: Connection) -> None:
+        """A connection is closed."""
+        self._open.discard(connection)
         if self._emptied is not None and not self._open and not self._emptied.done():
             self._emptied.set_result(None)
 
@@ -204,7 +204,6 @@ class Http:
                 raise NotSent("The target closed the connection before the request was sent.")
         except BaseException:
             connection.abort()
-            self.gone(connection)  # uvloop does not tell where it gives up a connection itself
             raise
         return connection
 

@@ -33,7 +33,7 @@ class Owner(Protocol):
         """The connection can take another request."""
 
     def retired(self, connection: Connection) -> None:
-        """The connection is about to close."""
+        """The connection is of no more use."""
 
     def gone(self, connection: Connection) -> None:
         """The connection is closed."""

@@ -1,0 +1,162 @@
+"""`Fetch` against the fake provider and what goes wrong there (cases 19 to 24)."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+
+import pytest
+
+from load.fake_provider import FakeProvider
+from penstock.errors import Broken, Cut, Error, NotSent, Stalled
+from penstock.platforms.http import Http
+from penstock.wire.http import Request, Response, Timeouts
+from tests.contract.fetch.peer import PATIENT, content, post
+
+LIMITS = Timeouts(connect=5, first_byte=0.2, idle=0.2)
+TEXT = "grüße \N{SNOWMAN} \N{PILE OF POO}"
+
+
+def ask(fake: FakeProvider, *, stream: bool = True, **fields: object) -> Request:
+    body = {"model": "gpt-4o", "messages": [{"role": "user", "content": TEXT}], "stream": stream}
+    headers = [("content-type", "application/json")]
+    url = fake.url + "/v1/chat/completions"
+    return post(url, json.dumps(body).encode(), headers=headers, **fields)
+
+
+def words(stream: bytes) -> str:
+    """What an answer says, streamed or not."""
+    if not stream.startswith(b"data:"):
+        return str(json.loads(stream)["choices"][0]["message"]["content"])
+    lines = stream.decode().split("\n")
+    chunks = [json.loads(line[6:]) for line in lines if line.startswith("data: {")]
+    return "".join(c["choices"][0]["delta"].get("content") or "" for c in chunks if c["choices"])
+
+
+async def sent(http: Http, fake: FakeProvider, **fields: object) -> tuple[Response, bytes]:
+    response = await http(ask(fake, **fields))
+    return response, await content(response)
+
+
+@pytest.mark.parametrize("stream", [True, False])
+@pytest.mark.parametrize("fault", [None, "split_utf8", "crlf"])
+async def test_answers(http: Http, fake: FakeProvider, fault: str | None, stream: bool) -> None:
+    if fault:
+        fake.fault(fault)
+    for _ in range(3):
+        response, body = await sent(http, fake, stream=stream)
+        assert response.status == 200
+        assert words(body).startswith(f"echo {TEXT}")
+        assert (http.busy, http.idle) == (0, 1)
+    assert fake.meter(finished=3)["charged_calls"] == 3
+
+
+@pytest.mark.parametrize("stream", [True, False])
+@pytest.mark.parametrize(
+    ("fault", "arg", "kind"),
+    [
+        ("reset_before", None, Broken),
+        ("reset_after", None, Broken),
+        ("reset_mid", 2, Broken),
+        ("close_mid", 2, Broken),
+        ("short", None, Broken),
+        ("stall_first", None, Stalled),
+        ("stall_mid", 2, Stalled),
+        ("drip", 0.5, Stalled),
+    ],
+)
+async def test_failures(
+    http: Http, fake: FakeProvider, fault: str, arg: float | None, kind: type[Error], stream: bool
+) -> None:
+    fake.fault(fault, arg)
+    timeouts = LIMITS if kind is Stalled else PATIENT
+    with pytest.raises(kind) as failed:
+        await sent(http, fake, stream=stream, timeouts=timeouts)
+    assert getattr(failed.value, "processed") == "unknown"  # noqa: B009 - not on every Error
+    assert (http.busy, http.idle) == (0, 0)
+    fake.clear_faults()
+    assert (await sent(http, fake))[0].status == 200
+
+
+async def test_what_came_before_a_failure_is_handed_out(http: Http, fake: FakeProvider) -> None:
+    fake.fault("reset_mid", 3)
+    response = await http(ask(fake))
+    assert not isinstance(response.body, bytes)
+    came = b""
+    with pytest.raises(Broken):
+        while True:
+            came += await anext(response.body)
+    assert came.count(b"data: ") >= 1
+
+
+async def test_refused(http: Http, fake: FakeProvider) -> None:
+    await sent(http, fake)
+    fake.refuse()
+    try:
+        while http.idle:  # the close of the kept connection
+            await asyncio.sleep(0)
+        with pytest.raises(NotSent) as failed:
+            await http(ask(fake))
+        assert failed.value.processed == "no"
+    finally:
+        fake.accept()
+    assert (await sent(http, fake))[0].status == 200
+
+
+@pytest.mark.parametrize("stream", [True, False])
+async def test_bomb_is_cut_in_little_memory(http: Http, fake: FakeProvider, stream: bool) -> None:
+    cap = 32 << 20
+    fake.fault("bomb", 10_000_000_000)
+    await asyncio.to_thread(lambda: None)
+    response = await http(ask(fake, stream=stream, max_reply=cap))
+    body = response.body
+    assert not isinstance(body, bytes)
+    start, size = resident(), 0
+    with pytest.raises(Cut) as failed:
+        async for part in body:
+            size += len(part)
+    assert failed.value.processed == "yes"
+    assert cap - (256 << 10) <= size <= cap
+    assert resident() - start < 16 << 20
+    assert (http.busy, http.idle) == (0, 0)
+
+
+async def test_redirect_is_returned(http: Http, fake: FakeProvider) -> None:
+    fake.fault("redirect")
+    response, _ = await sent(http, fake)
+    assert (response.status, response.header("location")) == (302, "/_redirected")
+    assert len(fake.requests()) == 1
+
+
+async def test_hop_by_hop(http: Http, fake: FakeProvider) -> None:
+    fake.fault("hop_headers")
+    response, body = await sent(http, fake)
+    assert {name for name, _ in response.headers} <= {"content-type", "x-request-id"}
+    assert words(body).startswith("echo")
+
+
+async def test_abandoned_stream_is_seen(http: Http, fake: FakeProvider) -> None:
+    fake.fault("gate", 3)
+    response = await http(ask(fake))
+    await response.aclose()
+    row = fake.meter(finished=1)["rows"][0]
+    assert row["state"] == "cut"
+    assert (http.busy, http.idle) == (0, 0)
+
+
+async def test_slow_drip_ends_by_the_callers_total(http: Http, fake: FakeProvider) -> None:
+    fake.fault("drip", 0.02)
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.5):
+            await sent(http, fake, timeouts=Timeouts(5, 60, 0.3))
+    assert (http.busy, http.idle) == (0, 0)
+
+
+def resident() -> int:
+    """Bytes of memory this process occupies."""
+    if not sys.platform.startswith("linux"):
+        pytest.skip("reads /proc")
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[1]) * os.sysconf("SC_PAGESIZE")

@@ -1,0 +1,171 @@
+"""`Fetch` over TLS: who is believed, and what a failed handshake means."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+import ipaddress
+import ssl
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePrivateKey
+from cryptography.hazmat.primitives.asymmetric.ec import generate_private_key as new_key
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+from penstock.errors import NotSent
+from penstock.platforms.http import Http
+from penstock.wire.http import Timeouts
+from tests.contract.fetch.peer import CHUNKED, END, Call, always, chunk, content, peer, post, sized
+
+
+@dataclass
+class Authority:
+    """A certificate authority of the tests' own."""
+
+    folder: Path
+    key: EllipticCurvePrivateKey
+    name: x509.Name
+
+    @property
+    def file(self) -> Path:
+        return self.folder / "ca.pem"
+
+    def server(self, *names: str, days: int = 1) -> ssl.SSLContext:
+        """What a server under these names needs; `days` may lie in the past."""
+        key = new_key(SECP256R1())
+        alternatives = [_alternative(name) for name in names]
+        subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "server")])
+        built = _certificate(subject, self.name, key, days).add_extension(
+            x509.SubjectAlternativeName(alternatives), critical=False
+        )
+        file = self.folder / "server.pem"
+        file.write_bytes(_pem(key) + built.sign(self.key, hashes.SHA256()).public_bytes(Encoding.PEM))
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(file)
+        context.set_alpn_protocols(["h2", "http/1.1"])
+        return context
+
+
+def _alternative(name: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ipaddress.ip_address(name))
+    except ValueError:
+        return x509.DNSName(name)
+
+
+def _certificate(
+    subject: x509.Name, issuer: x509.Name, key: EllipticCurvePrivateKey, days: int
+) -> x509.CertificateBuilder:
+    now = datetime.datetime.now(datetime.UTC)
+    start = now - datetime.timedelta(days=30)
+    return x509.CertificateBuilder(
+        issuer, subject, key.public_key(), x509.random_serial_number(), start,
+        now + datetime.timedelta(days=days),
+    )  # fmt: skip
+
+
+def _pem(key: EllipticCurvePrivateKey) -> bytes:
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    folder = tmp_path_factory.mktemp("tls")
+    key = new_key(SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "tests")])
+    built = _certificate(name, name, key, 1).add_extension(
+        x509.BasicConstraints(ca=True, path_length=0), critical=True
+    )
+    made = Authority(folder, key, name)
+    made.file.write_bytes(built.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM))
+    return made
+
+
+@pytest.fixture
+def trusted(authority: Authority, monkeypatch: pytest.MonkeyPatch) -> Authority:
+    """An authority the environment names."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(authority.file))
+    return authority
+
+
+async def test_replies_streams_and_reuse(http: Http, trusted: Authority) -> None:
+    whole, streamed = sized(b"x" * 100_000), [CHUNKED, chunk(b"a" * 300_000), chunk(b"b"), END]
+    for pieces, body in (([whole], b"x" * 100_000), (streamed, b"a" * 300_000 + b"b")):
+        async with peer(always(*pieces), trusted.server("127.0.0.1")) as target:
+            for _ in range(3):
+                assert await content(await http(post(target.url, b"q" * 100_000))) == body
+            assert target.calls == 1
+
+
+async def test_alpn_and_server_name(http: Http, trusted: Authority) -> None:
+    chosen: list[object] = []
+
+    async def serve(call: Call) -> None:
+        await call.request()
+        chosen.append(call.writer.get_extra_info("ssl_object").selected_alpn_protocol())
+        await call.send(sized(b""))
+
+    context = trusted.server("localhost")
+    context.sni_callback = lambda _, name, __: chosen.append(name)  # type: ignore[assignment]
+    async with peer(serve, context) as target:
+        await http(post(target.url.replace("127.0.0.1", "localhost")))
+    assert chosen == ["localhost", "http/1.1"]
+
+
+@pytest.mark.parametrize(
+    ("names", "days"), [(["localhost"], 1), (["127.0.0.2"], 1), (["127.0.0.1"], -1)]
+)
+async def test_wrong_certificates(
+    http: Http, trusted: Authority, names: list[str], days: int
+) -> None:
+    async with peer(always(sized(b"")), trusted.server(*names, days=days)) as target:
+        with pytest.raises(NotSent, match="certificate") as failed:
+            await http(post(target.url))
+    assert failed.value.processed == "no"
+    assert (http.busy, http.idle) == (0, 0)
+
+
+async def test_unknown_authority(http: Http, authority: Authority) -> None:
+    async with peer(always(sized(b"")), authority.server("127.0.0.1")) as target:
+        with pytest.raises(NotSent, match="certificate"):
+            await http(post(target.url))
+
+
+async def test_target_without_tls(http: Http, trusted: Authority) -> None:
+    async with peer(always(sized(b""))) as target:
+        with pytest.raises(NotSent):
+            await http(post(target.url.replace("http:", "https:")))
+    assert http.busy == 0
+
+
+async def test_handshake_counts_as_connecting(http: Http, trusted: Authority) -> None:
+    async def silent(call: Call) -> None:
+        await call.closed()
+
+    async with peer(silent) as target:
+        with pytest.raises(NotSent, match="connect time-out"):
+            url = target.url.replace("http:", "https:")
+            await http(post(url, timeouts=Timeouts(connect=0.1)))
+    assert http.busy == 0
+
+
+async def test_aclose_is_seen_at_once(http: Http, trusted: Authority) -> None:
+    left = asyncio.Event()
+
+    async def serve(call: Call) -> None:
+        await call.request()
+        await call.send(CHUNKED + chunk(b"x"))
+        try:
+            await call.closed()
+        finally:
+            left.set()
+
+    async with peer(serve, trusted.server("127.0.0.1")) as target:
+        response = await http(post(target.url))
+        await response.aclose()
+        async with asyncio.timeout(1):
+            await left.wait()

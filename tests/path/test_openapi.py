@@ -1,0 +1,287 @@
+"""The OpenAPI document and its page: complete, true to the decoders, and safe to show."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from base64 import b64encode
+from collections.abc import Callable
+from hashlib import sha256
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import jsonschema_rs
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from penstock.auth.caller import Caller
+from penstock.config import Tier
+from penstock.errors import Refused
+from penstock.gateway import embeddings, faces, openapi
+from penstock.gateway.openapi.operations import OPERATIONS, Operation
+from penstock.gateway.openapi.page import curl
+from penstock.gateway.openapi.replies import MEANINGS
+from penstock.gateway.routes import MODEL, ROUTES, Endpoint
+from penstock.wire.http import Response
+from tests.path.world import SECRET, World, body, read
+
+SOURCE = Path(openapi.__file__).resolve().parents[2]
+TREE = openapi.tree()
+ENDPOINTS = {(path, method): one for path, ways in ROUTES.items() for method, one in ways.items()}
+ENDPOINTS["/v1/models/{id}", "GET"] = MODEL
+FORCER = Caller(sub="f", scopes=frozenset({"chat", "embed", "route:force"}))
+WIDE = Tier(embedding_batch=100)
+
+
+def sandbox() -> World:
+    """A gateway without any provider, as a fresh installation is."""
+    return World(more="", env={"JWT_SECRET": SECRET})
+
+
+def endpoint(operation: Operation) -> Endpoint:
+    return ENDPOINTS[operation.path, operation.method]
+
+
+def test_the_document_and_the_routes_name_the_same_paths_and_methods() -> None:
+    told = [(path, method.upper()) for path, ways in TREE["paths"].items() for method in ways]
+    assert len(told) == len(set(told))
+    assert set(told) == set(ENDPOINTS)
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda one: one.id)
+def test_credential_scope_and_rate_are_as_the_routes_say(operation: Operation) -> None:
+    route = endpoint(operation)
+    assert operation.credential == (route.auth != "none")
+    assert operation.scope == route.scope
+    assert operation.rate == (route.limit or "")
+
+
+def test_operations_have_names_of_their_own() -> None:
+    assert len({operation.id for operation in OPERATIONS}) == len(OPERATIONS)
+
+
+UNNAMED = {"credential_revoked", "invalid_token", "token_expired", "content_filter"}
+"""Codes that the source gives without a keyword beside them."""
+
+
+def core() -> str:
+    """The source of everything but entry and platforms."""
+    return "\n".join(
+        path.read_text(encoding="utf-8")
+        for path in SOURCE.rglob("*.py")
+        if not {"entry", "platforms", "openapi"} & set(path.relative_to(SOURCE).parts)
+    )
+
+
+def test_every_code_is_documented_and_no_other() -> None:
+    documented = {code for meaning in MEANINGS.values() for code in meaning.codes}
+    text = core()
+    given = {*re.findall(r'\bcode ?= ?"(\w+)"', text), *re.findall(r'"(upstream_\w+)"', text)}
+    given -= {"misconfigured", "not_installed", "upstream_status", "upstream_us"}
+    assert documented - UNNAMED == given - UNNAMED
+    assert [code for code in UNNAMED if f'"{code}"' not in text] == []
+
+
+@pytest.mark.parametrize(
+    "operation", [one for one in OPERATIONS if one.body], ids=lambda one: one.id
+)
+async def test_examples_work_on_the_sandbox(operation: Operation) -> None:
+    response = await sandbox().ask(operation.path, operation.example)
+    assert response.status == 200
+    assert jsonschema_rs.validator_for(reply_schema(operation)).is_valid(await body(response))
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda one: one.id)
+async def test_the_command_lines_of_the_page_work_on_the_sandbox(operation: Operation) -> None:
+    method = operation.method.lower()
+    line = curl(method, operation.path, TREE["paths"][operation.path][method])
+    assert line.replace("&", "&amp;").replace('"', "&quot;").replace("'", "&#x27;") in page()
+    words = shlex.split(line.replace("\\\n", ""))
+    asked = re.fullmatch(r"http://127\.0\.0\.1:8787(/[^?]*)", next(w for w in words if "://" in w))
+    assert asked is not None
+    world = sandbox()
+    data = words[words.index("-d") + 1].encode() if "-d" in words else b""
+    token = world.token(role="admin") if "Authorization: Bearer $TOKEN" in words else None
+    said = words[words.index("-X") + 1] if "-X" in words else "POST" if data else "GET"
+    assert said == operation.method
+    response = await world.ask(asked[1], data, method=said, token=token)
+    assert response.status == 200
+
+
+def reply_schema(operation: Operation) -> dict[str, Any]:
+    content = TREE["paths"][operation.path][operation.method.lower()]["responses"]["200"]["content"]
+    return content["application/json"]["schema"] | {"components": TREE["components"]}
+
+
+# The decoders against the schemas
+
+
+def openai_chat(data: bytes) -> None:
+    faces.OPENAI.decode(data, FORCER)
+
+
+def product_chat(data: bytes) -> None:
+    faces.PRODUCT.decode(data, FORCER)
+
+
+def one_message(data: bytes) -> None:
+    faces.ONE_MESSAGE.decode(data, FORCER)
+
+
+def openai_embeddings(data: bytes) -> None:
+    embeddings.OPENAI.decode(data, WIDE)
+
+
+def product_embeddings(data: bytes) -> None:
+    embeddings.PRODUCT.decode(data, WIDE)
+
+
+DECODERS: dict[str, Callable[[bytes], None]] = {
+    "ChatRequest": openai_chat,
+    "EmbeddingsRequest": openai_embeddings,
+    "ProductChatRequest": product_chat,
+    "OneMessageRequest": one_message,
+    "ProductEmbeddingsRequest": product_embeddings,
+}
+FIELDS = sorted(
+    {"provider", "api_key", "made_up", "forceProvider"}
+    | {
+        name
+        for one in DECODERS
+        for name in TREE["components"]["schemas"][one].get("properties", {})
+    }
+    | {"text", "texts"}
+)
+# Whole numbers are written without a fraction, so 1.0 is left out: JSON Schema takes it for an integer.
+SCALARS = (
+    st.none() | st.booleans() | st.sampled_from([0, 1, 2, 3, 8, 9, -1, 10**7, 10**7 + 1, 0.5, 2.5])
+    | st.sampled_from(["", "a", "auto", "user", "system", "assistant", "tool", "text", "image_url",
+                       "float", "base64", "x" * 256, "x" * 257])
+)  # fmt: skip
+PARTS = st.fixed_dictionaries(
+    {},
+    optional={
+        "type": st.sampled_from(["text", "image_url", "other", 1]),
+        "text": SCALARS,
+        "image_url": SCALARS | st.just({}),
+    },
+)
+MESSAGES = st.fixed_dictionaries(
+    {"role": st.sampled_from(["user", "assistant", "system", "tool", "nobody", None])},
+    optional={
+        "content": SCALARS | st.lists(PARTS, max_size=2),
+        "tool_calls": st.sampled_from([None, [], [{}], [1], "no"]),
+        "function_call": st.sampled_from([None, {}, {"name": "f"}, "no"]),
+        "refusal": SCALARS,
+        "name": SCALARS,
+    },
+)
+LISTS = st.lists(SCALARS, max_size=3) | st.lists(st.just({}), max_size=2)
+VALUES = SCALARS | LISTS | st.lists(MESSAGES, max_size=2) | st.just({}) | st.just({"a": 1})
+SEEDS = {
+    "ChatRequest": {"model": "auto", "messages": [{"role": "user", "content": "hi"}]},
+    "EmbeddingsRequest": {"model": "embed", "input": "hi"},
+    "ProductChatRequest": {"messages": [{"role": "user", "content": "hi"}]},
+    "OneMessageRequest": {"message": "hi"},
+    "ProductEmbeddingsRequest": {"text": "hi"},
+}
+
+
+@pytest.mark.parametrize("name", DECODERS)
+@given(changes=st.dictionaries(st.sampled_from(FIELDS), VALUES, max_size=3), drop=st.booleans())
+@settings(max_examples=250)
+def test_schemas_are_as_strict_as_the_decoders(
+    name: str, changes: dict[str, Any], drop: bool
+) -> None:
+    asked = changes if drop else {**SEEDS[name], **changes}
+    schema = TREE["components"]["schemas"][name] | {"components": TREE["components"]}
+    valid = jsonschema_rs.validator_for(schema).is_valid(asked)
+    try:
+        DECODERS[name](json.dumps(asked).encode())
+    except Refused as refusal:
+        assert not valid, refusal.message
+    else:
+        assert valid
+
+
+def test_seeds_are_valid() -> None:
+    for name, seed in SEEDS.items():
+        DECODERS[name](json.dumps(seed).encode())
+
+
+# The page
+
+
+def page() -> str:
+    return openapi.page().decode()
+
+
+class Elements(HTMLParser):
+    """The elements of a page, and whether each that opens closes."""
+
+    VOID = frozenset({"meta", "br"})
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[tuple[str, dict[str, str | None]]] = []
+        self.open: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.append((tag, dict(attrs)))
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+def elements() -> list[tuple[str, dict[str, str | None]]]:
+    parser = Elements()
+    parser.feed(page())
+    assert parser.open == []
+    return parser.found
+
+
+def test_the_page_runs_nothing_and_fetches_nothing() -> None:
+    for tag, attributes in elements():
+        assert tag not in {"script", "img", "iframe", "object", "embed", "form", "base", "link"}
+        assert not [name for name in attributes if name == "style" or name.startswith("on")]
+        link = attributes.get("href")
+        assert link is None or link.startswith(("#", "/"))
+
+
+def test_the_page_lists_every_operation_and_its_links_lead_somewhere() -> None:
+    ids = {attributes["id"] for _, attributes in elements() if "id" in attributes}
+    assert ids == {operation.id for operation in OPERATIONS}
+    links = {attributes["href"] for tag, attributes in elements() if tag == "a"}
+    assert {f"#{name}" for name in ids} <= links
+
+
+async def test_the_page_is_served_under_a_policy_that_knows_its_style() -> None:
+    response = await World().get("/docs", token=None)
+    policy = response.header("content-security-policy") or ""
+    text = (await read(response)).decode()
+    (style,) = re.findall(r"<style>(.*?)</style>", text, re.DOTALL)
+    digest = b64encode(sha256(style.encode()).digest()).decode()
+    assert f"style-src 'sha256-{digest}'" in policy
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy
+    assert response.header("content-type") == "text/html; charset=utf-8"
+    assert response.header("x-content-type-options") == "nosniff"
+
+
+async def test_the_document_is_served_as_json() -> None:
+    response = await World().get("/openapi.json", token=None)
+    assert response.header("content-type") == "application/json"
+    assert await body(response) == json.loads(json.dumps(TREE))
+
+
+@pytest.mark.parametrize("path", ["/docs", "/openapi.json"])
+async def test_an_operator_may_keep_both_to_himself(path: str) -> None:
+    world = World(more="\n[server]\ndocs = false\n")
+    response: Response = await world.get(path, token=None)
+    assert response.status == 404
+    assert (await body(response))["code"] == "not_found"
