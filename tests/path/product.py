@@ -93,7 +93,9 @@ class Product(World):
         found = []
         for request in self.platform.fetch.requests:
             assert isinstance(request.body, bytes)
-            found.append((request.target.decode().removeprefix("http://"), json.loads(request.body)))
+            found.append(
+                (request.target.decode().removeprefix("http://"), json.loads(request.body))
+            )
         return found
 
 

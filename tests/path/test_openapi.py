@@ -111,7 +111,7 @@ async def test_the_command_lines_of_the_page_work_on_the_sandbox(operation: Oper
     assert response.status == 200
 
 
-def reply_schema(operation: Operation) -> dict[str, Any]:
+def reply_schema(operation: Operation) -> Any:
     content = TREE["paths"][operation.path][operation.method.lower()]["responses"]["200"]["content"]
     return content["application/json"]["schema"] | {"components": TREE["components"]}
 
@@ -156,12 +156,12 @@ FIELDS = sorted(
     | {"text", "texts"}
 )
 # Whole numbers are written without a fraction, so 1.0 is left out: JSON Schema takes it for an integer.
-SCALARS = (
+SCALARS: st.SearchStrategy[Any] = (
     st.none() | st.booleans() | st.sampled_from([0, 1, 2, 3, 8, 9, -1, 10**7, 10**7 + 1, 0.5, 2.5])
     | st.sampled_from(["", "a", "auto", "user", "system", "assistant", "tool", "text", "image_url",
                        "float", "base64", "x" * 256, "x" * 257])
 )  # fmt: skip
-PARTS = st.fixed_dictionaries(
+PARTS: st.SearchStrategy[Any] = st.fixed_dictionaries(
     {},
     optional={
         "type": st.sampled_from(["text", "image_url", "other", 1]),
@@ -169,7 +169,7 @@ PARTS = st.fixed_dictionaries(
         "image_url": SCALARS | st.just({}),
     },
 )
-MESSAGES = st.fixed_dictionaries(
+MESSAGES: st.SearchStrategy[Any] = st.fixed_dictionaries(
     {"role": st.sampled_from(["user", "assistant", "system", "tool", "nobody", None])},
     optional={
         "content": SCALARS | st.lists(PARTS, max_size=2),
@@ -179,9 +179,11 @@ MESSAGES = st.fixed_dictionaries(
         "name": SCALARS,
     },
 )
-LISTS = st.lists(SCALARS, max_size=3) | st.lists(st.just({}), max_size=2)
-VALUES = SCALARS | LISTS | st.lists(MESSAGES, max_size=2) | st.just({}) | st.just({"a": 1})
-SEEDS = {
+LISTS: st.SearchStrategy[Any] = st.lists(SCALARS, max_size=3) | st.lists(st.just({}), max_size=2)
+VALUES: st.SearchStrategy[Any] = (
+    SCALARS | LISTS | st.lists(MESSAGES, max_size=2) | st.just({}) | st.just({"a": 1})
+)
+SEEDS: dict[str, dict[str, Any]] = {
     "ChatRequest": {"model": "auto", "messages": [{"role": "user", "content": "hi"}]},
     "EmbeddingsRequest": {"model": "embed", "input": "hi"},
     "ProductChatRequest": {"messages": [{"role": "user", "content": "hi"}]},
@@ -199,12 +201,16 @@ def test_schemas_are_as_strict_as_the_decoders(
     asked = changes if drop else {**SEEDS[name], **changes}
     schema = TREE["components"]["schemas"][name] | {"components": TREE["components"]}
     valid = jsonschema_rs.validator_for(schema).is_valid(asked)
+    assert taken(name, asked) == valid
+
+
+def taken(name: str, asked: Any) -> bool:
+    """Whether a decoder takes a body; it must never raise anything but a refusal."""
     try:
         DECODERS[name](json.dumps(asked).encode())
-    except Refused as refusal:
-        assert not valid, refusal.message
-    else:
-        assert valid
+    except Refused:
+        return False
+    return True
 
 
 def test_seeds_are_valid() -> None:

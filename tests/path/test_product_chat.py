@@ -100,7 +100,9 @@ async def test_a_stream_is_deltas_then_the_whole_reply_then_done(path: str, text
 
 
 async def finals(world: Product) -> list[tuple[Any, ...]]:
-    return [(amount,) for stage, amount in await world.ledger("stage, amount_nanos") if stage == "final"]
+    return [
+        (amount,) for stage, amount in await world.ledger("stage, amount_nanos") if stage == "final"
+    ]
 
 
 async def test_a_kept_answer_streams_in_the_same_form() -> None:
@@ -284,7 +286,9 @@ async def test_a_provider_that_is_not_configured(provider: Any) -> None:
 async def test_workers_ai_is_cloudflare_whatever_its_name_is() -> None:
     world = Product(config=RENAMED)
     assert (await body(await world.say()))["provider"] == "cloudflare"
-    forced = await world.say("hello again", token=world.token(scope=FORCING), forceProvider="cloudflare")
+    forced = await world.say(
+        "hello again", token=world.token(scope=FORCING), forceProvider="cloudflare"
+    )
     assert forced.status == 200
     assert forced.header("x-penstock-target") == f"workers/{SMALL}"
     told = await body(await world.ask("/api/ai/embeddings", {"text": "a"}))

@@ -23,6 +23,8 @@ Report = Callable[[str, BaseException], None]
 WATCH_AFTER = 0.05
 """Seconds after which a request is long enough to watch for its client leaving: shorter ones end by themselves."""
 KEEP_ALIVE = 15.0
+CLIENT_GONE = 499
+"""What the log says of a request whose client left before there was a reply."""
 HELD = 256 << 10
 """Body bytes read at once before they are handed on."""
 
@@ -69,9 +71,11 @@ class Exchange:
 
     __slots__ = (
         "_gateway",
+        "_gone",
         "_log",
         "_receive",
         "_report",
+        "_response",
         "_send",
         "_sent_at",
         "_streams",
@@ -88,6 +92,8 @@ class Exchange:
         self._log = log
         self._report = report
         self._watcher: asyncio.Task[None] | None = None
+        self._response = Response(CLIENT_GONE)
+        self._gone = False
         self._sent_at = 0.0
         self._streams = False
 
@@ -96,34 +102,32 @@ class Exchange:
         request = await _request(scope, self._receive)
         task = asyncio.current_task()
         assert task is not None
-        loop = asyncio.get_running_loop()
         body = request.body if isinstance(request.body, Body) else None
-        self._timer = loop.call_later(WATCH_AFTER, self._watch, task, body)
-        gone = False
-        response: Response | None = None
+        self._timer = asyncio.get_running_loop().call_later(WATCH_AFTER, self._watch, task, body)
         try:
-            response = _unroutable(scope, request) or await self._gateway(request)
-            await self._deliver(request, response)
+            self._response = _unroutable(scope, request) or await self._gateway(request)
+            await self._deliver(request, self._response)
         except asyncio.CancelledError:
-            # Cancelled by the watcher: the client is gone and nobody waits for this task. Else by the server.
-            gone = self._watcher is not None and self._watcher.done()
-            if not gone:
+            # By the watcher: the client is gone and nobody waits for this task. Else by the server.
+            if not self._gone:
                 raise
         except ClientGone:
-            gone = True
+            self._gone = True
         except Exception as error:
             # The server closes the connection; its own log would hold what callers sent.
-            self._report(str(response.notes.get("id", "")) if response else "", error)
+            self._report(str(self._response.notes.get("id", "")), error)
             raise
         finally:
-            self._timer.cancel()
-            if self._watcher is not None:
-                self._watcher.cancel()
-            if response is not None:
-                await _close(response, task)
-                if self._log is not None:
-                    response.notes["gone"] = gone
-                    self._log(request, response, time.perf_counter() - started)
+            await self._end(request, task, started)
+
+    async def _end(self, request: Request, task: asyncio.Task[Any], started: float) -> None:
+        self._timer.cancel()
+        if self._watcher is not None:
+            self._watcher.cancel()
+        await _close(self._response, task)
+        if self._log is not None:
+            self._response.notes["gone"] = self._gone
+            self._log(request, self._response, time.perf_counter() - started)
 
     async def _deliver(self, request: Request, response: Response) -> None:
         send, body = self._send, response.body
@@ -168,6 +172,7 @@ class Exchange:
                 done, _ = await asyncio.wait((leaving,), timeout=KEEP_ALIVE / 3)
                 if done:
                     if leaving.result()["type"] == "http.disconnect":
+                        self._gone = True
                         task.cancel()
                         return
                     leaving = asyncio.ensure_future(self._receive())

@@ -106,7 +106,19 @@ _TOKEN_RATES = (
     "x-ratelimit-reset-tokens",
 )
 _FIRST_DESIGN = ("x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset")
+_ANSWERED = ("x-penstock-target", "x-penstock-cache")
 _SPENT = ("x-penstock-cost-nanos", "x-penstock-overhead-us")
+_ALWAYS: dict[int, tuple[str, ...]] = {
+    401: ("www-authenticate",),
+    405: ("allow",),
+    429: ("retry-after",),
+    503: ("retry-after",),
+}
+_PERHAPS: dict[int, tuple[str, ...]] = {
+    429: ("x-should-retry",),
+    502: ("retry-after", "x-should-retry"),
+    504: ("x-should-retry",),
+}
 _COUNTED = frozenset({200, 403, 404, 413, 415, 429, 502, 504})
 """Statuses that come only after a request was counted, so that the rates are told."""
 
@@ -166,12 +178,13 @@ def _bad(operation: Operation, status: int) -> dict[str, Any]:
         content = {JSON: {"schema": ref("Ready")}}
         return {"description": "Not ready.", "headers": _told(operation, 0), "content": content}
     codes = {"enum": list(meaning.codes)}
+    content: dict[str, Any]
     if _openai(operation):
-        within = {"properties": {"error": {"properties": {"code": codes}}}}
-        content = {JSON: {"schema": {"allOf": [ref("Error"), within]}}}
+        within = {"error": {"properties": {"code": codes}}}
+        content = {JSON: {"schema": {"allOf": [ref("Error"), {"properties": within}]}}}
     else:
-        within = {"properties": {"code": codes, "status": {"const": status}}}
-        content = {PROBLEM: {"schema": {"allOf": [ref("Problem"), within]}}}
+        within = {"code": codes, "status": {"const": status}}
+        content = {PROBLEM: {"schema": {"allOf": [ref("Problem"), {"properties": within}]}}}
     return {
         "description": f"{meaning.title}. {meaning.text}",
         "headers": _told(operation, status),
@@ -184,28 +197,21 @@ def _openai(operation: Operation) -> bool:
 
 
 def _told(operation: Operation, status: int) -> dict[str, Any]:
-    always, perhaps = ["x-request-id"], []
+    always = ["x-request-id", *_ALWAYS.get(status, ())]
+    perhaps = [*_PERHAPS.get(status, ())]
     if operation.rate and status != 405:
-        told = [*_RATES, *(_FIRST_DESIGN if operation.path.startswith("/api/") else ())]
-        (always if status in _COUNTED else perhaps).extend(told)
+        (always if status in _COUNTED else perhaps).extend(_rates(operation))
         perhaps += _TOKEN_RATES if operation.spends else ()
     if status == 200 and operation.spends:
-        always += ("x-penstock-target", "x-penstock-cache")
+        always += _ANSWERED
         (perhaps if operation.streams else always).extend(_SPENT)
     if status == 200 and operation.path == "/docs":
         always.append("content-security-policy")
-    always += {
-        401: ["www-authenticate"],
-        405: ["allow"],
-        429: ["retry-after"],
-        503: ["retry-after"],
-    }.get(status, [])
-    perhaps += {
-        429: ["x-should-retry"],
-        502: ["retry-after", "x-should-retry"],
-        504: ["x-should-retry"],
-    }.get(status, [])
     return {name: _header(name, name in always) for name in [*always, *perhaps]}
+
+
+def _rates(operation: Operation) -> tuple[str, ...]:
+    return _RATES + (_FIRST_DESIGN if operation.path.startswith("/api/") else ())
 
 
 def _header(name: str, required: bool) -> dict[str, Any]:

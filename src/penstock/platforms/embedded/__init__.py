@@ -7,6 +7,8 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import apsw
+
 from penstock.platforms.crypto import Signatures
 from penstock.platforms.embedded import folder
 from penstock.platforms.embedded.meter import EmbeddedMeter, Epoch, bump
@@ -47,13 +49,16 @@ async def open_platform(
     On leaving, background work gets ten seconds, then what waits is written.
     """
     place = folder.prepare(Path(data))
-    clock, ids, spawn = RealClock(), RandomIds(), Spawner()
+    clock, spawn = RealClock(), Spawner()
     async with AsyncExitStack() as stack:
         stack.enter_context(folder.lock(place))
-        epoch = Epoch(place)
-        stack.callback(epoch.close)
         tables = await stack.enter_async_context(open_tables(place, durability=durability))
-        store = EmbeddedStore(folder.private(place / CACHE_FILE), clock, cache_max_bytes)
+        try:
+            epoch = Epoch(place)
+            stack.callback(epoch.close)
+            store = EmbeddedStore(folder.private(place / CACHE_FILE), clock, cache_max_bytes)
+        except (OSError, apsw.Error) as error:
+            raise folder.unusable(place, f"cannot be used ({type(error).__name__})") from error
         stack.push_async_callback(store.close)
         stack.push_async_callback(spawn.drain, DRAIN_SECONDS)
         yield EmbeddedPlatform(
@@ -63,7 +68,7 @@ async def open_platform(
             meter=EmbeddedMeter(clock, epoch),
             tables=tables,
             clock=clock,
-            ids=ids,
+            ids=RandomIds(),
             spawn=spawn,
             crypto=Signatures(),
             runner=runner,

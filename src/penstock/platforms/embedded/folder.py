@@ -15,16 +15,21 @@ SECRET_BYTES = 32
 LOCK_FILE = "serve.lock"
 
 
+def unusable(folder: Path, why: str) -> Misconfigured:
+    """What to tell who asked for a directory that will not do."""
+    return Misconfigured(f"The data directory {folder} {why}: set `data` to another, or mend it.")
+
+
 def prepare(folder: Path) -> Path:
     """Makes the directory, for this user alone, where there is none; raises Misconfigured where it cannot be used."""
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except FileExistsError:
-        raise _unusable(folder, "is not a directory") from None
+        raise unusable(folder, "is not a directory") from None
     except OSError as error:
-        raise _unusable(folder, f"cannot be made ({error.strerror})") from error
+        raise unusable(folder, f"cannot be made ({error.strerror})") from error
     if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
-        raise _unusable(folder, "cannot be written by this user")
+        raise unusable(folder, "cannot be written by this user")
     return folder
 
 
@@ -60,13 +65,16 @@ def _make_secret(path: Path) -> None:
             os.link(draft, path)
         draft.unlink()
     except OSError as error:
-        raise _unusable(path.parent, f"cannot be written ({error.strerror})") from error
+        raise unusable(path.parent, f"cannot be written ({error.strerror})") from error
 
 
 @contextmanager
 def lock(folder: Path) -> Generator[None]:
     """Held by the one server of a directory; raises Misconfigured while another has it."""
-    descriptor = os.open(folder / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        descriptor = os.open(folder / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise unusable(folder, f"cannot be written ({error.strerror})") from error
     try:
         _lock(descriptor, folder)
         yield
@@ -88,7 +96,3 @@ def private(path: Path) -> Path:
     with suppress(FileExistsError):
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
     return path
-
-
-def _unusable(folder: Path, why: str) -> Misconfigured:
-    return Misconfigured(f"The data directory {folder} {why}: set `data` to another, or mend it.")

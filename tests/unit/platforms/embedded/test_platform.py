@@ -94,6 +94,17 @@ def test_a_directory_that_may_not_be_written_is_refused(tmp_path: Path, monkeypa
         folder.prepare(tmp_path)
 
 
+@pytest.mark.parametrize("name", ["serve.lock", "marks.epoch", "penstock.sqlite", "cache.sqlite"])
+async def test_files_that_cannot_be_opened_are_said_plainly(tmp_path: Path, name: str) -> None:
+    os.mkdir(tmp_path / name)
+    with pytest.raises(Misconfigured, match="cannot be"):
+        async with embedded.open_platform(tmp_path, fetch=FETCH):
+            pass
+    os.rmdir(tmp_path / name)
+    async with embedded.open_platform(tmp_path, fetch=FETCH):
+        pass
+
+
 @pytest.mark.parametrize("content", ["", "not hex", "ab" * 31])
 def test_a_spoilt_secret_is_not_used(tmp_path: Path, content: str) -> None:
     (tmp_path / "secret").write_text(content)
