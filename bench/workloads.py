@@ -22,6 +22,8 @@ CHUNKS = 100
 """Content chunks of a stream; the role and the end come on top."""
 PACED = "100"
 """Events a second of each paced stream."""
+PACED_SECONDS = 4.0
+"""Longer a round, for a paced stream takes more than one by itself."""
 SOURCE = {"authorization": "Bearer sk-fake"}
 CLIENTS = ("aiohttp", "pyreqwest", "httpx")
 """Upstream clients behind the bare pass-through."""
@@ -175,7 +177,9 @@ def streams(bench: Bench, *, paced: bool = False) -> None:
     question = ask(stream=True)
     source = ceiling(fake.url, question, SOURCE) * CHUNKS
     bench.record[f"{prefix}_source_chunks_per_s"] = source
-    found = interleaved(contenders, question, bench.plan, bench.say)
+    more = PACED_SECONDS if paced else 0.0
+    plan = Plan(bench.plan.rounds, bench.plan.seconds + more)
+    found = interleaved(contenders, question, plan, bench.say)
     bench.record[f"{prefix}_others_share"] = max(f.others_share for f in found.values())
     cost = {}
     for contender in contenders:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from typing import Any
@@ -314,7 +315,10 @@ async def test_every_failed_try_is_a_bad_gateway(error: Exception) -> None:
         raise error
 
     world.platform.fetch.handler = fails
-    response = await world.say("hello", model="gpt-4o")
+    asked = asyncio.create_task(world.say("hello", model="gpt-4o"))
+    while not asked.done():
+        await world.platform.clock.run(1)
+    response = asked.result()
     assert response.status == 502
     assert (await body(response))["error"] == "Chat completion failed"
     assert (response.header("x-should-retry") == "false") == isinstance(error, Broken)

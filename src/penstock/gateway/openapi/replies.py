@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from penstock.gateway.openapi.answers import ref
+from penstock.gateway.openapi.answers import Schema, ref
 from penstock.gateway.openapi.operations import EVENTS, JSON, Operation
 
 PROBLEM = "application/problem+json"
@@ -173,23 +173,23 @@ def _good(operation: Operation) -> dict[str, Any]:
 
 
 def _bad(operation: Operation, status: int) -> dict[str, Any]:
-    meaning = MEANINGS[status]
     if operation.path == "/readyz" and status == 503:
         content = {JSON: {"schema": ref("Ready")}}
         return {"description": "Not ready.", "headers": _told(operation, 0), "content": content}
-    codes = {"enum": list(meaning.codes)}
-    content: dict[str, Any]
-    if _openai(operation):
-        within = {"error": {"properties": {"code": codes}}}
-        content = {JSON: {"schema": {"allOf": [ref("Error"), {"properties": within}]}}}
-    else:
-        within = {"code": codes, "status": {"const": status}}
-        content = {PROBLEM: {"schema": {"allOf": [ref("Problem"), {"properties": within}]}}}
+    meaning = MEANINGS[status]
     return {
         "description": f"{meaning.title}. {meaning.text}",
         "headers": _told(operation, status),
-        "content": content,
+        "content": _envelope(operation, status, {"enum": list(meaning.codes)}),
     }
+
+
+def _envelope(operation: Operation, status: int, codes: Schema) -> dict[str, Any]:
+    if _openai(operation):
+        inner: Schema = {"properties": {"code": codes}}
+        return {JSON: {"schema": {"allOf": [ref("Error"), {"properties": {"error": inner}}]}}}
+    within: Schema = {"properties": {"code": codes, "status": {"const": status}}}
+    return {PROBLEM: {"schema": {"allOf": [ref("Problem"), within]}}}
 
 
 def _openai(operation: Operation) -> bool:
