@@ -11,7 +11,7 @@ import pytest
 
 from penstock.errors import Broken, NotSent
 from penstock.wire.http import Request, Response
-from tests.path.product import CHAT, MEDIUM, ONE, SMALL, Product, user
+from tests.path.product import CHAT, CONFIG, MEDIUM, ONE, SMALL, Product, user
 from tests.path.world import body, payloads, read
 
 MINI_PRICE = (10 * 150_000_000 + 5 * 600_000_000) // 10**6
@@ -189,7 +189,8 @@ async def test_what_is_taken_goes_upstream_and_the_rest_is_ignored() -> None:
 @pytest.mark.parametrize("path", [CHAT, ONE])
 async def test_fields_that_would_steer_the_call_are_refused(field: str, path: str) -> None:
     world = Product()
-    response = await world.say(path=path, **{field: "http://10.0.0.1"})
+    given = {"message": "hi", "messages": [user("hi")], field: "http://10.0.0.1"}
+    response = await world.ask(path, given)
     assert response.status == 400
     assert (await body(response))["code"] == "forbidden_field"
     assert world.sent == []
@@ -296,15 +297,9 @@ async def test_workers_ai_is_cloudflare_whatever_its_name_is() -> None:
     assert told["provider"] == "cloudflare"
 
 
-def renamed() -> str:
-    from tests.path.product import CONFIG
-
-    return CONFIG.replace("[providers.cloudflare]", "[providers.workers]").replace(
-        'provider = "cloudflare"', 'provider = "workers"'
-    )
-
-
-RENAMED = renamed()
+RENAMED = CONFIG.replace("providers.cloudflare", "providers.workers").replace(
+    'provider = "cloudflare"', 'provider = "workers"'
+)
 
 
 @pytest.mark.parametrize("error", [NotSent(), Broken()])

@@ -66,7 +66,7 @@ class Delivery:
     def start(self, answer: Answer) -> None:
         """The target answered: from here on the flight owns it."""
         self.answer = answer
-        self.told = Told(answer.offer.target.provider, answer.offer.target.model)
+        self.told = Told(answer.offer.vendor, answer.offer.target.model)
         self.decision.target = answer.offer.name
         assert self.flight is not None
         self.flight.start(answer, self._land)
@@ -83,7 +83,7 @@ class Delivery:
         self._left = False
         offer = flight.source.offer if isinstance(flight.source, Answer) else None
         if offer is not None:
-            self.told = Told(offer.target.provider, offer.target.model, cached=True)
+            self.told = Told(offer.vendor, offer.target.model, cached=True)
             self.decision.target = offer.name
 
     async def respond(self) -> Response:
@@ -255,7 +255,7 @@ class Delivery:
 
 def _hit_row(exchange: Exchange, decision: Decision, told: Told, now: int) -> Statement:
     whose = account(exchange, decision.route, "chat")
-    what = book.Charged(told.provider, told.model, decision.target)
+    what = book.Charged(decision.target.partition("/")[0], told.model, decision.target)
     return book.final(whose, 0, "settled", now, what, told.usage, 0, "hit")
 
 

@@ -55,7 +55,7 @@ class Product:
         return wire.decode_product(body, tier.embedding_batch)
 
     def write(self, ask: EmbedAsk, items: Sequence[Embedded], offer: Offer) -> bytes:
-        return wire.product_reply(ask.single, items, offer.target.provider, offer.target.model)
+        return wire.product_reply(ask.single, items, offer.vendor, offer.target.model)
 
 
 async def embeddings(gateway: Gateway, exchange: Exchange, face: Face) -> Response:

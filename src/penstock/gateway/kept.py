@@ -68,9 +68,9 @@ class Kept:
             if way is not None and answer is not None and flight.kept and _keepable(flight):
                 blocks = [event.data for event in flight.events if event.data]
                 data = blocks[0] if flight.whole else completion.assemble(blocks, usage)
-                target = answer.offer.target
-                name, provider, model = answer.offer.name, target.provider, target.model
-                entry = Entry(key.request, data, name, provider, model, usage)
+                offer = answer.offer
+                model = offer.target.model
+                entry = Entry(key.request, data, offer.name, offer.vendor, model, usage)
                 await self._exact.keep(key, entry, way.settings.cache.ttl)
         finally:
             self._flights.drop(key.name, flight)

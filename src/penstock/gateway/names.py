@@ -39,8 +39,9 @@ class Names:
             raise caller.refusal
         return way
 
-    def _forced(self, provider: str, model: str) -> str:
-        if not self.routes.provider(provider):
+    def _forced(self, wanted: str, model: str) -> str:
+        provider = self.routes.provider(wanted)
+        if not provider:
             raise BadRequest(
                 "'forceProvider' names no configured provider.",
                 code="unknown_provider",
@@ -48,6 +49,5 @@ class Names:
             )
         if not model:
             return self.routes.provider_default(provider)
-        if model.startswith(f"{provider}/"):
-            return model
-        return f"{provider}/{model}"
+        named = self.routes.alias(model).removeprefix(f"{wanted}/").removeprefix(f"{provider}/")
+        return f"{provider}/{named}"

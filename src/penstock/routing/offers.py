@@ -12,6 +12,8 @@ from penstock.prices import Price, worst_case
 from penstock.providers import CHAT, EMBED, Chat, Embed
 from penstock.wire.chat import Ask, Usage
 
+CLOUDFLARE = "cloudflare"
+
 
 @dataclass(frozen=True, slots=True)
 class Offer:
@@ -28,6 +30,11 @@ class Offer:
     @property
     def name(self) -> str:
         return f"{self.target.provider}/{self.target.model}"
+
+    @property
+    def vendor(self) -> str:
+        """The provider as the product face names it: `cloudflare` for Workers AI, however it is configured."""
+        return CLOUDFLARE if self.at.kind == "workers_ai" else self.target.provider
 
     def most(self, ask: Ask) -> Usage:
         """The most this ask can take here."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from penstock.config import Config, Route, Target, Verb
 from penstock.errors import ModelNotFound
 from penstock.prices import Price
-from penstock.routing.offers import Offer, make
+from penstock.routing.offers import CLOUDFLARE, Offer, make
 from penstock.routing.policies import Fixed, Heuristic, Policy
 
 PriceOf = Callable[[str, str], Price | None]
@@ -66,9 +66,15 @@ class Routes:
             )
         return wanted if wanted in names else names[0]
 
-    def provider(self, name: str) -> bool:
-        """Whether a provider of this name is configured."""
-        return name in self._providers
+    def provider(self, name: str) -> str:
+        """The configured provider of this name, or the one that `cloudflare` means; empty where there is none."""
+        if name in self._providers or name != CLOUDFLARE:
+            return name if name in self._providers else ""
+        return next((one for one, at in self._providers.items() if at.kind == "workers_ai"), "")
+
+    def alias(self, name: str) -> str:
+        """What a name stands for; itself where it is no alias."""
+        return self._aliases.get(name, name)
 
     def names(self) -> Iterable[tuple[str, str]]:
         """(name, owner) of every route and target, routes first."""
@@ -81,7 +87,7 @@ class Routes:
         return any(way.settings.auth == "optional" for way in self._ways.values())
 
     def _resolve(self, name: str, verb: Verb) -> Way:
-        seen = self._aliases.get(name, name)
+        seen = self.alias(name)
         if (seen, verb) in self._ways:
             return self._ways[seen, verb]
         offer = (
