@@ -17,6 +17,9 @@ from tests.path.world import body, payloads, read
 MINI_PRICE = (10 * 150_000_000 + 5 * 600_000_000) // 10**6
 STRONG_PRICE = (10 * 2_500_000_000 + 5 * 10_000_000_000) // 10**6
 STRONG = "Explain the trade-offs."
+RENAMED = CONFIG.replace("providers.cloudflare", "providers.workers").replace(
+    'provider = "cloudflare"', 'provider = "workers"'
+)
 CLOUDFLARE = "cloudflare.test/client/v4/accounts/acc/ai/run/"
 
 
@@ -295,11 +298,6 @@ async def test_workers_ai_is_cloudflare_whatever_its_name_is() -> None:
     assert forced.header("x-penstock-target") == f"workers/{SMALL}"
     told = await body(await world.ask("/api/ai/embeddings", {"text": "a"}))
     assert told["provider"] == "cloudflare"
-
-
-RENAMED = CONFIG.replace("providers.cloudflare", "providers.workers").replace(
-    'provider = "cloudflare"', 'provider = "workers"'
-)
 
 
 @pytest.mark.parametrize("error", [NotSent(), Broken()])

@@ -34,6 +34,7 @@ def check_values(config: Config) -> None:
 def check_whole(config: Config) -> None:
     """Everything, once defaults are filled in: every reference has an end of the right kind; raises Misconfigured."""
     check_values(config)
+    _check_one_local(config)
     for name, provider in config.providers.items():
         _check_provider(provider, join("providers", name))
     for at, target in enumerate(config.targets):
@@ -108,6 +109,14 @@ def _check_provider(provider: Provider, path: str) -> None:
         raise Misconfigured(f"{path}.account is empty; name the Cloudflare account's id")
     if provider.kind == "local" and not provider.path:
         raise Misconfigured(f"{path}.path is empty; name the directory of the model")
+
+
+def _check_one_local(config: Config) -> None:
+    local = [name for name, provider in config.providers.items() if provider.kind == "local"]
+    if len(local) > 1:
+        raise Misconfigured(
+            f"{join('providers', local[1])} is a second provider of kind local; one process runs one model"
+        )
 
 
 def _check_target(config: Config, target: Target, at: int) -> None:

@@ -3,43 +3,51 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from penstock.auth.keys import load_marks
 from penstock.config import Config
 from penstock.platforms.embedded import EmbeddedPlatform, open_platform
 from penstock.platforms.http import Http
-from penstock.ports import Runner
+
+if TYPE_CHECKING:
+    from penstock.platforms.local import LocalRunner
 
 
 @asynccontextmanager
 async def opened(config: Config) -> AsyncGenerator[EmbeddedPlatform]:
     """The platform a configuration asks for, its revocations loaded; raises Misconfigured or Missing."""
-    http = Http()
-    try:
-        async with open_platform(
-            Path(config.data),
-            fetch=http,
-            durability=config.durability,
-            cache_max_bytes=config.cache.max_bytes,
-            runner=local_runner(config),
-        ) as platform:
-            platform.meter.load_marks_by(partial(_marks, platform))
-            await _marks(platform)
-            yield platform
-    finally:
-        await http.close()
+    async with AsyncExitStack() as stack:
+        http = Http()
+        stack.push_async_callback(http.close)
+        runner = local_runner(config)
+        if runner is not None:
+            stack.push_async_callback(runner.aclose)
+        platform = await stack.enter_async_context(
+            open_platform(
+                Path(config.data),
+                fetch=http,
+                durability=config.durability,
+                cache_max_bytes=config.cache.max_bytes,
+                runner=runner,
+            )
+        )
+        platform.meter.load_marks_by(partial(_marks, platform))
+        await _marks(platform)
+        yield platform
 
 
-def local_runner(config: Config) -> Runner | None:
+def local_runner(config: Config) -> LocalRunner | None:
     """The embedding model in this process, where a provider of kind `local` names one."""
-    for provider in config.providers.values():
+    for name, provider in config.providers.items():
         if provider.kind == "local":
             from penstock.platforms.local import open_runner
 
-            return open_runner(provider.path)
+            dimensions = [target.dimension for target in config.targets if target.provider == name]
+            return open_runner(provider.path, dimension=max(dimensions, default=0))
     return None
 
 

@@ -115,7 +115,7 @@ async def _remote(
 
 def _no_dimensions(offer: Offer) -> BadRequest:
     return BadRequest(
-        f"{offer.name} has one dimension, {offer.target.dimension}.",
+        f"{offer.name} makes vectors of one length only.",
         code="unsupported_field",
         param="dimensions",
     )

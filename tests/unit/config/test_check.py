@@ -81,6 +81,10 @@ def refusal(text):
         ),
         ("[providers.a]\nkind='local'", "providers.a.path is empty; name the directory"),
         (
+            "[providers.a]\nkind='local'\npath='/a'\n[providers.b]\nkind='local'\npath='/b'",
+            "providers.b is a second provider of kind local; one process runs one model",
+        ),
+        (
             PROVIDERS.replace("provider = ", "provider = 'openia' #", 1),
             "targets[0].provider names no provider; the nearest is openai",
         ),
