@@ -77,7 +77,10 @@ def fake_prices() -> dict[str, dict[str, int]]:
 @pytest.fixture(scope="session")
 def prices() -> dict[str, Price]:
     """What a model costs, by name."""
-    return {name: Price(**figures) for name, figures in fake_prices().items()}
+    return {
+        name: Price(one["input"], one["cached_input"], one["cache_write"], one["output"])
+        for name, one in fake_prices().items()
+    }
 
 
 @pytest.fixture(scope="session")
@@ -101,9 +104,7 @@ def environment(fake: FakeProvider) -> dict[str, str]:
 
 
 @pytest.fixture(scope="session")
-def gateway(
-    provider: FakeProvider, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Penstock]:
+def gateway(provider: FakeProvider, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Penstock]:
     """A gateway before the fake provider."""
     with Penstock(tmp_path_factory.mktemp("gateway"), CONFIG, environment(provider)) as served:
         yield served
@@ -138,9 +139,7 @@ async def async_client(
     gateway: Penstock, fake: FakeProvider, sub: str
 ) -> AsyncIterator[AsyncOpenAI]:
     """The asynchronous one."""
-    async with AsyncOpenAI(
-        base_url=f"{gateway.url}/v1", api_key=token(sub), max_retries=0
-    ) as made:
+    async with AsyncOpenAI(base_url=f"{gateway.url}/v1", api_key=token(sub), max_retries=0) as made:
         yield made
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import openai
 import pytest
 from openai import OpenAI
+from openai.types.chat import ChatCompletion, ChatCompletionMessageParam
 
 from load.fake_provider import FakeProvider
 from tests.clients.conftest import CONFIG, environment
@@ -23,6 +24,11 @@ def doomed(provider: FakeProvider, fresh_home: Callable[[str], Path]) -> Iterato
         yield served
 
 
+def ask(client: OpenAI, text: str) -> ChatCompletion:
+    messages: list[ChatCompletionMessageParam] = [{"role": "user", "content": text}]
+    return client.chat.completions.create(model="gpt-4o-mini", messages=messages)
+
+
 def client_of(served: Penstock) -> OpenAI:
     return OpenAI(base_url=f"{served.url}/v1", api_key=token(SUB), max_retries=0)
 
@@ -30,18 +36,11 @@ def client_of(served: Penstock) -> OpenAI:
 def test_a_hold_outlives_the_process_that_made_it(doomed: Penstock, fake: FakeProvider) -> None:
     fake.fault("gate", 0)
     with client_of(doomed) as client, ThreadPoolExecutor(3) as threads:
-        asks = [
-            threads.submit(
-                client.chat.completions.create,
-                model="gpt-4o-mini",
-                messages=[{"role": "user", "content": f"call {number}"}],
-            )
-            for number in range(3)
-        ]
+        asks = [threads.submit(ask, client, f"call {number}") for number in range(3)]
         fake.meter(calls=3)
         doomed.kill()
-        for ask in asks:
-            assert isinstance(ask.exception(), openai.APIConnectionError)
+        for asked in asks:
+            assert isinstance(asked.exception(), openai.APIConnectionError)
     fake.release()
     fake.clear_faults()
     called = {row["x_request_id"].removesuffix(".1") for row in fake.meter()["rows"]}
@@ -56,9 +55,7 @@ def test_a_hold_outlives_the_process_that_made_it(doomed: Penstock, fake: FakePr
 
     doomed.start()
     with client_of(doomed) as client:
-        done = client.chat.completions.create(
-            model="gpt-4o-mini", messages=[{"role": "user", "content": "back again"}]
-        )
+        done = ask(client, "back again")
     assert (done.choices[0].message.content or "").startswith("echo back again #")
     assert all(len(doomed.ledger(name)) == 2 for name in called)
 
@@ -81,13 +78,9 @@ def test_a_stream_cut_by_a_crash_leaves_its_hold(doomed: Penstock, fake: FakePro
 
 def test_an_orderly_end_settles_what_runs(doomed: Penstock, fake: FakeProvider) -> None:
     with client_of(doomed) as client, ThreadPoolExecutor(1) as threads:
-        ask = threads.submit(
-            client.chat.completions.create,
-            model="gpt-4o-mini",
-            messages=[{"role": "user", "content": "[[fault:latency=400]] slow"}],
-        )
+        asked = threads.submit(ask, client, "[[fault:latency=400]] slow")
         fake.meter(calls=1)
         assert doomed.stop() == ""
-        assert (ask.result().choices[0].message.content or "").startswith("echo")
+        assert (asked.result().choices[0].message.content or "").startswith("echo")
     ((charged,),) = doomed.rows("select amount_nanos from ledger where ended = 'settled'")
     assert charged == fake.meter(finished=1)["charged_nanos"]

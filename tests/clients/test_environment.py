@@ -121,9 +121,7 @@ def test_start_up_says_what_it_is_made_of(served: Served) -> None:
 
 def test_it_says_so_in_the_product_face_too(served: Served) -> None:
     name, _, client = served
-    found = client.post(
-        "/../api/ai/chat", body={"message": "who are you"}, cast_to=dict[str, Any]
-    )
+    found = client.post("/../api/ai/chat", body={"message": "who are you"}, cast_to=dict[str, Any])
     assert found["provider"] == name
     assert found["message"]["role"] == "assistant"
     assert found["tokens"] > 0

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
+
+import pytest
 
 from penstock.wire.http import JSON, Request, Response
 from tests.path.world import SECRET, World, chunk, completion, streamed, usage
@@ -112,6 +115,11 @@ def wrapped(result: Any) -> Response:
 def vector(text: str) -> list[float]:
     """A vector of the text's own."""
     return [len(text) / 64, ord(text[0]) / 128, ord(text[-1]) / 128, 1.0]
+
+
+def close(given: Sequence[float]) -> Any:
+    """Equal as far as float32 goes."""
+    return pytest.approx(given, abs=1e-6)
 
 
 def cloudflare_vectors(texts: list[str]) -> Response:

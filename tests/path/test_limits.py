@@ -89,13 +89,19 @@ async def test_waiting_as_long_as_told_is_enough() -> None:
     assert (await world.say(token=token)).status == 200
 
 
-@pytest.mark.parametrize(("tier", "rate"), [("free", 100), ("pro", 1_000), ("enterprise", 10_000), ("gold", 100), ("", 100)])
+@pytest.mark.parametrize(
+    ("tier", "rate"),
+    [("free", 100), ("pro", 1_000), ("enterprise", 10_000), ("gold", 100), ("", 100)],
+)
 async def test_each_tier_has_its_rates(tier: str, rate: int) -> None:
     world = Product()
     token = world.token(tier=tier) if tier else world.token()
     assert rates(await world.say(token=token)) == (rate, rate - 1, (1_800_000_000 + HOUR) * 1000)
     embedded = await world.ask(EMBED, {"text": "a"}, token=token)
-    assert embedded.header("ratelimit-policy") == f'"other";q={2 * rate};w=3600, "tier";q={rate};w=3600'
+    assert (
+        embedded.header("ratelimit-policy")
+        == f'"other";q={2 * rate};w=3600, "tier";q={rate};w=3600'
+    )
     usage = await world.get("/api/usage", token=token)
     assert rates(usage)[:2] == (2 * rate, 2 * rate - 2)
     listed = await world.get("/v1/models", token=token)
@@ -129,7 +135,8 @@ async def test_only_a_free_caller_is_told_to_upgrade() -> None:
 
 
 @pytest.mark.parametrize(
-    ("window", "text"), [(60, "Daily quota exceeded"), (3_600, "Rate limit exceeded"), (7_200, "Rate limit exceeded")]
+    ("window", "text"),
+    [(60, "Daily quota exceeded"), (3_600, "Rate limit exceeded"), (7_200, "Rate limit exceeded")],
 )
 async def test_of_several_refusals_the_endpoints_speaks_unless_the_tiers_is_longer(
     window: int, text: str
@@ -172,7 +179,9 @@ async def test_every_metered_product_reply_has_the_three_headers() -> None:
 
 async def test_a_long_wait_is_not_slept_through_by_an_sdk() -> None:
     # The npm client sleeps as long as retry-after says, an hour if need be, unless told not to retry.
-    world = Product("[limits]\nchat = { requests = 1, window = 30 }\n[tiers.free]\nrequests_per_hour = 2\n")
+    world = Product(
+        "[limits]\nchat = { requests = 1, window = 30 }\n[tiers.free]\nrequests_per_hour = 2\n"
+    )
     await world.say()
     brief = await world.say()
     assert (brief.header("retry-after"), brief.header("x-should-retry")) == ("30", None)
@@ -211,7 +220,9 @@ async def test_a_used_up_token_rate() -> None:
     await world.chat("one", token=token, max_tokens=3_000)
     for path in (V1, CHAT):
         given = {"messages": [user("two")], "max_tokens": 9_000}
-        response = await world.ask(path, given | ({"model": "auto"} if path == V1 else {}), token=token)
+        response = await world.ask(
+            path, given | ({"model": "auto"} if path == V1 else {}), token=token
+        )
         assert response.status == 429
         assert response.header("retry-after") == "60"
         assert response.header("x-ratelimit-limit-tokens") == "10000"
@@ -232,6 +243,6 @@ async def test_what_can_never_fit_a_token_rate_is_a_bad_request() -> None:
     response = await world.chat("hi", token=world.token(tier="talker"), max_tokens=20_000)
     told = await body(response)
     assert response.status == 400
-    assert told["error"]["code"] == "token_rate_too_small"
+    assert told["error"]["code"] == "beyond_token_rate"
     assert world.sent == []
     assert json.dumps(await world.ledger()) == "[]"

@@ -146,15 +146,6 @@ DECODERS: dict[str, Callable[[bytes], None]] = {
     "OneMessageRequest": one_message,
     "ProductEmbeddingsRequest": product_embeddings,
 }
-FIELDS = sorted(
-    {"provider", "api_key", "made_up", "forceProvider"}
-    | {
-        name
-        for one in DECODERS
-        for name in TREE["components"]["schemas"][one].get("properties", {})
-    }
-    | {"text", "texts"}
-)
 # Whole numbers are written without a fraction, so 1.0 is left out: JSON Schema takes it for an integer.
 SCALARS: st.SearchStrategy[Any] = (
     st.none() | st.booleans() | st.sampled_from([0, 1, 2, 3, 8, 9, -1, 10**7, 10**7 + 1, 0.5, 2.5])
@@ -180,9 +171,12 @@ MESSAGES: st.SearchStrategy[Any] = st.fixed_dictionaries(
     },
 )
 LISTS: st.SearchStrategy[Any] = st.lists(SCALARS, max_size=3) | st.lists(st.just({}), max_size=2)
-VALUES: st.SearchStrategy[Any] = (
-    SCALARS | LISTS | st.lists(MESSAGES, max_size=2) | st.just({}) | st.just({"a": 1})
-)
+OTHERS: st.SearchStrategy[Any] = SCALARS | LISTS | st.sampled_from([{}, {"a": 1}])
+VALUES: dict[str, st.SearchStrategy[Any]] = {
+    "messages": st.lists(MESSAGES, max_size=2) | OTHERS,
+    "stream": st.sampled_from([True, False, None, 1]),
+    "stream_options": st.sampled_from([None, {}, {"include_usage": True}, {"include_usage": 1}]),
+}
 SEEDS: dict[str, dict[str, Any]] = {
     "ChatRequest": {"model": "auto", "messages": [{"role": "user", "content": "hi"}]},
     "EmbeddingsRequest": {"model": "embed", "input": "hi"},
@@ -192,16 +186,31 @@ SEEDS: dict[str, dict[str, Any]] = {
 }
 
 
+def changes(name: str) -> st.SearchStrategy[dict[str, Any]]:
+    """Fields to lay over a valid body; the structured ones more often than the others."""
+    fields = [
+        *TREE["components"]["schemas"][name].get("properties", {}),
+        "text",
+        "texts",
+        "made_up",
+    ]
+    often = [field for field in fields if field in VALUES or name == "ProductEmbeddingsRequest"]
+    return st.lists(
+        st.sampled_from([*fields, "provider", *often * 4]).flatmap(
+            lambda field: st.tuples(st.just(field), VALUES.get(field, OTHERS))
+        ),
+        max_size=3,
+    ).map(dict)
+
+
 @pytest.mark.parametrize("name", DECODERS)
-@given(changes=st.dictionaries(st.sampled_from(FIELDS), VALUES, max_size=3), drop=st.booleans())
-@settings(max_examples=250)
-def test_schemas_are_as_strict_as_the_decoders(
-    name: str, changes: dict[str, Any], drop: bool
-) -> None:
-    asked = changes if drop else {**SEEDS[name], **changes}
+@given(data=st.data())
+@settings(max_examples=500)
+def test_schemas_are_as_strict_as_the_decoders(name: str, data: st.DataObject) -> None:
+    asked = SEEDS[name] if data.draw(st.integers(0, 9)) else {}
+    asked = {**asked, **data.draw(changes(name))}
     schema = TREE["components"]["schemas"][name] | {"components": TREE["components"]}
-    valid = jsonschema_rs.validator_for(schema).is_valid(asked)
-    assert taken(name, asked) == valid
+    assert taken(name, asked) == jsonschema_rs.validator_for(schema).is_valid(asked)
 
 
 def taken(name: str, asked: Any) -> bool:

@@ -173,8 +173,9 @@ class Flights:
         self._flights: dict[str, Flight] = {}
 
     def find(self, key: str) -> Flight | None:
-        """A flight that may be joined."""
-        return self._flights.get(key)
+        """A flight that may be joined: one that has ended has kept its answer, or has none."""
+        flight = self._flights.get(key)
+        return None if flight is None or flight.ended else flight
 
     def lead(self, key: str, flight: Flight) -> None:
         self._flights[key] = flight

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 from penstock.auth.caller import Caller
 from penstock.cache.exact import Entry, Key
 from penstock.config import Tier
-from penstock.errors import Error
+from penstock.errors import Error, Failed
 from penstock.gateway.exchange import Exchange
 from penstock.gateway.limiting import account
 from penstock.ledger import book, days
@@ -103,12 +103,21 @@ class Work:
         found = await self._find(keys)
         missing = [i for i, item in enumerate(found) if item is None]
         self._count(len(found) - len(missing), len(missing))
-        if missing:
-            bought = await self._buy([self.ask.texts[i] for i in missing])
-            for i, item in zip(missing, bought, strict=True):
+        offers = self._offers()
+        size = min(offer.at.max_batch for offer in offers)
+        for number, start in enumerate(range(0, len(missing), size)):
+            places = missing[start : start + size]
+            bought = await self._call([self.ask.texts[i] for i in places], offers, number)
+            for i, item in zip(places, bought, strict=True):
                 found[i] = item
-            await self._keep(keys, missing, bought)
+            # At once: what was paid for stays, whatever becomes of the next call.
+            await self._keep(keys, places, bought)
         return [item for item in found if item is not None]
+
+    def _offers(self) -> list[Offer]:
+        """The targets of the first one's model: another model's vectors would not compare with these."""
+        model = self.offer.target.model
+        return [offer for offer in self.way.offers if offer.target.model == model]
 
     async def _keys(self) -> list[Key]:
         """One key a text, of the text and all that can change its vector; none where nothing may be kept."""
@@ -133,23 +142,12 @@ class Work:
             for entry in entries
         ]
 
-    async def _buy(self, texts: list[str]) -> list[Embedded]:
-        """Vectors of the missing texts, in as many calls as the target's batch asks for."""
-        size = self.offer.at.max_batch
-        bought: list[Embedded] = []
-        for number, start in enumerate(range(0, len(texts), size)):
-            bought += await self._call(texts[start : start + size], number)
-        return bought
-
-    async def _call(self, texts: list[str], number: int) -> list[Embedded]:
+    async def _call(self, texts: list[str], offers: Sequence[Offer], number: int) -> list[Embedded]:
+        """The vectors of one call, under a hold of its own."""
         gateway, exchange, settings = self.gateway, self.exchange, self.way.settings
         whose = account(exchange, self.way.name, "embeddings")
         if number:
             whose = book.part(whose, number)
-        # Another model's vectors would not compare with these.
-        offers = [
-            offer for offer in self.way.offers if offer.target.model == self.offer.target.model
-        ]
         most = Usage(input=wire.bound(texts), estimated=True)
         reserve = max(offer.reserve_of(most) for offer in offers)
         hold = await gateway.limits.open(
@@ -166,8 +164,8 @@ class Work:
         self.cost += amount
         tokens, costs = wire.split(answer.usage.total, texts), wire.split(amount, texts)
         return [
-            Embedded(wire.pack(vector), tokens[i], costs[i])
-            for i, vector in enumerate(answer.vectors.values)
+            Embedded(vector, tokens[i], costs[i])
+            for i, vector in enumerate(_packed(answer.vectors.values))
         ]
 
     async def _keep(
@@ -213,6 +211,17 @@ class Work:
             whose = account(self.exchange, self.way.name, "embeddings")
             self.gateway.journal.add(book.final(whose, 0, "settled", now, what, Usage(), 0, "hit"))
         self.gateway.journal.add(row(decision, now, caller.owner))
+
+
+def _packed(vectors: Sequence[Sequence[float]]) -> list[bytes]:
+    try:
+        return [wire.pack(vector) for vector in vectors]
+    except OverflowError as error:
+        raise Failed(
+            "The target sent numbers that float32 cannot hold.",
+            code="upstream_unreadable",
+            processed="yes",
+        ) from error
 
 
 OPENAI = OpenAI()

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from penstock.auth.caller import Caller
+from penstock.errors import BadRequest
 from penstock.gateway.exchange import Exchange
 from penstock.ledger.book import Account
 from penstock.limits.hold import Hold
-from penstock.limits.rates import Rates, refusal
+from penstock.limits.rates import TOKENS, Rates, refusal
 from penstock.ports import Demand, Denial, Lease, Platform
 from penstock.routing.offers import Offer
 from penstock.routing.policies import Choice
@@ -66,11 +67,17 @@ class Limits:
         limit = self.rates.tier(caller).tokens_per_minute
         if not limit:
             return None
-        demand = Demand("tokens", "tokens", f"tokens:{caller.owner}", limit, MINUTE, most)
+        if most > limit:
+            raise BadRequest(
+                f"This may take {most} tokens, more than the {limit} a minute of your tier: send less,"
+                " or a smaller max_tokens.",
+                code="beyond_token_rate",
+            )
+        demand = Demand("tokens", TOKENS, f"{TOKENS}:{caller.owner}", limit, MINUTE, most)
         took = await self._platform.meter.take((demand,))
+        exchange.token_standing = took.standings[0] if took.standings else None
         if isinstance(took, Denial):
             raise refusal(took, caller)
-        exchange.token_standing = took.standings[0] if took.standings else None
         return took
 
 

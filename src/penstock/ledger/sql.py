@@ -55,11 +55,13 @@ EXPLAIN = "select at, owner, record from decisions where request_id = $1"
 STEPS = """
 select attempt, stage, ended, at, provider, model, target, input, cached_input, cache_write, output, reasoning,
   amount_nanos, cache, owner
-from ledger where request_id = $1 order by at, attempt, stage
+from ledger where request_id = $1 or (request_id > $1 || '.' and request_id < $1 || '/')
+order by at, request_id, attempt, stage
 """
 
 _TOTALS = """
-  count(distinct request_id), cast(coalesce(sum(case when cache = 'hit' then 0 else input + cached_input + cache_write + output end), 0) as bigint),
+  count(distinct case when request_id like '%.%' then null else request_id end),
+  cast(coalesce(sum(case when cache = 'hit' then 0 else input + cached_input + cache_write + output end), 0) as bigint),
   cast(coalesce(sum(amount_nanos), 0) as bigint),
   cast(coalesce(sum(case when cache = 'hit' then 1 else 0 end), 0) as bigint)
 from ledger

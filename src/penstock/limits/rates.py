@@ -13,6 +13,10 @@ from penstock.errors import RateLimited, Unauthorized
 from penstock.ports import Demand, Denial, Lease, Meter, Standing
 
 TIER = "tier"
+TOKENS = "tokens"
+MOST_SLEPT = 60
+"""Seconds of a wait that an SDK may sleep through; npm's sleeps as long as it is told, an hour if need be."""
+NO_RETRY = (("x-should-retry", "false"),)
 AI_ENDPOINTS = frozenset({"chat", "embed", "rag"})
 UPGRADE = "Upgrade to Pro for 10x more requests"
 _ENDPOINT_LIMIT = {"embed": "other"}
@@ -82,10 +86,11 @@ def refusal(denial: Denial, caller: Caller) -> RateLimited | Unauthorized:
     tiered = policy == TIER
     extra = {"upgrade": UPGRADE} if tiered and caller.tier == "free" else {}
     wait = whole_seconds(denial.retry_after)
+    counted = "tokens" if policy == TOKENS else "requests"
     return RateLimited(
-        f"{standing.limit} requests in {standing.window} s are used up; wait {wait} s.",
+        f"{standing.limit} {counted} in {standing.window} s are used up; wait {wait} s.",
         text="Daily quota exceeded" if tiered else "",
-        headers=(("retry-after", str(wait)),),
+        headers=(("retry-after", str(wait)), *(NO_RETRY if wait > MOST_SLEPT else ())),
         standings=denial.standings,
         body={"retryAfter": wait, "limit": standing.limit, "window": standing.window, **extra},
     )

@@ -155,3 +155,10 @@ async def content(response: Response, limit: int = 1 << 30) -> bytes:
         return await collect(response.body, limit)
     finally:
         await response.aclose()
+
+
+async def until(condition: Callable[[], object]) -> None:
+    """Returns once it holds, and fails after five seconds without."""
+    async with asyncio.timeout(5):
+        while not condition():  # noqa: ASYNC110 - the client has no event for what it keeps
+            await asyncio.sleep(0)

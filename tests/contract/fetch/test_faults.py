@@ -6,20 +6,21 @@ import asyncio
 import json
 import os
 import sys
+from typing import Any
 
 import pytest
 
 from load.fake_provider import FakeProvider
 from penstock.errors import Broken, Cut, Failed, NotSent, Stalled
 from penstock.platforms.http import Http
-from penstock.wire.http import Request, Response, Timeouts
-from tests.contract.fetch.peer import PATIENT, content, post
+from penstock.wire.http import Request, Response, Stream, Timeouts
+from tests.contract.fetch.peer import PATIENT, content, post, until
 
 LIMITS = Timeouts(connect=5, first_byte=0.2, idle=0.2)
 TEXT = "grüße \N{SNOWMAN} \N{PILE OF POO}"
 
 
-def ask(fake: FakeProvider, *, stream: bool = True, **fields: object) -> Request:
+def ask(fake: FakeProvider, *, stream: bool = True, **fields: Any) -> Request:
     body = {"model": "gpt-4o", "messages": [{"role": "user", "content": TEXT}], "stream": stream}
     headers = [("content-type", "application/json")]
     url = fake.url + "/v1/chat/completions"
@@ -35,7 +36,7 @@ def words(stream: bytes) -> str:
     return "".join(c["choices"][0]["delta"].get("content") or "" for c in chunks if c["choices"])
 
 
-async def sent(http: Http, fake: FakeProvider, **fields: object) -> tuple[Response, bytes]:
+async def sent(http: Http, fake: FakeProvider, **fields: Any) -> tuple[Response, bytes]:
     response = await http(ask(fake, **fields))
     return response, await content(response)
 
@@ -84,19 +85,17 @@ async def test_what_came_before_a_failure_is_handed_out(http: Http, fake: FakePr
     fake.fault("reset_mid", 3)
     response = await http(ask(fake))
     assert not isinstance(response.body, bytes)
-    came = b""
+    came: list[bytes] = []
     with pytest.raises(Broken):
-        while True:
-            came += await anext(response.body)
-    assert came.count(b"data: ") >= 1
+        await read_into(came, response.body)
+    assert b"".join(came).count(b"data: ") >= 1
 
 
 async def test_refused(http: Http, fake: FakeProvider) -> None:
     await sent(http, fake)
     fake.refuse()
     try:
-        while http.idle:  # the close of the kept connection
-            await asyncio.sleep(0)
+        await until(lambda: not http.idle)  # the kept connection is seen to close
         with pytest.raises(NotSent) as failed:
             await http(ask(fake))
         assert failed.value.processed == "no"
@@ -109,16 +108,15 @@ async def test_refused(http: Http, fake: FakeProvider) -> None:
 async def test_bomb_is_cut_in_little_memory(http: Http, fake: FakeProvider, stream: bool) -> None:
     cap = 32 << 20
     fake.fault("bomb", 10_000_000_000)
-    await asyncio.to_thread(lambda: None)
     response = await http(ask(fake, stream=stream, max_reply=cap))
     body = response.body
     assert not isinstance(body, bytes)
-    start, size = resident(), 0
+    sizes: list[int] = []
+    start = resident()
     with pytest.raises(Cut) as failed:
-        async for part in body:
-            size += len(part)
+        await count_into(sizes, body)
     assert failed.value.processed == "yes"
-    assert cap - (256 << 10) <= size <= cap
+    assert cap - (256 << 10) <= sum(sizes) <= cap
     assert resident() - start < 16 << 20
     assert (http.busy, http.idle) == (0, 0)
 
@@ -141,7 +139,7 @@ async def test_abandoned_stream_is_seen(http: Http, fake: FakeProvider) -> None:
     fake.fault("gate", 3)
     response = await http(ask(fake))
     await response.aclose()
-    row = fake.meter(finished=1)["rows"][0]
+    row = (await asyncio.to_thread(lambda: fake.meter(finished=1)))["rows"][0]
     assert row["state"] == "cut"
     assert (http.busy, http.idle) == (0, 0)
 
@@ -152,6 +150,16 @@ async def test_slow_drip_ends_by_the_callers_total(http: Http, fake: FakeProvide
         async with asyncio.timeout(0.5):
             await sent(http, fake, timeouts=Timeouts(5, 60, 0.3))
     assert (http.busy, http.idle) == (0, 0)
+
+
+async def read_into(came: list[bytes], body: Stream) -> None:
+    async for part in body:
+        came.append(part)
+
+
+async def count_into(sizes: list[int], body: Stream) -> None:
+    async for part in body:
+        sizes.append(len(part))
 
 
 def resident() -> int:

@@ -19,7 +19,6 @@ from tests.contract.fetch.peer import (
     always,
     chunk,
     content,
-    get,
     once,
     peer,
     post,
@@ -30,7 +29,9 @@ MEGABYTE = 1 << 20
 
 
 async def test_small_sized_reply_is_bytes(http: Http) -> None:
-    async with peer(always(sized(b"abc", "X-One: 1", "x-one: \xfc", "content-type: a/b"))) as target:
+    async with peer(
+        always(sized(b"abc", "X-One: 1", "x-one: \xfc", "content-type: a/b"))
+    ) as target:
         response = await http(post(target.url))
     assert (response.status, response.body) == (200, b"abc")
     assert response.headers == [
@@ -217,7 +218,9 @@ async def test_reply_above_its_cap_is_cut(http: Http, framing: str) -> None:
     elif framing == "sized":
         pieces = [sized(zeros)]
     else:
-        pieces = [HEAD + b"\r\n", zeros] if framing == "to the end" else [CHUNKED, chunk(zeros), END]
+        pieces = (
+            [HEAD + b"\r\n", zeros] if framing == "to the end" else [CHUNKED, chunk(zeros), END]
+        )
     async with peer(once(*pieces)) as target:
         response = await http(post(target.url, max_reply=2 * MEGABYTE))
         with pytest.raises(Cut) as failed:

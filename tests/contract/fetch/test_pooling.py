@@ -16,6 +16,7 @@ from tests.contract.fetch.peer import (
     HEAD,
     PATIENT,
     Call,
+    Serve,
     always,
     chunk,
     content,
@@ -23,6 +24,7 @@ from tests.contract.fetch.peer import (
     peer,
     post,
     sized,
+    until,
 )
 
 
@@ -100,8 +102,7 @@ async def test_bytes_between_replies_close(http: Http) -> None:
         await http(post(target.url))
         assert http.idle == 1
         more.set()
-        while more.is_set():
-            await asyncio.sleep(0)
+        await until(lambda: not more.is_set())
         assert http.idle == 0
 
 
@@ -114,11 +115,10 @@ async def test_a_close_seen_in_time_costs_nothing(http: Http) -> None:
         for calls in range(1, 4):
             assert (await http(post(target.url))).body == b"x"
             assert target.calls == calls
-            while http.idle:
-                await asyncio.sleep(0)
+            await until(lambda: not http.idle)
 
 
-def closing_on_second(first: bytes = b"") -> object:
+def closing_on_second(first: bytes = b"") -> Serve:
     """A target that answers the first request of each connection, and closes as the second one comes."""
 
     async def serve(call: Call) -> None:
@@ -131,14 +131,14 @@ def closing_on_second(first: bytes = b"") -> object:
 
 
 async def test_get_on_a_stale_connection_is_repeated(http: Http) -> None:
-    async with peer(closing_on_second()) as target:  # type: ignore[arg-type]
+    async with peer(closing_on_second()) as target:
         for calls in (1, 2, 3):
             assert (await http(get(target.url))).body == b"x"
             assert target.calls == calls
 
 
 async def test_post_on_a_stale_connection_is_not(http: Http) -> None:
-    async with peer(closing_on_second()) as target:  # type: ignore[arg-type]
+    async with peer(closing_on_second()) as target:
         await http(post(target.url))
         with pytest.raises(Broken) as failed:
             await http(post(target.url))
@@ -147,7 +147,7 @@ async def test_post_on_a_stale_connection_is_not(http: Http) -> None:
 
 
 async def test_get_that_was_answered_in_part_is_not(http: Http) -> None:
-    async with peer(closing_on_second(b"HTTP/1.1 2")) as target:  # type: ignore[arg-type]
+    async with peer(closing_on_second(b"HTTP/1.1 2")) as target:
         await http(get(target.url))
         with pytest.raises(Broken):
             await http(get(target.url))
@@ -222,8 +222,7 @@ async def test_cancelled_connecting_frees_its_place(http: Http) -> None:
             await turns(steps)
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
-            while http.busy:
-                await asyncio.sleep(0)
+            await until(lambda: not http.busy)
 
 
 @pytest.mark.parametrize("how", ["aclose unread", "aclose read", "forgotten", "cancelled"])
@@ -271,8 +270,7 @@ async def test_unread_end_does_not_hold_the_connection(http: Http) -> None:
     async with peer(serve) as target:
         response = await http(post(target.url))
         more.set()
-        while not http.idle:
-            await asyncio.sleep(0)
+        await until(lambda: http.idle)
         await http(post(target.url))
         assert target.calls == 1
         assert await content(response) == b"onetwo"
@@ -293,8 +291,7 @@ async def test_places_are_bounded_and_handed_on_in_order() -> None:
         tasks = []
         for number in range(5):
             tasks.append(asyncio.ensure_future(http(post(target.url, b"%d" % number))))
-            while http.busy < min(2, number + 1):
-                await asyncio.sleep(0)
+            await until(lambda: http.busy == min(2, len(tasks)))
             await turns()
         with pytest.raises(NotSent, match="in use"):
             await http(post(target.url))
@@ -320,8 +317,7 @@ async def test_waiting_for_a_place_counts_as_connecting() -> None:
             await http(post(target.url, timeouts=Timeouts(connect=0.05)))
         first.cancel()
         await asyncio.gather(first, return_exceptions=True)
-        while http.busy:
-            await asyncio.sleep(0)
+        await until(lambda: not http.busy)
     await http.close()
 
 

@@ -43,7 +43,9 @@ class Authority:
             x509.SubjectAlternativeName(alternatives), critical=False
         )
         file = self.folder / "server.pem"
-        file.write_bytes(_pem(key) + built.sign(self.key, hashes.SHA256()).public_bytes(Encoding.PEM))
+        file.write_bytes(
+            _pem(key) + built.sign(self.key, hashes.SHA256()).public_bytes(Encoding.PEM)
+        )
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(file)
         context.set_alpn_protocols(["h2", "http/1.1"])
@@ -110,7 +112,7 @@ async def test_alpn_and_server_name(http: Http, trusted: Authority) -> None:
         await call.send(sized(b""))
 
     context = trusted.server("localhost")
-    context.sni_callback = lambda _, name, __: chosen.append(name)  # type: ignore[assignment]
+    context.sni_callback = lambda _, name, __: chosen.append(name)
     async with peer(serve, context) as target:
         await http(post(target.url.replace("127.0.0.1", "localhost")))
     assert chosen == ["localhost", "http/1.1"]
@@ -136,7 +138,11 @@ async def test_unknown_authority(http: Http, authority: Authority) -> None:
 
 
 async def test_target_without_tls(http: Http, trusted: Authority) -> None:
-    async with peer(always(sized(b""))) as target:
+    async def plain(call: Call) -> None:
+        await call.reader.read(1)
+        await call.send(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+    async with peer(plain) as target:
         with pytest.raises(NotSent):
             await http(post(target.url.replace("http:", "https:")))
     assert http.busy == 0
@@ -147,8 +153,8 @@ async def test_handshake_counts_as_connecting(http: Http, trusted: Authority) ->
         await call.closed()
 
     async with peer(silent) as target:
+        url = target.url.replace("http:", "https:")
         with pytest.raises(NotSent, match="connect time-out"):
-            url = target.url.replace("http:", "https:")
             await http(post(url, timeouts=Timeouts(connect=0.1)))
     assert http.busy == 0
 

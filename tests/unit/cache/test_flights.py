@@ -184,6 +184,13 @@ async def test_a_failing_source_ends_in_a_failure_event() -> None:
     assert landings.flights == [False]
 
 
+def test_a_flight_that_ended_is_not_joined() -> None:
+    flights, one = Flights(), Flight(whole=True, kept=True)
+    flights.lead("k", one)
+    one.fail(None)
+    assert flights.find("k") is None
+
+
 def test_only_the_flight_that_leads_is_dropped() -> None:
     flights, one, other = Flights(), Flight(whole=True, kept=True), Flight(whole=True, kept=True)
     flights.lead("k", one)

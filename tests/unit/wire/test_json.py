@@ -127,7 +127,7 @@ def test_depth_is_bounded(opening: str) -> None:
 
 
 def test_width_is_not_depth() -> None:
-    wide = {"a": [[] for _ in range(10 * strict.MAX_DEPTH)]}
+    wide: dict[str, Any] = {"a": [[] for _ in range(10 * strict.MAX_DEPTH)]}
     assert decode_object(encode(wide))[0] == wide
 
 

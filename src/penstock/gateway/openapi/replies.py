@@ -32,6 +32,7 @@ MEANINGS: dict[int, Meaning] = {
             "invalid_header", "duplicate_header", "conflicting_credentials", "credential_in_query",
             "too_many_inputs", "token_input_unsupported", "unknown_provider", "unsupported_field",
             "unsupported_parameter", "no_target_fits", "context_length_exceeded", "content_filter", "upstream_refused",
+            "beyond_token_rate",
         ),
     ),
     401: Meaning(
@@ -88,7 +89,7 @@ HEADERS: dict[str, tuple[str, dict[str, str]]] = {
     "x-ratelimit-remaining": ("Requests left in it.", _WHOLE),
     "x-ratelimit-reset": ("When it is whole again, in epoch milliseconds.", _WHOLE),
     "retry-after": ("Seconds to wait.", _WHOLE),
-    "x-should-retry": ("`false` where a repeat could be charged twice.", {**_TEXT, "const": "false"}),
+    "x-should-retry": ("`false` where a repeat could be charged twice, or would wait more than a minute.", {**_TEXT, "const": "false"}),
     "x-penstock-target": ("The target that answered, `PROVIDER/MODEL`.", _TEXT),
     "x-penstock-cache": ("Where the answer came from.", {**_TEXT, "pattern": "^(hit|miss|bypass)$"}),
     "x-penstock-cost-nanos": ("What it cost, in 10⁻⁹ US dollars; not on streams.", _WHOLE),

@@ -21,6 +21,7 @@ MARGIN_SECONDS = 1.0
 """So much earlier than the target offers is a kept connection given up, lest both act at once."""
 SWEEP_SECONDS = 1.0
 """Kept connections are looked through at most this often."""
+CLOSING_SECONDS = 2.0
 DEFAULT = Timeouts()
 _REPEATABLE = frozenset({"GET", "HEAD"})
 
@@ -88,7 +89,7 @@ class Http:
             connection.fail(Broken("The gateway is shutting down."))
         if self._open and self._loop is not None:
             self._emptied = self._emptied or self._loop.create_future()
-            await asyncio.shield(self._emptied)
+            await asyncio.wait([self._emptied], timeout=CLOSING_SECONDS)
 
     # --- for connections --------------------------------------------------------------------------
 
@@ -204,6 +205,7 @@ class Http:
                 raise NotSent("The target closed the connection before the request was sent.")
         except BaseException:
             connection.abort()
+            self.gone(connection)  # uvloop does not say so of a connection it gave up itself
             raise
         return connection
 

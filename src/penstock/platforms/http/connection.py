@@ -155,7 +155,8 @@ class Connection(asyncio.Protocol):
         self._transport = cast("asyncio.Transport", transport)
         if self.closed:
             self._transport.abort()
-        self._owner.made(self)
+        else:
+            self._owner.made(self)
 
     def data_received(self, data: bytes) -> None:
         exchange = self._exchange
