@@ -135,7 +135,9 @@ Spawn = Callable[[Coroutine[Any, Any, None]], None]
 class Crypto(Protocol):
     """Public-key signatures, asynchronous because WebCrypto is."""
 
-    async def verify(self, alg: str, jwk: dict[str, Any], message: bytes, signature: bytes) -> bool: ...
+    async def verify(
+        self, alg: str, jwk: dict[str, Any], message: bytes, signature: bytes
+    ) -> bool: ...
 
 
 @dataclass(frozen=True, slots=True)

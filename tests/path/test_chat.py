@@ -313,3 +313,30 @@ async def test_nobody_foresaw_this_and_the_caller_sees_no_more_than_an_id() -> N
     assert (response.header("x-request-id") or "").startswith("req_")
     assert len(world.reports) == 1
     assert (await world.stages())["estimated"] == 1
+
+
+OPTIONAL = '\nauth = "optional"\n'
+
+
+async def test_an_optional_route_opens_itself_and_no_other_name() -> None:
+    world = World(more=OPTIONAL.join(["\n[routes.open]\ntargets = ['cheap/gpt-4o-mini']", ""]))
+    assert (await world.chat(model="open", token=None)).status == 200
+    for name in ("auto", "gpt-4o-mini", "dear/gpt-4o", "no-such-model"):
+        refused = await world.chat(model=name, token=None)
+        assert refused.status == 401, name
+    assert len(world.platform.fetch.requests) == 1
+
+
+async def test_an_answer_that_nothing_capped_is_estimated_at_all_it_can_have_been() -> None:
+    world = World(lambda request: streamed(pieces("Hel", "lo")))
+    response = await world.chat(stream=True)
+    await response.aclose()
+    ((output, context),) = [(row[0], 128_000) for row in await world.ledger("output") if row[0]]
+    assert output == context
+
+
+async def test_a_cap_of_the_caller_bounds_the_estimate() -> None:
+    world = World(lambda request: streamed(pieces("Hel", "lo")))
+    response = await world.chat(stream=True, max_tokens=50)
+    await response.aclose()
+    assert [row[0] for row in await world.ledger("output") if row[0]] == [50]

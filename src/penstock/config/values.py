@@ -129,8 +129,10 @@ class Target(Struct, frozen=True, forbid_unknown_fields=True):
     """The `kind/model` whose price it carries, where that is not its own (sandbox)."""
     context: Positive = 128_000
     """Tokens of input and output it can hold."""
+    max_output: Count = 0
+    """The most tokens one answer can have where the request caps nothing; 0: as many as its context."""
     default_max_output: Positive = 4096
-    """Output cap sent under a money budget when the caller names none."""
+    """Output cap sent when the caller names none, to kinds that need one (anthropic, workers_ai) and under a budget."""
     image_tokens: Positive = 2_000
     """The most input tokens one image can be."""
     tools: bool = True

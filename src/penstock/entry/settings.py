@@ -10,9 +10,10 @@ from pathlib import Path
 from penstock.config import Config, decode, defaults
 from penstock.entry.known import known_models
 from penstock.errors import Misconfigured
-from penstock.prices import CHECKED, stale
+from penstock.prices import CHECKED, lookup, stale
 
 FILE = Path("penstock.toml")
+MOST_NAMED = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,24 @@ def load(path: str | None, env: Mapping[str, str]) -> Loaded:
         notes.append(
             f"warning: prices were last compared with the providers' on {CHECKED}; upgrade Penstock"
         )
+    free = unpriced(config, day)
+    if free:
+        more = f" and {len(free) - MOST_NAMED} more" if len(free) > MOST_NAMED else ""
+        notes.append(
+            f"warning: no price is known for {', '.join(free[:MOST_NAMED])}{more}; counted as free"
+        )
     return Loaded(config, notes, str(file) if file else "environment")
+
+
+def unpriced(config: Config, day: str) -> list[str]:
+    """The targets that cost something somewhere, but have no price here."""
+    found = []
+    for target in config.targets:
+        own = f"{config.providers[target.provider].kind}/{target.model}"
+        kind, _, model = (target.stands_for or own).partition("/")
+        if lookup(kind, model, day) is None:
+            found.append(target.name)
+    return found
 
 
 def today() -> str:

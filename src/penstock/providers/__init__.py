@@ -5,7 +5,7 @@ from __future__ import annotations
 from penstock.providers import anthropic, openai, sandbox, workers_ai
 from penstock.providers.call import Call, Chat, Decoder, Embed
 
-__all__ = ["CHAT", "EMBED", "Call", "Chat", "Decoder", "Embed"]
+__all__ = ["ALWAYS_CAPPED", "CHAT", "EMBED", "Call", "Chat", "Decoder", "Embed"]
 
 CHAT: dict[str, Chat] = {
     "openai": openai,
@@ -14,6 +14,9 @@ CHAT: dict[str, Chat] = {
     "sandbox": sandbox,
 }
 """By provider kind."""
+
+ALWAYS_CAPPED = frozenset({"anthropic", "workers_ai", "sandbox"})
+"""Kinds that are always sent an output cap: the caller's, else the target's `default_max_output`."""
 
 EMBED: dict[str, Embed] = {
     "openai": openai,

@@ -9,7 +9,7 @@ import msgspec
 from penstock.config import Provider as Reached
 from penstock.config import Target
 from penstock.prices import Price, worst_case
-from penstock.providers import CHAT, EMBED, Chat, Embed
+from penstock.providers import ALWAYS_CAPPED, CHAT, EMBED, Chat, Embed
 from penstock.wire.chat import Ask, Usage
 
 CLOUDFLARE = "cloudflare"
@@ -40,9 +40,16 @@ class Offer:
         """The most this ask can take here."""
         return Usage(
             input=ask.input_bound + ask.images * self.target.image_tokens,
-            output=(ask.max_output or self.target.default_max_output) * ask.n,
+            output=(ask.max_output or self._uncapped) * ask.n,
             estimated=True,
         )
+
+    @property
+    def _uncapped(self) -> int:
+        """The most tokens of an answer whose caller caps nothing."""
+        if self.at.kind in ALWAYS_CAPPED:
+            return self.target.default_max_output
+        return self.target.max_output or self.target.context
 
     def reserve(self, ask: Ask) -> int:
         """The most it can cost here, in nano-dollars."""

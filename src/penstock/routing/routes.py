@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
+from msgspec.structs import replace
+
 from penstock.config import Config, Route, Target, Verb
 from penstock.errors import ModelNotFound
 from penstock.prices import Price
@@ -104,8 +106,8 @@ class Routes:
         settings = Route(
             verb=verb,
             targets=(offer.name,),
-            auth=plain.auth,
-            cache=plain.cache,
+            # Who may enter and who may share is each route's own choice: never inherited.
+            cache=replace(plain.cache, shared=False),
             timeouts=plain.timeouts,
         )
         return Way(offer.name, (offer,), Fixed(), settings)

@@ -19,6 +19,8 @@ from penstock.wire.http import Request, Response, Timeouts, collect
 MOST_WAIT_SECONDS = 2.0
 BACKOFF_SECONDS = 0.1
 ERROR_BODY = 64 << 10
+PASSING = frozenset({408, 409, 425, 429})
+"""Refusals below 500 that pass by themselves."""
 T = TypeVar("T")
 Attempt = Callable[[Offer, int], Awaitable[T]]
 """One attempt at one offer, numbered from 1."""
@@ -120,10 +122,15 @@ class Upstream:
         if following is not tried:
             return True
         asked = failure.retry_after or 0.0
-        if asked > MOST_WAIT_SECONDS:
+        if lasting(failure.upstream_status) or asked > MOST_WAIT_SECONDS:
             return False
         await self.clock.sleep(asked + self._ids.fraction() * BACKOFF_SECONDS * 2**attempt)
         return True
+
+
+def lasting(status: int) -> bool:
+    """Whether the same target would only say this again: a wrong key or model, a redirect."""
+    return 300 <= status < 500 and status not in PASSING
 
 
 def bounds(settings: TimeoutSettings) -> Timeouts:

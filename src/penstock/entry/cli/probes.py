@@ -6,6 +6,7 @@ import asyncio
 import errno
 import json
 import os
+import re
 import socket
 import sys
 import tempfile
@@ -144,10 +145,15 @@ def local_runner(name: str, provider: Provider) -> Finding:
     if lacking:
         found = f"{', '.join(lacking)} not installed"
         return Finding(check, False, found, "pip install 'penstock[local]'")
-    good = Path(provider.path).is_dir()
-    found = f"{provider.path} {'is there' if good else 'is no directory'}"
-    return Finding(check, good, found, "name the directory of the model in its path")
+    if Path(provider.path).is_dir():
+        return Finding(check, True, f"{provider.path} is there")
+    if HUB_NAME.fullmatch(provider.path):
+        return Finding(check, True, f"{provider.path} comes from its hub at start")
+    found = f"{provider.path} is no directory"
+    return Finding(check, False, found, "name the directory of the model in its path")
 
+
+HUB_NAME = re.compile(r"[\w-][\w.-]*/[\w.-]+")
 
 _PROBES = {
     "openai": "/models",

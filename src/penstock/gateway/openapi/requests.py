@@ -76,7 +76,7 @@ def _chat(found: dict[str, Schema]) -> None:
             "required": ["stream_options"],
             "properties": {"stream_options": {"type": "object"}},
         },
-        "then": {"required": [], "properties": {"stream": {"const": True}}},
+        "then": {"required": ["stream"], "properties": {"stream": {"const": True}}},
     }
     found["Message"]["properties"]["content"]["anyOf"][1]["minItems"] = 1
     said = [
