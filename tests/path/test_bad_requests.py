@@ -11,7 +11,7 @@ import pytest
 
 from penstock.entry.asgi import asgi
 from penstock.gateway.routes import ROUTES
-from penstock.wire.http import Response
+from penstock.wire.http import JSON, Response
 from tests.path.targets import PLAIN, upstream
 from tests.path.test_bad_input import CHAT, EMBED, ONE, PRODUCT, PRODUCT_EMBED, VALID, refused
 from tests.path.world import World, body, read
@@ -270,29 +270,34 @@ async def test_bad_purges_purge_nothing(query: str, code: str) -> None:
 
 # The product face's own words
 
+BAD_MESSAGES: list[Any] = [
+    None, [], {}, "hello", 5, [None], ["hello"], [{}], [{"role": "user"}], [{"content": "hello"}],
+    [{"role": "user", "content": None}], [{"role": "user", "content": 5}], [{"role": "user", "content": ["hello"]}],
+    [{"role": "tool", "content": "hello"}], [{"role": None, "content": "hello"}], [{"role": [], "content": "hello"}],
+    [{"role": "user", "content": "hello"}, {"role": "user", "content": None}],
+]  # fmt: skip
+BAD_MESSAGE: list[Any] = [None, "", 5, [], {}, ["hello"]]
+NO_TEXT: list[Any] = [
+    {}, {"text": None}, {"text": ""}, {"texts": None}, {"texts": []}, {"text": "", "texts": []}, {"input": "hello"},
+]  # fmt: skip
+BAD_TEXT: list[Any] = [
+    {"text": 5}, {"text": []}, {"text": {}}, {"texts": "hello"}, {"texts": [None]}, {"texts": [""]}, {"texts": [[1]]},
+    {"texts": {}}, {"text": "a", "texts": ["b"]}, {"texts": ["x"] * 11},
+]  # fmt: skip
+BAD_FIELD: list[Any] = [
+    {"model": 5}, {"model": ""}, {"stream": "yes"}, {"temperature": 3}, {"max_tokens": 0}, {"max_tokens": 1.5},
+]  # fmt: skip
 WORDS: list[tuple[str, Any, str]] = [
-    *[(PRODUCT, {"messages": messages}, "Invalid messages") for messages in (
-        None, [], {}, "hello", 5, [None], ["hello"], [{}], [{"role": "user"}], [{"content": "hello"}],
-        [{"role": "user", "content": None}], [{"role": "user", "content": 5}], [{"role": "user", "content": ["hello"]}],
-        [{"role": "tool", "content": "hello"}], [{"role": None, "content": "hello"}], [{"role": [], "content": "hello"}],
-        [{"role": "user", "content": "hello"}, {"role": "user", "content": None}],
-    )],
+    *[(PRODUCT, {"messages": messages}, "Invalid messages") for messages in BAD_MESSAGES],
     (PRODUCT, {}, "Invalid messages"),
     (PRODUCT, {"message": "hello"}, "Invalid messages"),
-    *[(ONE, {"message": message}, "Missing required fields") for message in (None, "", 5, [], {}, ["hello"])],
+    *[(ONE, {"message": message}, "Missing required fields") for message in BAD_MESSAGE],
     (ONE, {}, "Missing required fields"),
-    (ONE, {"messages": [{"role": "user", "content": "hello"}]}, "Missing required fields"),
-    *[(PRODUCT_EMBED, asked, "Missing text or texts") for asked in (
-        {}, {"text": None}, {"text": ""}, {"texts": None}, {"texts": []}, {"text": "", "texts": []}, {"input": "hello"},
-    )],
-    *[(PRODUCT_EMBED, asked, "Bad Request") for asked in (
-        {"text": 5}, {"text": []}, {"text": {}}, {"texts": "hello"}, {"texts": [None]}, {"texts": [""]}, {"texts": [[1]]},
-        {"texts": {}}, {"text": "a", "texts": ["b"]}, {"texts": ["x"] * 11},
-    )],
-    *[(PRODUCT, VALID[PRODUCT] | wrong, "Bad Request") for wrong in (
-        {"model": 5}, {"model": ""}, {"stream": "yes"}, {"temperature": 3}, {"max_tokens": 0}, {"max_tokens": 1.5},
-    )],
-]  # fmt: skip
+    (ONE, VALID[PRODUCT], "Missing required fields"),
+    *[(PRODUCT_EMBED, asked, "Missing text or texts") for asked in NO_TEXT],
+    *[(PRODUCT_EMBED, asked, "Bad Request") for asked in BAD_TEXT],
+    *[(PRODUCT, VALID[PRODUCT] | wrong, "Bad Request") for wrong in BAD_FIELD],
+]
 
 
 @pytest.mark.parametrize(("path", "asked", "text"), WORDS, ids=str)
@@ -330,3 +335,16 @@ async def test_a_huge_output_cap_is_refused_by_the_context_and_not_reserved() ->
     world = World(upstream)
     response = await world.chat("hello", max_tokens=10_000_000, n=8)
     await refused(world, CHAT, response, 400, "context_length_exceeded")
+
+
+async def test_a_target_whose_numbers_fit_no_float32_has_failed_and_is_settled() -> None:
+    rows = [{"index": 0, "embedding": [1e300]}]
+    reply = {"data": rows, "usage": {"prompt_tokens": 1, "total_tokens": 1}}
+    world = World(lambda _: Response(200, [JSON], json.dumps(reply).encode()), more=PLAIN, env={})
+    response = await world.ask(EMBED, VALID[EMBED])
+    assert (response.status, (await body(response))["error"]["code"]) == (
+        502,
+        "upstream_unreadable",
+    )
+    assert (await world.stages())["settled"] == 1
+    assert world.reports == []

@@ -154,12 +154,14 @@ LISTS: list[Any] = [
     ["a"] * 2_049, {}, {"a": 1}, {"a": 0.5}, {"a": "b"}, {"include_usage": True}, {"include_usage": None},
     {"include_usage": 1},
 ]  # fmt: skip
-PARTS: list[Any] = [
-    {"type": kind, **more}
-    for kind in ("text", "image_url", "other", 1)
-    for more in ({}, {"text": ""}, {"text": 1}, {"text": None}, {"image_url": "a"}, {"image_url": {}}, {"image_url": 1},
-                 {"text": "a", "image_url": {}})
+HELD: list[dict[str, Any]] = [
+    {}, {"text": ""}, {"text": 1}, {"text": None}, {"image_url": "a"}, {"image_url": {}}, {"image_url": 1},
+    {"text": "a", "image_url": {}},
 ]  # fmt: skip
+PARTS: list[Any] = [
+    {"type": kind, **held} for kind in ("text", "image_url", "other", 1) for held in HELD
+]
+CALLS: list[Any] = [None, [], [{}], [1], "no", {}, {"name": "f"}]
 CONTENTS: list[Any] = [
     *SCALARS,
     *LISTS,
@@ -168,11 +170,11 @@ CONTENTS: list[Any] = [
 ]
 SAID: list[dict[str, Any]] = [
     {},
-    *({"tool_calls": value} for value in (None, [], [{}], [1], "no")),
-    *({"function_call": value} for value in (None, {}, {"name": "f"}, "no")),
+    *({name: value} for name in ("tool_calls", "function_call") for value in CALLS),
     *({"refusal": value} for value in (None, "", "no", 1)),
     *({name: value} for name in ("name", "tool_call_id") for value in (None, "a", 1)),
 ]
+SAYS: list[Any] = [None, "a", 1, []]
 ROLES: list[Any] = [
     "user",
     "assistant",
@@ -188,7 +190,7 @@ ROLES: list[Any] = [
 MESSAGES: list[Any] = [
     *({"role": role, "content": content} for role in ROLES for content in CONTENTS),
     *({"role": role, **said} for role in ROLES for said in SAID),
-    *({"role": role, "content": content, **said} for role in ROLES for said in SAID for content in (None, "a", 1, [])),
+    *({"role": role, "content": content, **said} for role in ROLES for said in SAID for content in SAYS),
     {}, {"role": "user"}, {"content": "a"}, None, "a", 1, [],
 ]  # fmt: skip
 HELLO = {"role": "user", "content": "hi"}
@@ -217,12 +219,9 @@ def bodies(name: str) -> Iterator[dict[str, Any]]:
     if "messages" in seed:
         yield from ({**seed, "messages": [message]} for message in MESSAGES)
         yield from ({**seed, "messages": [HELLO, message]} for message in MESSAGES)
-    streams = (
-        {"stream": stream, "stream_options": told}
-        for stream in (True, False, None)
-        for told in (None, {})
-    )
-    yield from ({**seed, **stream} for stream in streams)
+    for stream in (True, False, None):
+        yield from ({**seed, "stream": stream, "stream_options": told} for told in LISTS)
+        yield {**seed, "stream": stream, "stream_options": None}
     both = [None, "", "a", [], ["a"]]
     yield from ({"text": text, "texts": texts} for text in both for texts in both)
 

@@ -45,11 +45,11 @@ class Kept:
             return False
         while True:
             entry = await self._exact.find(key)
-            if entry is not None:
+            if entry is not None and (not delivery.ask.stream or completion.plain(entry.data)):
                 delivery.hit(entry)
                 self._count(delivery, hit=True)
                 return True
-            flight = self._flights.find(key.name) if self._share else None
+            flight = self._flights.find(_call(delivery, key)) if self._share else None
             if flight is None:
                 break
             if await self._board(delivery, flight):
@@ -66,14 +66,12 @@ class Kept:
             return
         try:
             if way is not None and answer is not None and flight.kept and _keepable(flight):
-                blocks = [event.data for event in flight.events if event.data]
-                data = blocks[0] if flight.whole else completion.assemble(blocks, usage)
-                offer = answer.offer
-                model = offer.target.model
-                entry = Entry(key.request, data, offer.name, offer.vendor, model, usage)
-                await self._exact.keep(key, entry, way.settings.cache.ttl)
+                offer, model = answer.offer, answer.offer.target.model
+                if data := _whole(flight, usage):
+                    entry = Entry(key.request, data, offer.name, offer.vendor, model, usage)
+                    await self._exact.keep(key, entry, way.settings.cache.ttl)
         finally:
-            self._flights.drop(key.name, flight)
+            self._flights.drop(_call(delivery, key), flight)
 
     def withdraw(self, delivery: Delivery) -> None:
         """The leader's call came to nothing: followers learn why, or go themselves where it was the leader's own affair."""
@@ -81,7 +79,7 @@ class Kept:
         if flight is None:
             return
         if delivery.key is not None:
-            self._flights.drop(delivery.key.name, flight)
+            self._flights.drop(_call(delivery, delivery.key), flight)
         flight.fail(delivery.failure)
 
     async def _board(self, delivery: Delivery, flight: Flight) -> bool:
@@ -94,7 +92,7 @@ class Kept:
         except TimeoutError:
             # The leader hangs: this one goes itself, and leads whoever comes after.
             assert delivery.key is not None
-            self._flights.drop(delivery.key.name, flight)
+            self._flights.drop(_call(delivery, delivery.key), flight)
             departed = False
         except BaseException:
             flight.leave()
@@ -114,7 +112,7 @@ class Kept:
         delivery.flight = Flight(whole=not delivery.ask.stream, kept=keep, most=self._max_entry)
         delivery.leads = True
         if key is not None and self._share:
-            self._flights.lead(key.name, delivery.flight)
+            self._flights.lead(_call(delivery, key), delivery.flight)
 
     async def _key(self, delivery: Delivery, way: Way) -> Key:
         caller = delivery.exchange.caller
@@ -127,6 +125,19 @@ class Kept:
     def _count(self, delivery: Delivery, *, hit: bool) -> None:
         delivery.cache = "hit" if hit else "miss"
         self._journal.count(days.day(int(self._clock.now() * 1000)), KIND, hit=hit)
+
+
+def _call(delivery: Delivery, key: Key) -> str:
+    """The name of a call in the air: the two forms share one where nothing but text can come of it."""
+    ask = delivery.ask
+    more = ask.tools or ask.unknown or ask.body.get("logprobs")
+    return f"{key.name}:stream" if more and ask.stream else key.name
+
+
+def _whole(flight: Flight, usage: Usage) -> bytes:
+    """The whole completion of a flight; empty where chunks said more than a whole one of ours would."""
+    blocks = [event.data for event in flight.events if event.data]
+    return blocks[0] if flight.whole else completion.assemble(blocks, usage, exactly=True)
 
 
 def _keepable(flight: Flight) -> bool:

@@ -9,11 +9,11 @@ from penstock.prices.arithmetic import (
     Price,
     amount_nanos,
     neurons_micro,
-    usd,
     worst_case,
 )
 from penstock.prices.lookup import Model, find, known, lookup, stale
 from penstock.prices.table import CHECKED
+from penstock.wire.json import usd
 
 __all__ = [
     "CHECKED",

@@ -8,8 +8,6 @@ from penstock.wire.chat import Usage
 
 PER = 1_000_000
 """Prices are per this many tokens."""
-NANOS = 1_000_000_000
-"""To a dollar."""
 NEURON_NANOS = 11_000
 """$0.011 a thousand."""
 FREE_NEURONS_PER_DAY = 10_000
@@ -50,13 +48,6 @@ def worst_case(price: Price, input_bound: int, max_output: int, n: int = 1) -> i
 def neurons_micro(price: Price, usage: Usage) -> int:
     """Millionths of a neuron that an answer took: exact, since prices are per million tokens."""
     return usage.total_input * price.neurons_in + usage.output * price.neurons_out
-
-
-def usd(nanos: int) -> str:
-    """Dollars as a JSON number of at most nine decimals, without a rounding."""
-    whole, part = divmod(abs(nanos), NANOS)
-    decimals = f"{part:09d}".rstrip("0")
-    return f"{'-' if nanos < 0 else ''}{whole}{'.' if decimals else ''}{decimals}"
 
 
 def _up(product: int) -> int:

@@ -18,6 +18,7 @@ PIECE = 400
 
 class _Delta(Struct, frozen=True):
     content: str | None = None
+    refusal: str | None = None
 
 
 class _StreamChoice(Struct, frozen=True):
@@ -33,8 +34,33 @@ class _Chunk(Struct, frozen=True):
     choices: list[_StreamChoice] = []
 
 
+class _TextDelta(Struct, frozen=True, forbid_unknown_fields=True):
+    role: str | None = None
+    content: str | None = None
+    refusal: None = None
+    tool_calls: None = None
+    function_call: None = None
+
+
+class _TextChoice(Struct, frozen=True, forbid_unknown_fields=True):
+    index: int = 0
+    delta: _TextDelta = _TextDelta()
+    finish_reason: str | None = None
+    logprobs: None = None
+
+
+class _TextChunk(Struct, frozen=True):
+    """A chunk of nothing but text: what nearly all are, told while it is decoded."""
+
+    id: str = ""
+    created: int = 0
+    model: str = ""
+    choices: list[_TextChoice] = []
+
+
 class _Message(Struct, frozen=True):
     content: str | None = None
+    refusal: str | None = None
 
 
 class _Choice(Struct, frozen=True):
@@ -53,8 +79,11 @@ class Completion(Struct, frozen=True):
 
     @property
     def text(self) -> str:
-        """The first choice's text."""
-        return (self.choices[0].message.content or "") if self.choices else ""
+        """What the first choice says: its text, or why it refused to say one."""
+        if not self.choices:
+            return ""
+        message = self.choices[0].message
+        return message.content or message.refusal or ""
 
     @property
     def finish(self) -> str:
@@ -63,6 +92,8 @@ class Completion(Struct, frozen=True):
 
 _chunk = msgspec.json.Decoder(_Chunk)
 _whole = msgspec.json.Decoder(Completion)
+_text_chunk = msgspec.json.Decoder(_TextChunk)
+_any = msgspec.json.Decoder(dict[str, Any])
 
 
 def read(whole: bytes) -> Completion:
@@ -75,28 +106,62 @@ def deltas(block: bytes) -> str:
     found = []
     for _, payload in sse.payloads(block):
         for choice in _chunk.decode(payload).choices:
-            if choice.index == 0 and choice.delta.content:
-                found.append(choice.delta.content)
+            said = choice.delta.content or choice.delta.refusal
+            if choice.index == 0 and said:
+                found.append(said)
     return "".join(found)
 
 
-def assemble(blocks: Iterable[bytes], usage: Usage) -> bytes:
-    """The whole completion that a stream of chunks amounts to (text only: streams with tool calls are never kept)."""
-    head = _Chunk()
+def plain(whole: bytes) -> bool:
+    """Whether a whole completion says no more than text, so that `replay` loses nothing of it."""
+    return all(_bare(choice, "message") for choice in _any.decode(whole).get("choices") or ())
+
+
+def _bare(choice: dict[str, Any], inner: str) -> bool:
+    said = choice.get(inner) or {}
+    return not any(choice[name] for name in choice.keys() - {"index", "finish_reason", inner}) and (
+        not any(said[name] for name in said.keys() - {"role", "content"})
+    )
+
+
+def _read_chunk(payload: bytes) -> tuple[_Chunk | _TextChunk, bool]:
+    """A chunk, and whether it says no more than text."""
+    try:
+        return _text_chunk.decode(payload), True
+    except msgspec.ValidationError:
+        choices = _any.decode(payload).get("choices") or ()
+        return _chunk.decode(payload), all(_bare(choice, "delta") for choice in choices)
+
+
+def assemble(blocks: Iterable[bytes], usage: Usage, *, exactly: bool = False) -> bytes:
+    """The whole completion that a stream of chunks amounts to: its text and refusals.
+
+    With `exactly`, empty where the chunks said more than that.
+    """
+    head: _Chunk | _TextChunk = _Chunk()
     texts: dict[int, list[str]] = {}
+    refusals: dict[int, str] = {}
     finishes: dict[int, str] = {}
     for block in blocks:
         for _, payload in sse.payloads(block):
-            chunk = _chunk.decode(payload)
+            chunk, bare = _read_chunk(payload)
+            if exactly and not bare:
+                return b""
             head = head if head.id else chunk
             for choice in chunk.choices:
                 texts.setdefault(choice.index, []).append(choice.delta.content or "")
+                if choice.delta.refusal:
+                    refusals[choice.index] = refusals.get(choice.index, "") + choice.delta.refusal
                 if choice.finish_reason:
                     finishes[choice.index] = choice.finish_reason
     choices = [
         {
             "index": i,
-            "message": {"role": "assistant", "content": "".join(parts), "refusal": None},
+            "message": {
+                "role": "assistant",
+                "content": "".join(parts),
+                "refusal": refusals.get(i),
+            },
             "logprobs": None,
             "finish_reason": finishes.get(i, "stop"),
         }

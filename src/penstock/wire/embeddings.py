@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import Meta, Raw, Struct
 
 from penstock.errors import BadRequest
 from penstock.wire.chat import Name, invalid_field, refuse_forbidden
-from penstock.wire.json import canonical, decode_object, encode
+from penstock.wire.json import canonical, decode_object, encode, usd
 
 Vector = Sequence[float] | bytes
 
@@ -234,7 +234,7 @@ class Embedded(Struct, frozen=True):
 class _ProductItem(Struct, frozen=True, omit_defaults=True):
     embedding: list[float]
     tokens: int
-    cost: float
+    cost: Raw
     provider: str
     model: str
     cached: bool = False
@@ -243,7 +243,7 @@ class _ProductItem(Struct, frozen=True, omit_defaults=True):
 class _ProductBatch(Struct, frozen=True, rename="camel"):
     embeddings: list[_ProductItem]
     total_tokens: int
-    total_cost: float
+    total_cost: Raw
     provider: str
     cached: int
 
@@ -269,9 +269,9 @@ def _product_item(item: Embedded, provider: str, model: str) -> _ProductItem:
     return _ProductItem(_floats(item.vector), item.tokens, cost, provider, model, item.cached)
 
 
-def dollars(nanos: int) -> float:
-    """A price as the product face shows it: US dollars in at most nine decimals."""
-    return nanos / 1_000_000_000
+def dollars(nanos: int) -> Raw:
+    """A price as the product face shows it: US dollars, a number of at most nine decimals and no exponent."""
+    return Raw(usd(nanos).encode())
 
 
 def short_model(model: str) -> str:

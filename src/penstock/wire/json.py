@@ -16,6 +16,9 @@ MAX_DEPTH = 128
 MAX_VALUES = 50_000
 """Values in one body: what a small body may cost in memory and time once it is decoded."""
 
+NANOS = 1_000_000_000
+"""To a dollar."""
+
 _HEAD = 1 << 20
 _decode = msgspec.json.Decoder().decode
 
@@ -40,6 +43,13 @@ def decode_object(body: bytes) -> tuple[dict[str, Any], bytes]:
     if form.count(b"[") + form.count(b"{") > MAX_DEPTH:
         _refuse_deep(value)
     return value, form
+
+
+def usd(nanos: int) -> str:
+    """Dollars as a JSON number of at most nine decimals, without a rounding."""
+    whole, part = divmod(abs(nanos), NANOS)
+    decimals = f"{part:09d}".rstrip("0")
+    return f"{'-' if nanos < 0 else ''}{whole}{'.' if decimals else ''}{decimals}"
 
 
 def _escaped_quotes(body: bytes) -> int:

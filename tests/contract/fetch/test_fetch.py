@@ -16,6 +16,7 @@ from tests.contract.fetch.peer import (
     END,
     HEAD,
     Call,
+    Serve,
     always,
     chunk,
     content,
@@ -275,6 +276,29 @@ async def test_stalls_are_named_by_phase(http: Http) -> None:
     assert (http.busy, http.idle) == (0, 0)
 
 
+def dripping(start: bytes, drop: bytes) -> Serve:
+    """A target that never ends, and never pauses for long."""
+
+    async def serve(call: Call) -> None:
+        await call.request()
+        await call.send(start)
+        gone = asyncio.ensure_future(call.closed())
+        while not gone.done():
+            await call.send(drop)
+            await asyncio.wait([gone], timeout=0.02)
+
+    return serve
+
+
+@pytest.mark.parametrize("head", [HEAD + b"content-length: 1000\r\n\r\n", HEAD + b"\r\n"])
+async def test_a_drip_that_brings_something_ends_by_the_total(http: Http, head: bytes) -> None:
+    limits = Timeouts(first_byte=5, idle=5, total=0.2)
+    async with peer(dripping(head, b"x")) as target:
+        with pytest.raises(Stalled, match="total"):
+            await content(await http(post(target.url, timeouts=limits)))
+    assert (http.busy, http.idle) == (0, 0)
+
+
 @pytest.mark.parametrize(
     ("start", "drop", "phase"),
     [
@@ -287,15 +311,7 @@ async def test_stalls_are_named_by_phase(http: Http) -> None:
 async def test_a_drip_that_brings_nothing_stalls(
     http: Http, start: bytes, drop: bytes, phase: str
 ) -> None:
-    async def serve(call: Call) -> None:
-        await call.request()
-        await call.send(start)
-        gone = asyncio.ensure_future(call.closed())
-        while not gone.done():
-            await call.send(drop)
-            await asyncio.wait([gone], timeout=0.02)
-
     limits = Timeouts(first_byte=0.2, idle=0.2)
-    async with peer(serve) as target:
+    async with peer(dripping(start, drop)) as target:
         with pytest.raises(Stalled, match=phase):
             await content(await http(post(target.url, timeouts=limits)))

@@ -124,15 +124,18 @@ def _body(operation: Tree, tree: Tree) -> str:
             if field != {"type": "null"}:
                 told = _prose(field.get("description", ""))
                 rows.append((_name(name, name in required), escape(_kind(field, tree)), told))
-    told = "Starred fields are required; those without a word mean what they mean at OpenAI."
-    return f'<h4>Body · {escape(kind)}</h4>{_table(rows)}<p class="faint">{told}</p>'
+    bare = (
+        "" if all(row[2] for row in rows) else " Fields without a word mean what they do at OpenAI."
+    )
+    legend = f'<p class="faint">* Required.{bare}</p>'
+    return f"<h4>Body · {escape(kind)}</h4>{_table(rows)}{legend}"
 
 
 def _replies(operation: Tree) -> str:
     rows = []
     for status, reply in operation["responses"].items():
         kinds = ", ".join(reply["content"])
-        rows.append((f"<strong>{status}</strong>", _prose(reply["description"]), escape(kinds)))
+        rows.append((f"<strong>{status}</strong>", escape(kinds), _prose(reply["description"])))
     names = ", ".join(f"<code>{name}</code>" for name in operation["responses"]["200"]["headers"])
     return (
         f"<details><summary>Replies</summary>{_table(rows)}"

@@ -26,7 +26,7 @@ class Meaning:
 MEANINGS: dict[int, Meaning] = {
     400: Meaning(
         "Bad request",
-        "The request is not valid; the code says why, `param` where. Nothing was sent or charged.",
+        "The request is not valid; the code says why, `param` where. Nothing is charged.",
         (
             "invalid_request", "invalid_json", "invalid_field", "duplicate_field", "forbidden_field",
             "invalid_header", "duplicate_header", "conflicting_credentials", "credential_in_query",

@@ -33,7 +33,7 @@ nav a:hover { text-decoration: underline; }
 table { width: 100%; border-collapse: collapse; font-size: .93rem; }
 th, td { padding: .35rem .6rem .35rem 0; border-top: 1px solid var(--line); text-align: left; vertical-align: top; }
 th { font-weight: 600; white-space: nowrap; }
-td { overflow-wrap: anywhere; }
+td { overflow-wrap: break-word; }
 summary { cursor: pointer; margin-top: 1.1rem; font-size: .85rem; font-weight: 700; color: var(--faint);
   text-transform: uppercase; letter-spacing: .05em; }
 details table { margin-top: .35rem; }

@@ -21,6 +21,11 @@ MOST_SILENT = 64 << 10
 EARLY = 0.002
 """Seconds by which a timer may come too early."""
 NEVER = float("inf")
+SILENCES = {
+    "first-byte": "The target sent no reply within the route's first-byte time-out.",
+    "idle": "The target paused for longer than the route's idle time-out.",
+    "total": "The target took longer than the route's total time-out.",
+}
 
 
 class Owner(Protocol):
@@ -69,6 +74,8 @@ class Connection(asyncio.Protocol):
         self._timer: asyncio.TimerHandle | None = None
         self._timer_due = 0.0
         self._limits = Timeouts()
+        self._look_every = NEVER
+        self._started = 0.0
         self._active = 0.0
         self._patience = NEVER
 
@@ -98,8 +105,10 @@ class Connection(asyncio.Protocol):
         self._complete = self._keep = self._interim = False
         self._silent = 0
         self._limits = limits
+        self._look_every = min(limits.first_byte, limits.idle, limits.total)
         self._transport.write(message)
         self._wait(limits.first_byte)
+        self._started = self._active
         return exchange
 
     async def upload(self, exchange: Exchange, body: Stream) -> None:
@@ -272,7 +281,7 @@ class Connection(asyncio.Protocol):
         """From now on this much silence is too much. The timer is set for the shortest of a request's limits."""
         now = self._active = self.loop.time()
         self._patience = patience
-        soonest = now + min(self._limits.first_byte, self._limits.idle)
+        soonest = now + self._look_every
         if self._timer is not None:
             if self._timer_due <= soonest:
                 return
@@ -292,12 +301,10 @@ class Connection(asyncio.Protocol):
         now = self.loop.time()
         if self._paused:
             self._active = now
-        due = self._active + self._patience
+        end = self._started + self._limits.total
+        due = min(self._active + self._patience, end)
         if now + EARLY < due:
-            self._set_timer(min(due, now + min(self._limits.first_byte, self._limits.idle)))
-        elif exchange.head is None:
-            self.fail(Stalled("The target sent no reply within the route's first-byte time-out."))
+            self._set_timer(min(due, now + self._look_every))
         else:
-            self.fail(
-                Stalled("The target's reply paused for longer than the route's idle time-out.")
-            )
+            phase = "total" if due == end else "idle" if exchange.head else "first-byte"
+            self.fail(Stalled(SILENCES[phase]))
