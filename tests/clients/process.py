@@ -131,9 +131,8 @@ class Penstock:
 
 
 def until(found: Any, seconds: float = 5.0) -> Any:
-    """What `found()` returns once it is true; fails after so many seconds."""
+    """What `found()` returns once it is true, asked again and again: another process sends no event. Fails after `seconds`."""
     end = time.monotonic() + seconds
     while not (value := found()):
         assert time.monotonic() < end, f"not within {seconds} s"
-        time.sleep(0.01)
     return value

@@ -11,7 +11,18 @@ import pytest
 from penstock.wire.http import Request, Response
 from tests.path.product import ONE, Product
 from tests.path.world import (
-    DONE, USAGE_CHUNK, World, body, chunk, completion, payloads, pieces, read, streamed, text_of, whole,
+    DONE,
+    USAGE_CHUNK,
+    World,
+    body,
+    chunk,
+    completion,
+    payloads,
+    pieces,
+    read,
+    streamed,
+    text_of,
+    whole,
 )  # fmt: skip
 
 CALL = {"id": "call_1", "type": "function", "function": {"name": "look", "arguments": "{}"}}
@@ -40,16 +51,16 @@ def calls_of(data: bytes) -> list[Any]:
 
 @pytest.mark.parametrize("first_streams", [False, True])
 async def test_tool_calls_reach_both_of_two_askers_at_once(first_streams: bool) -> None:
-    gate = asyncio.Event()
+    arrived, gate = asyncio.Event(), asyncio.Event()
 
     async def slow(request: Request) -> Response:
+        arrived.set()
         await gate.wait()
         return calling(request)
 
     world = World(slow)
     first = asyncio.create_task(world.chat("look", tools=TOOLS, stream=first_streams))
-    while not world.platform.fetch.requests:
-        await asyncio.sleep(0)
+    await arrived.wait()
     second = asyncio.create_task(world.chat("look", tools=TOOLS, stream=not first_streams))
     for _ in range(50):
         await asyncio.sleep(0)
@@ -83,7 +94,7 @@ async def test_log_probabilities_are_never_lost(first_streams: bool, then_stream
     world = World(probable)
     for stream in (first_streams, then_streams):
         response = await world.chat("hi", logprobs=True, stream=stream)
-        assert LOGPROBS == probabilities(await read(response), stream)
+        assert probabilities(await read(response), stream) == LOGPROBS
 
 
 def probabilities(data: bytes, stream: bool) -> Any:

@@ -93,8 +93,19 @@ class Flight:
                 return ()
             if self._pulling:
                 await self._wait()
-            else:
-                await self._pull()
+                continue
+            self._pulling = True
+            try:
+                events = await self._pull()
+                if not (self.kept or self._readers > 1) and events and not events[-1].end:
+                    # Nobody else will want them: the common case of a stream that is not kept.
+                    self._passed += len(events)
+                    return events
+                await self._arrived(events)
+            finally:
+                self._pulling = False
+                if self._waiters:
+                    self._wake()
 
     def leave(self) -> None:
         """A reader is done; call `close` after it."""
@@ -126,17 +137,15 @@ class Flight:
         self._passed += len(events)
         return events
 
-    async def _pull(self) -> None:
+    async def _pull(self) -> Sequence[Event]:
         assert self._source is not None
-        self._pulling = True
         try:
-            events = await self._source.next()
+            return await self._source.next()
         except Failed as failure:
-            events = (Event(failure=failure, end=True),)
-        finally:
-            self._pulling = False
-            if self._waiters:
-                self._wake()
+            return (Event(failure=failure, end=True),)
+
+    async def _arrived(self, events: Sequence[Event]) -> None:
+        """Holds events for who reads them, and lands the flight behind the last."""
         for event in events:
             self.size += len(event.data)
             if event.end:
@@ -149,7 +158,7 @@ class Flight:
         self.events.extend(events)
         if not events or events[-1].end:
             # Settled before anyone is told the end: who saw it, finds it in the books. Where the books are out of
-            # reach the answer goes out all the same: the hold stays, and is estimated when its lease ends.
+            # reach the answer goes out all the same: the hold stays, with its lease.
             with suppress(Unavailable):
                 await self.land()
             self.ended = True

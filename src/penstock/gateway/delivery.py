@@ -107,7 +107,13 @@ class Delivery:
     async def __anext__(self) -> bytes:
         while not self._finished:
             try:
-                data = self._carry(await self._events())
+                flight = self.flight
+                if flight is None or flight.whole:
+                    events = self._replay(await self._whole())
+                else:
+                    events = await flight.after(self._position)
+                    self._position += len(events)
+                data = self._carry(events)
             except Error as error:
                 self._finished = True
                 data = self._fail(error)
@@ -142,18 +148,10 @@ class Delivery:
         self.decision.error = error.code if isinstance(error, Error) else "cancelled"
         self.decision.status = error.status if isinstance(error, Error) else 499
 
-    async def _events(self) -> Sequence[Event]:
-        if self._entry is not None:
-            if self._position:
-                return []
-            self._position = 1
-            return completion.replay(self._entry.data, self._entry.usage)
-        assert self.flight is not None
-        events = await self.flight.after(self._position)
-        self._position += len(events)
-        if self.flight.whole and self.ask.stream:
-            return _replayed(events)
-        return events
+    def _replay(self, whole: bytes) -> Sequence[Event]:
+        """A whole answer, kept or the leader's, told as a stream."""
+        usage = self._entry.usage if self._entry is not None else self.told.usage
+        return completion.replay(whole, usage)
 
     def _carry(self, events: Sequence[Event]) -> bytes:
         """The bytes of some events, ending the stream where they do."""
@@ -257,12 +255,6 @@ def _hit_row(exchange: Exchange, decision: Decision, told: Told, now: int) -> St
     whose = account(exchange, decision.route, "chat")
     what = book.Charged(decision.target.partition("/")[0], told.model, decision.target)
     return book.final(whose, 0, "settled", now, what, told.usage, 0, "hit")
-
-
-def _replayed(events: Sequence[Event]) -> Sequence[Event]:
-    if not events or events[0].failure is not None:
-        return events
-    return completion.replay(events[0].data, events[0].usage or Usage())
 
 
 def _at_most(reported: Usage | None, most: Usage) -> Usage:

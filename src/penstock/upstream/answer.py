@@ -40,7 +40,7 @@ class Answer:
 
     async def open(self) -> None:
         """Waits for the first event, the commit point; raises Failed where there is none."""
-        events = await self._read()
+        events = await self.next()
         if events and events[0].failure is not None and not events[0].data:
             raise events[0].failure
         self._first = events
@@ -50,36 +50,37 @@ class Answer:
         if self._first:
             events, self._first = self._first, ()
             return events
-        return await self._read()
-
-    async def aclose(self) -> None:
-        await self._response.aclose()
-
-    async def _read(self) -> Sequence[Event]:
         body = self._response.body
+        if isinstance(body, bytes):
+            return self._all(body)
         while not self.ended:
-            if isinstance(body, bytes):
-                events = [*self._decoder.feed(body), *self._decoder.close()]
+            start = self._clock.tick()
+            try:
+                events = self._decoder.feed(await body.__anext__())
+            except StopAsyncIteration:
                 self.ended = True
-            else:
-                start = self._clock.tick()
-                try:
-                    part = await body.__anext__()
-                except StopAsyncIteration:
-                    events = self._decoder.close()
-                    self.ended = True
-                else:
-                    events = self._decoder.feed(part)
-                now = self._clock.tick()
-                self.waited += now - start
-                if now > self._deadline:
-                    raise Stalled(
-                        "The target took longer than the route's total time-out.", processed="yes"
-                    )
+                events = self._decoder.close()
+            now = self._clock.tick()
+            self.waited += now - start
+            if now > self._deadline:
+                raise Stalled(
+                    "The target took longer than the route's total time-out.", processed="yes"
+                )
             if events:
                 self._note(events)
                 return events
         return ()
+
+    async def aclose(self) -> None:
+        await self._response.aclose()
+
+    def _all(self, body: bytes) -> Sequence[Event]:
+        if self.ended:
+            return ()
+        events = [*self._decoder.feed(body), *self._decoder.close()]
+        self._note(events)
+        self.ended = True
+        return events
 
     def _note(self, events: Sequence[Event]) -> None:
         for event in events:

@@ -190,6 +190,8 @@ def replay(whole: bytes, usage: Usage) -> list[Event]:
             blocks.append(
                 _block(done, choice.index, {"content": text[start : start + PIECE]}, None)
             )
+        if choice.message.refusal:
+            blocks.append(_block(done, choice.index, {"refusal": choice.message.refusal}, None))
         blocks.append(_block(done, choice.index, {}, choice.finish_reason or "stop"))
     events = [Event(data=block) for block in blocks]
     events.append(
