@@ -16,11 +16,11 @@ ReadWhole = Callable[[bytes], Event]
 
 
 class StreamDecoder:
-    """Cuts a stream into events and hands each to `read`; a block that is `plain` passes unread."""
+    """Cuts a stream into events and hands each to `read`; the leading bytes that are `plain` pass unread."""
 
     __slots__ = ("_blocks", "_done", "_emitted", "_plain", "_read")
 
-    def __init__(self, read: ReadEvent, plain: Callable[[bytes], bool] | None = None) -> None:
+    def __init__(self, read: ReadEvent, plain: Callable[[bytes], int] | None = None) -> None:
         self._blocks = Blocks()
         self._read = read
         self._plain = plain
@@ -36,10 +36,13 @@ class StreamDecoder:
             return self._failed(error, Event())
         if not block:
             return []
-        if self._plain is not None and self._plain(block):
-            self._emitted = True
+        length = self._plain(block) if self._plain is not None else 0
+        if not length:
+            return self._events(block)
+        self._emitted = True
+        if length == len(block):
             return [Event(block)]
-        return self._events(block)
+        return [Event(block[:length]), *self._events(block[length:])]
 
     def close(self) -> list[Event]:
         if self._done:
