@@ -54,7 +54,7 @@ strong = "openai/gpt-4o"
 [routes.impatient]
 targets = ["openai/gpt-4o-mini"]
 attempts = 1
-timeouts = { first_byte = 0.3 }
+timeouts = { first_byte = 1.0 }
 [tiers.once]
 requests_per_hour = 1
 """

@@ -172,7 +172,7 @@ def test_the_clients_own_time_out_frees_everything(
     client: OpenAI, fake: FakeProvider, gateway: Penstock, sub: str
 ) -> None:
     with pytest.raises(openai.APITimeoutError):
-        client.with_options(timeout=0.3).chat.completions.create(
+        client.with_options(timeout=1.0).chat.completions.create(
             model="gpt-4o-mini", messages=fault("stall_first")
         )
     assert fake.meter(finished=1, wait_seconds=1)["finished"] == 1

@@ -15,7 +15,7 @@ from penstock.ports import Vectors
 from penstock.providers.call import Call, Decoder
 from penstock.providers.decode import StreamDecoder, WholeDecoder
 from penstock.providers.failures import beyond, by_status, error_fields, unreadable
-from penstock.providers.openai_reply import Plain, StreamReader, read_whole
+from penstock.providers.openai_reply import StreamReader, plain, read_whole
 from penstock.providers.usage import read_usage
 from penstock.wire.chat import Ask, Usage
 from penstock.wire.http import JSON, Headers, Request
@@ -40,7 +40,7 @@ def chat(call: Call) -> Request:
 
 def decoder(call: Call) -> Decoder:
     if call.ask.stream:
-        return StreamDecoder(StreamReader().read, Plain())
+        return StreamDecoder(StreamReader().read, plain)
     return WholeDecoder(read_whole)
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from penstock.providers.openai_reply import Plain
+from penstock.providers.openai_reply import plain
 from penstock.wire.chat import Usage
 from penstock.wire.json import encode
 from penstock.wire.sse import DONE, data
@@ -60,44 +60,10 @@ def test_an_empty_read_between_cr_and_lf_is_no_blank_line() -> None:
 
 
 def test_what_carries_no_mark_passes_unread() -> None:
-    plain = Plain()
     assert plain(TEXT) == len(TEXT)
     assert plain(TEXT + ROLE + TEXT) == len(TEXT + ROLE + TEXT)
     assert plain(TEXT + STOP + TEXT) == len(TEXT)
     assert plain(STOP) == plain(USAGE) == plain(DONE) == 0
-
-
-@given(
-    st.text(max_size=30),
-    st.sampled_from([None, "stop"]),
-    st.dictionaries(st.sampled_from(["tool_calls", "refusal", "x"]), st.just("y"), max_size=1),
-)
-def test_what_passes_unread_would_have_been_read_as_plain(
-    text: str, finish: str | None, more: dict[str, str]
-) -> None:
-    """A reader that has learnt a stream's form judges each chunk as one that has not."""
-    taught, fresh = Plain(), Plain()
-    taught(chunk({"content": "Hello"}))
-    event = chunk({"content": text, **more}, finish)
-    assert taught(event) == fresh(event)
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        b'x"},"finish_reason":"stop"}]}',
-        b'x"},"finish_reason":null},{"index":1,"delta":{"content":"',
-        b'","refusal":"no',
-        b'","tool_calls":[{}],"x":"',
-        b"x\\",
-    ],
-)
-def test_no_text_can_break_out_of_the_form(text: bytes) -> None:
-    plain = Plain()
-    first = chunk({"content": "Hello"})
-    assert plain(first) == len(first)
-    event = first.replace(b"Hello", text)
-    assert plain(event) == Plain()(event)
 
 
 @pytest.mark.parametrize("word", ['"usage"', '"usage":{"prompt_tokens":1}', "[DONE]", '"error"'])
