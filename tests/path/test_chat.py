@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from typing import Any
 
 import pytest
 
@@ -111,7 +112,7 @@ async def test_a_route_may_share_by_the_operators_choice() -> None:
     "change",
     [{"temperature": 0.5}, {"model": "gpt-4o-mini"}, {"seed": 7}, {"made_up": 1}, {"n": 2}],
 )
-async def test_every_parameter_is_part_of_the_key(change: dict[str, object]) -> None:
+async def test_every_parameter_is_part_of_the_key(change: dict[str, Any]) -> None:
     world = World()
     await world.chat()
     assert (await world.chat(**change)).header("x-penstock-cache") == "miss"

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from penstock.config import Provider, Target
+from penstock.config import Kind, Provider, Target
 from penstock.errors import Conflict
 from penstock.ledger.book import Account
 from penstock.limits.hold import Hold
@@ -30,7 +30,7 @@ MOST = Usage(input=100, output=50, estimated=True)
 
 
 def offer(price: Price = PRICE, free: int = 0) -> Offer:
-    kind = "workers_ai" if free else "openai"
+    kind: Kind = "workers_ai" if free else "openai"
     at = Provider(kind=kind, base_url="http://x.test", account="acc", free_neurons_per_day=free)
     return make(Target(provider="p", model="m"), at, price)
 
