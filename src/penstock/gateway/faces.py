@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Protocol
 
 from penstock.auth import scopes
@@ -39,13 +40,19 @@ class Face(Protocol):
     def failed(self, failure: Error) -> bytes: ...
 
 
+REMEMBERED_BYTES = 8 << 10
+_remembered = lru_cache(maxsize=512)(decode_chat)
+"""Asks by their bytes: nobody changes an ask of this face."""
+
+
 class OpenAI:
     """`/v1/chat/completions`: what the target sent passes as it is."""
 
     gathers = False
 
     def decode(self, body: bytes, caller: Caller) -> Ask:
-        return decode_chat(body)
+        # What is asked again, and so answered from the cache, need not be read again.
+        return _remembered(body) if len(body) <= REMEMBERED_BYTES else decode_chat(body)
 
     def whole(self, data: bytes, told: Told) -> bytes:
         return data
