@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from penstock.errors import Broken, NotSent
+from penstock.errors import Broken, NotSent, Unavailable
 from penstock.wire.http import Request, Response
 from tests.path.world import (
     DONE,
@@ -341,3 +341,39 @@ async def test_a_cap_of_the_caller_bounds_the_estimate() -> None:
     response = await world.chat(stream=True, max_tokens=50)
     await response.aclose()
     assert [row[0] for row in await world.ledger("output") if row[0]] == [50]
+
+
+async def test_a_caller_who_leaves_during_the_reserve_leaves_no_open_hold() -> None:
+    world = World()
+    batch, cut = world.platform.tables.batch, asyncio.Event()
+
+    async def slow(*statements: Any) -> Any:
+        done = await batch(*statements)
+        if not cut.is_set():
+            cut.set()
+            await asyncio.Event().wait()
+        return done
+
+    world.platform.tables.batch = slow  # type: ignore[method-assign]  # commits, and never says so
+    asking = asyncio.create_task(world.chat())
+    await cut.wait()
+    asking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+    assert await world.stages() == {"reserve": 1, "dispatched": 1, "released": 1}
+
+
+async def test_an_answer_goes_out_though_its_final_row_must_wait() -> None:
+    world = World()
+    batch, down = world.platform.tables.batch, [True]
+
+    async def failing(*statements: Any) -> Any:
+        if down[0] and any("'final'" in statement[0] for statement in statements):
+            raise Unavailable
+        return await batch(*statements)
+
+    world.platform.tables.batch = failing  # type: ignore[method-assign]  # the books are out of reach
+    assert (await world.chat()).status == 200
+    down[0] = False
+    await world.platform.clock.run(2)
+    assert (await world.stages())["settled"] == 1

@@ -182,9 +182,10 @@ class Flights:
         self._flights: dict[str, Flight] = {}
 
     def find(self, key: str) -> Flight | None:
-        """A flight that may be joined: one that has ended has kept its answer, or has none."""
+        """A flight that may be joined: one that has ended has kept its answer, or has none, one too long to
+        keep has forgotten its beginning."""
         flight = self._flights.get(key)
-        return None if flight is None or flight.ended else flight
+        return flight if flight is not None and flight.kept and not flight.ended else None
 
     def lead(self, key: str, flight: Flight) -> None:
         self._flights[key] = flight

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,10 @@ from penstock.wire.http import JSON, Response
 
 if TYPE_CHECKING:
     from penstock.gateway import Gateway
+
+
+LANDING_BACKOFF = (1.0, 5.0, 20.0, 60.0)
+"""Seconds between the tries to write a final row while the books are out of reach."""
 
 
 class Delivery:
@@ -131,7 +136,11 @@ class Delivery:
                 self.flight.leave()
                 if self.leads and not self.flight.started:
                     self.gateway.kept.withdraw(self)
-            await self.flight.close()
+            try:
+                await self.flight.close()
+            except Unavailable:
+                # The answer goes out all the same; its final row follows when the books are back.
+                self.gateway.platform.spawn(self._close_later(self.flight))
         if (
             self.leads
             and self.hold is not None
@@ -140,6 +149,13 @@ class Delivery:
             await self.hold.close()
         self._closed = True
         self._record()
+
+    async def _close_later(self, flight: Flight) -> None:
+        for seconds in LANDING_BACKOFF:
+            await self.gateway.platform.clock.sleep(seconds)
+            with suppress(Unavailable):
+                await flight.close()
+                return
 
     def problem(self, error: BaseException) -> None:
         """What went wrong: for the decision record, and for followers where the target is to blame."""

@@ -58,7 +58,7 @@ class Exchange:
     @property
     def cache_control(self) -> frozenset[str]:
         """The directives of the caller's cache-control that matter here."""
-        value = self.request.header("cache-control")
+        value = ",".join([text for name, text in self.request.headers if name == "cache-control"])
         if not value:
             return frozenset()
         return frozenset(part.strip().lower() for part in value.split(",")) & {

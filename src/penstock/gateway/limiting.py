@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from penstock.auth.caller import Caller
-from penstock.errors import BadRequest
+from penstock.errors import BadRequest, Error
 from penstock.gateway.exchange import Exchange
 from penstock.ledger.book import Account
 from penstock.limits.hold import Hold
@@ -56,9 +56,13 @@ class Limits:
         hold = Hold(platform.tables, platform.meter, platform.clock, account, reserve, lease)
         try:
             await hold.open(tried[0], total)
-        except BaseException:
+        except Error:
             if lease is not None:
                 await platform.meter.give(lease)
+            raise
+        except BaseException:
+            # The caller left meanwhile: the rows may stand all the same, so they are ended behind them.
+            await hold.close()
             raise
         return hold
 

@@ -120,7 +120,8 @@ class Upstream:
         if not (unbilled and failure.retryable and self.budget.may_retry()):
             return False
         if following is not tried:
-            return True
+            # An unknown outcome may only be repeated where it cannot be charged twice: at the same target.
+            return failure.processed == "no"
         asked = failure.retry_after or 0.0
         if lasting(failure.upstream_status) or asked > MOST_WAIT_SECONDS:
             return False

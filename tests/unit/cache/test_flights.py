@@ -198,3 +198,10 @@ def test_only_the_flight_that_leads_is_dropped() -> None:
     assert flights.find("k") is one
     flights.drop("k", one)
     assert flights.find("k") is None
+
+
+def test_a_flight_that_forgot_its_beginning_is_not_joined() -> None:
+    flights, one = Flights(), Flight(whole=False, kept=True)
+    flights.lead("k", one)
+    one.kept = False
+    assert flights.find("k") is None
