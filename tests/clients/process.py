@@ -121,7 +121,7 @@ class Penstock:
     def ledger(self, request_id: str) -> list[tuple[str, str, int]]:
         """(stage, how it ended, nano-dollars) of a request, in order."""
         return self.rows(
-            "select stage, ended, amount_nanos from ledger where request_id = ? order by at, attempt, stage desc",
+            "select stage, ended, amount_nanos from ledger where request_id = ? order by at, attempt, stage = 'final'",
             request_id,
         )
 
