@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from penstock.wire.http import Request, Response
+from penstock.wire.http import Request
 from penstock.wire.json import encode
 
 FLUSH_SECONDS = 0.2
@@ -23,14 +23,14 @@ class AccessLog:
         self._now = now
         self._lines: list[bytes] = []
 
-    def __call__(self, request: Request, response: Response, seconds: float) -> None:
+    def __call__(self, request: Request, status: int, seconds: float) -> None:
         line = {
             "at": round(self._now(), 3),
             "method": request.method,
             "path": request.path[:200],
-            "status": response.status,
+            "status": status,
             "ms": round(seconds * 1000, 3),
-            **response.notes,
+            **request.notes,
         }
         if not self._lines:
             asyncio.get_running_loop().call_later(FLUSH_SECONDS, self.close)

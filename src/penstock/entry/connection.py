@@ -1,123 +1,353 @@
-"""One inbound connection: uvicorn's, with a bound on the head's size and on how long it may take to arrive."""
+"""One inbound connection: requests one after another, each answered before the next is begun."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import Any, cast
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Protocol, cast
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+import httptools
 
-from penstock.wire.json import encode
+from penstock.entry.body import Body
+from penstock.entry.heads import name_of, path_of
+from penstock.entry.writer import Writer
+from penstock.errors import BadRequest, HeaderTooLarge, Refused
+from penstock.gateway import reply
+from penstock.ports import Fetch
+from penstock.wire.http import Request, Response
+
+Log = Callable[[Request, int, float], None]
+Report = Callable[[str, BaseException], None]
+"""Told the request id, where there is one, and an error nobody foresaw."""
 
 HEAD_BYTES = 64 << 10
 """Beyond the first read, which the loop bounds at 256 KB."""
+HEAD_FIELDS = 200
 HEAD_SECONDS = 10.0
-_REASONS = {400: b"Bad Request", 408: b"Request Timeout", 431: b"Request Header Fields Too Large"}
+IDLE_SECONDS = 75.0
+PIPELINED = 64
+"""Requests that may wait behind the one that is answered."""
+LINGER_SECONDS = 2.0
+"""How long the rest of a refused body is read and thrown away, so that its sender gets to see the refusal."""
+CLIENT_GONE = 499
+"""What the log says of a request whose client left before there was a reply."""
+NEVER = float("inf")
 
 
-class Corked:
-    """A transport that sends a reply's head along with what follows it in the same step: one system call, one packet."""
+class TooSlow(Refused):
+    """The request's header did not arrive in time."""
 
-    __slots__ = ("_head", "_loop", "_transport", "get_extra_info", "is_closing")
-
-    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
-        self._transport = transport
-        self._loop = loop
-        self._head = b""
-        self.is_closing = transport.is_closing
-        self.get_extra_info = transport.get_extra_info
-
-    def write(self, data: bytes) -> None:
-        if self._head:
-            head, self._head = self._head, b""
-            self._transport.write(head + data)
-        elif data.startswith(b"HTTP/1.1 "):
-            self._head = data
-            self._loop.call_soon(self._uncork)
-        else:
-            self._transport.write(data)
-
-    def close(self) -> None:
-        self._uncork()
-        self._transport.close()
-
-    def _uncork(self) -> None:
-        if self._head:
-            head, self._head = self._head, b""
-            self._transport.write(head)
+    status = 408
+    code = "head_timeout"
+    text = "Request Timeout"
 
 
-class Connection(HttpToolsProtocol):
-    """Refuses what no gateway should wait for; uvicorn takes a protocol class and offers no other way in."""
+class Service(Protocol):
+    """What all connections of a server share."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self._head = 0
+    gateway: Fetch
+    log: Log
+    report: Report
+    new_id: Callable[[str], str]
+    connections: set[Connection]
+    closing: bool
+    now: float
+    """The loop's time, at most a second old."""
+    date: bytes
+    cut_off: bytes
+    """The event that ends a stream when the server stops."""
+
+
+class Incoming:
+    """A request that has begun to arrive; `refusal` where it is not one."""
+
+    __slots__ = ("arriving", "chunked", "keep", "parts", "refusal", "request", "whole")
+
+    def __init__(self, request: Request, *, keep: bool, chunked: bool) -> None:
+        self.request = request
+        self.keep = keep
+        self.chunked = chunked
+        self.parts: list[bytes] = []
+        self.arriving: Body | None = None
+        self.whole = False
+        self.refusal: Refused | None = None
+
+
+class Connection(asyncio.Protocol):
+    """Parses, queues and answers; one task a connection, cancelled when its client leaves."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._parser = httptools.HttpRequestParser(self)
+        self._queue: deque[Incoming] = deque()
+        self._fields: list[tuple[str, str]] = []
+        self._target = b""
+        self._head_bytes = 0
         self._in_head = False
-        self._deadline: asyncio.TimerHandle | None = None
+        self._open: Incoming | None = None
+        self._answering: Incoming | None = None
+        self._asked = False
+        self._deaf = False
+        self._lost = False
+        self._due = NEVER
+        self._waiter: asyncio.Future[None] | None = None
+        self.task: asyncio.Task[None] | None = None
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
-        super().connection_made(transport)
-        self.transport = cast("asyncio.Transport", Corked(transport, self.loop))
-        self._await_head()
+    # What the transport says.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+        self._writer = Writer(self._transport)
+        peer = transport.get_extra_info("peername")
+        self._client = peer[0] if isinstance(peer, tuple) else ""
+        self._due = self._service.now + HEAD_SECONDS + 1
+        self._service.connections.add(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._head_came()
-        super().connection_lost(exc)
+        self._lost = True
+        self._service.connections.discard(self)
+        self._writer.resume()
+        if self.task is not None:
+            self.task.cancel()
 
     def data_received(self, data: bytes) -> None:
-        if self.transport.is_closing():
+        if self._deaf:
             return
-        super().data_received(data)
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            self._no_upgrade()
+        except (httptools.HttpParserError, UnicodeError):
+            self._refuse(BadRequest("This is not a valid HTTP request.", code="invalid_http"))
         if self._in_head:
-            self._head += len(data)
-            if self._head > HEAD_BYTES:
-                self._refuse(
-                    431, "header_too_large", "The header section is larger than this server takes."
-                )
-            elif self._deadline is None:
-                self._await_head()
+            self._head_bytes += len(data)
+            if self._head_bytes > HEAD_BYTES:
+                self._refuse(HeaderTooLarge())
+        elif self._open is not None and self._open.arriving is None:
+            self._hand_on(self._open)
+
+    def pause_writing(self) -> None:
+        self._writer.pause()
+
+    def resume_writing(self) -> None:
+        self._writer.resume()
+
+    # What the parser says.
 
     def on_message_begin(self) -> None:
-        self._in_head, self._head = True, 0
-        super().on_message_begin()
+        self._in_head, self._head_bytes = True, 0
+        self._fields = []
+        if self._answering is None:
+            self._due = self._service.now + HEAD_SECONDS + 1
+
+    def on_url(self, url: bytes) -> None:
+        self._target += url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._fields.append((name_of(name), value.decode("latin-1")))
 
     def on_headers_complete(self) -> None:
         self._in_head = False
-        self._head_came()
-        super().on_headers_complete()
+        self._due = NEVER
+        target, self._target = self._target, b""
+        path, query = path_of(target)
+        parser, fields = self._parser, self._fields
+        modern = parser.get_http_version() == "1.1"
+        request = Request(parser.get_method().decode(), target, path, query, fields, self._client)
+        incoming = self._open = Incoming(request, keep=parser.should_keep_alive(), chunked=modern)
+        hosts = [name for name, _ in fields].count("host")
+        if hosts != 1 and (modern or hosts):
+            incoming.refusal = BadRequest("Send exactly one Host header.", code="invalid_header")
+        elif len(fields) > HEAD_FIELDS:
+            incoming.refusal = HeaderTooLarge(
+                "The request has more headers than this server takes."
+            )
 
-    def send_400_response(self, msg: str) -> None:
-        self._refuse(400, "invalid_http", "This is not a valid HTTP request.")
+    def on_body(self, data: bytes) -> None:
+        incoming = self._open
+        assert incoming is not None
+        if incoming.arriving is None:
+            incoming.parts.append(data)
+        else:
+            incoming.arriving.feed(data, self._service.now)
 
-    def _await_head(self) -> None:
-        self._deadline = self.loop.call_later(HEAD_SECONDS, self._too_slow)
-
-    def _head_came(self) -> None:
-        if self._deadline is not None:
-            self._deadline.cancel()
-            self._deadline = None
-
-    def _too_slow(self) -> None:
-        self._deadline = None
-        self._refuse(408, "head_timeout", "The request's header did not arrive in time.")
-
-    def _refuse(self, status: int, code: str, detail: str) -> None:
-        """Says why and closes: whatever follows on this connection is not trusted to be a request."""
-        if self.transport.is_closing():
+    def on_message_complete(self) -> None:
+        incoming, self._open = self._open, None
+        if incoming is None:
             return
-        reason = _REASONS[status]
-        text = reason.decode()
-        body = encode(
-            {
-                "type": "about:blank",
-                "title": text,
-                "status": status,
-                "detail": detail,
-                "code": code,
-                "error": text,
-            }
-        )
-        head = b"HTTP/1.1 %d %b\r\ncontent-type: application/problem+json\r\ncontent-length: %d\r\nconnection: close\r\n\r\n"
-        self.transport.write(head % (status, reason, len(body)) + body)
-        self.transport.close()
+        incoming.whole = True
+        if incoming.arriving is not None:
+            incoming.arriving.finish()
+            return
+        parts = incoming.parts
+        incoming.request.body = parts[0] if len(parts) == 1 else b"".join(parts)
+        self._push(incoming)
+
+    # What a body and the server ask.
+
+    def hold(self) -> None:
+        if not self._transport.is_closing():
+            self._transport.pause_reading()
+
+    def go_on(self) -> None:
+        if self._transport.is_closing():
+            return
+        self._transport.resume_reading()
+        now = self._answering
+        if self._asked or now is None or now.request.header("expect") is None:
+            return
+        self._asked = True
+        if not self._writer.begun:
+            self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+    def check(self, now: float) -> None:
+        """Ends what takes too long; called once a second."""
+        if now >= self._due:
+            self._due = NEVER
+            if self._in_head:
+                self._refuse(TooSlow())
+            else:
+                self._transport.close()
+        if not self._writer.check(now):
+            self._transport.abort()
+        if self._answering is not None and self._answering.arriving is not None:
+            self._answering.arriving.check(now)
+
+    def shut(self) -> None:
+        """The server stops: what is being answered is the last."""
+        if self._answering is None and not self._queue:
+            self._transport.close()
+
+    def close(self) -> None:
+        """Ends it at once."""
+        self._transport.abort()
+
+    # The task.
+
+    def _no_upgrade(self) -> None:
+        """Nothing here speaks another protocol: the request is answered, what follows it is not read."""
+        self._deaf = True
+        self.on_message_complete()
+        if self._queue:
+            self._queue[-1].keep = False
+
+    def _hand_on(self, incoming: Incoming) -> None:
+        """A request whose body is still arriving."""
+        incoming.arriving = Body(incoming.parts, self, self._service.now)
+        incoming.request.body = incoming.arriving
+        self._push(incoming)
+
+    def _push(self, incoming: Incoming) -> None:
+        self._queue.append(incoming)
+        if len(self._queue) > PIPELINED:
+            self._deaf = True
+            self._transport.abort()
+        elif self.task is None:
+            self.task = asyncio.get_running_loop().create_task(self._run())
+        elif self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    def _refuse(self, refusal: Refused) -> None:
+        """Says why and closes: whatever follows on this connection is not trusted to be a request."""
+        if self._deaf:
+            return
+        self._deaf, self._in_head = True, False
+        incoming, self._open = self._open, None
+        if incoming is not None and incoming.arriving is not None:
+            # Its handler has begun and is told when it reads on; the reply is the connection's last.
+            incoming.arriving.fail(refusal)
+            return
+        incoming = Incoming(Request("", b""), keep=False, chunked=False)
+        incoming.refusal, incoming.whole = refusal, True
+        self._push(incoming)
+
+    async def _run(self) -> None:
+        try:
+            while (incoming := await self._next()) is not None:
+                self._answering = incoming
+                await self._answer(incoming)
+                self._answering = None
+                if not incoming.keep:
+                    break
+        finally:
+            self._transport.close()
+
+    async def _next(self) -> Incoming | None:
+        if not self._queue:
+            if self._service.closing:
+                return None
+            # A head that has begun already has its own time.
+            self._due = self._service.now + (HEAD_SECONDS if self._in_head else IDLE_SECONDS) + 1
+            self._waiter = asyncio.get_running_loop().create_future()
+            await self._waiter
+        return self._queue.popleft()
+
+    async def _answer(self, incoming: Incoming) -> None:
+        started = time.perf_counter()
+        request, service = incoming.request, self._service
+        response = Response(CLIENT_GONE)
+        self._writer.begun = self._asked = False
+        try:
+            if incoming.refusal is None:
+                response = await service.gateway(request)
+            else:
+                response = self._refused(request, incoming.refusal)
+            incoming.keep = incoming.keep and incoming.whole and not service.closing
+            await self._writer.send(
+                response,
+                bare=request.method == "HEAD",
+                chunked=incoming.chunked,
+                close=not incoming.keep,
+                date=service.date,
+            )
+            if not incoming.whole:
+                await self._linger(incoming)
+        except asyncio.CancelledError:
+            # The client is gone and nobody waits for this task; else the server stops.
+            incoming.keep = False
+            if not self._lost:
+                self._writer.break_off(service.cut_off)
+                raise
+        except Exception as error:  # noqa: BLE001 - reported without its text, which may hold what a caller sent
+            incoming.keep = False
+            service.report(str(request.notes.get("id", "")), error)
+            self._transport.abort()
+        finally:
+            await _closed(response)
+            request.notes["gone"] = self._lost
+            service.log(request, response.status, time.perf_counter() - started)
+
+    def _refused(self, request: Request, refusal: Refused) -> Response:
+        response = reply.error(refusal, request.path)
+        request_id = self._service.new_id("req_")
+        request.notes.update(id=request_id, error=refusal.code)
+        response.headers = [*response.headers, ("x-request-id", request_id)]
+        return response
+
+    async def _linger(self, incoming: Incoming) -> None:
+        """Reads what is left of a body for a moment: closing at once would take the reply from its sender."""
+        body = incoming.arriving
+        if body is None:
+            return
+        await body.aclose()
+        try:
+            async with asyncio.timeout(LINGER_SECONDS):
+                await body.arrive()
+        except TimeoutError:
+            return
+
+
+async def _closed(response: Response) -> None:
+    """Closes a response whatever happens to this task: a cancellation in between waits until it is closed."""
+    if isinstance(response.body, bytes):
+        return
+    task = asyncio.current_task()
+    assert task is not None
+    closing = asyncio.ensure_future(response.aclose())
+    while not closing.done():
+        try:
+            await asyncio.shield(closing)
+        except asyncio.CancelledError:
+            task.uncancel()

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
-import logging
 import signal
 import socket
 import sys
@@ -11,22 +11,16 @@ import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
-import uvicorn
 import uvloop
 
 import penstock
 from penstock.config import Config
 from penstock.entry.access import AccessLog
-from penstock.entry.asgi import asgi
-from penstock.entry.connection import Connection
 from penstock.entry.home import opened
+from penstock.entry.listener import Listener
 from penstock.errors import Misconfigured
 from penstock.gateway import Gateway, build
 from penstock.wire.json import encode
-
-GRACE_SECONDS = 20
-BACKLOG = 2_048
-KEEP_ALIVE_SECONDS = 75
 
 
 def run(config: Config, notes: Sequence[str], *, as_json: bool = False) -> int:
@@ -43,36 +37,30 @@ async def _serve(
     async with opened(config) as platform:
         gateway = build(config, platform, report)
         await gateway.start()
-        server = uvicorn.Server(
-            uvicorn.Config(
-                asgi(gateway, log, report),
-                http=Connection,
-                ws="none",
-                lifespan="off",
-                log_config=None,
-                access_log=False,
-                proxy_headers=False,
-                server_header=False,
-                date_header=False,
-                backlog=BACKLOG,
-                timeout_keep_alive=KEEP_ALIVE_SECONDS,
-                timeout_graceful_shutdown=GRACE_SECONDS,
-            )
-        )
-        logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
+        stop = _told_to_stop(gateway)
         announce(gateway, notes, listener.getsockname(), as_json)
         # What stands now lives as long as the process: the collector need not look at it again.
         gc.collect()
         gc.freeze()
         gc.set_threshold(50_000, 50, 50)
-        # uvicorn stops on these, then raises them again: by then what waits must still be written.
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: None)
-        await server.serve(sockets=[listener])
-        gateway.draining = True
+        await Listener(gateway, platform.ids.new, report, log).serve(listener, stop)
         await gateway.stop()
         if log is not None:
             log.close()
+
+
+def _told_to_stop(gateway: Gateway) -> asyncio.Event:
+    """Set by SIGTERM or SIGINT, when readiness goes off too; a second SIGINT waits for nothing."""
+    stop, loop = asyncio.Event(), asyncio.get_running_loop()
+
+    def begin() -> None:
+        gateway.draining = True
+        stop.set()
+        loop.remove_signal_handler(signal.SIGINT)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, begin)
+    return stop
 
 
 def report(request_id: str, error: BaseException) -> None:

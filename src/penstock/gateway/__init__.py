@@ -29,6 +29,8 @@ from penstock.routing.routes import Routes
 from penstock.upstream.send import Upstream
 from penstock.wire.http import Request, Response
 
+CLIENT_GONE = 499
+"""What the counters say of a request whose client left before there was a reply."""
 NOBODY = Caller(sub="", tenant="", scopes=frozenset())
 Report = Callable[[str, BaseException], None]
 """Told the request id and an error nobody foresaw; it must not write the error's text to where callers see it."""
@@ -70,6 +72,7 @@ class Gateway:
             self.platform.ids.new("req_"), request, endpoint or _NOTHING, self.platform.clock.tick(),
             self.config.server.max_body_bytes, NOBODY,
         )  # fmt: skip
+        request.notes["id"] = exchange.id
         try:
             if endpoint is None:
                 raise _nothing(request, tuple(methods or ()))
@@ -80,6 +83,9 @@ class Gateway:
         except Exception as error:  # noqa: BLE001 - the last line of defence; nothing of it reaches the caller
             self.report(exchange.id, error)
             response = self._refuse(exchange, Error())
+        except BaseException:
+            self._count(exchange, CLIENT_GONE)
+            raise
         return self._finish(exchange, response)
 
     async def start(self) -> None:
@@ -96,6 +102,7 @@ class Gateway:
             return
         optional = endpoint.auth == "routed" and self.names.routes.any_optional
         caller = exchange.caller = await self.identity.identify(exchange.request, optional)
+        exchange.notes["caller"] = caller.hash
         try:
             took = await self.limits.rates.admit(caller, endpoint.limit)
         except Unauthorized as revoked:
@@ -118,14 +125,14 @@ class Gateway:
         headers = [*response.headers, *reply.common(exchange, self.platform.clock.now())]
         headers += self.cors.headers(request)
         response.headers = headers
+        self._count(exchange, response.status)
+        return response
+
+    def _count(self, exchange: Exchange, status: int) -> None:
+        request = exchange.request
         known = exchange.endpoint is not _NOTHING
         path = _label(request.path) if known else "other"
-        self.counters.request(path, request.method if known else "other", response.status)
-        exchange.notes.update(
-            id=exchange.id, caller=exchange.caller.hash if exchange.caller is not NOBODY else ""
-        )
-        response.notes = exchange.notes
-        return response
+        self.counters.request(path, request.method if known else "other", status)
 
 
 def build(config: Config, platform: Platform, report: Report, edge: str = "unknown") -> Gateway:

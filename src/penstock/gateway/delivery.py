@@ -96,7 +96,7 @@ class Delivery:
         self._note()
         headers = [("x-penstock-target", self.decision.target), ("x-penstock-cache", self.cache)]
         if self.ask.stream:
-            return Response(200, [*sse.HEADERS, *headers], self, self.exchange.notes)
+            return Response(200, [*sse.HEADERS, *headers], self)
         data = await self._whole()
         body = self.face.whole(data, self.told)
         await self.aclose()
@@ -104,7 +104,7 @@ class Delivery:
         spent = clock.tick() - self.exchange.started - (self.answer.waited if self.answer else 0.0)
         headers.append(("x-penstock-cost-nanos", str(self.told.cost_nanos)))
         headers.append(("x-penstock-overhead-us", str(int(spent * 1e6))))
-        return Response(200, [JSON, *headers], body, self.exchange.notes)
+        return Response(200, [JSON, *headers], body)
 
     def __aiter__(self) -> AsyncIterator[bytes]:
         return self

@@ -80,7 +80,7 @@ async def embeddings(gateway: Gateway, exchange: Exchange, face: Face) -> Respon
         ("x-penstock-overhead-us", str(int(overhead * 1e6))),
     ]
     exchange.notes.update(route=way.name, target=work.offer.name, cache=work.cache)
-    return Response(200, headers, face.write(ask, items, work.offer), exchange.notes)
+    return Response(200, headers, face.write(ask, items, work.offer))
 
 
 class Work:

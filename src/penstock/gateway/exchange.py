@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
@@ -22,7 +22,7 @@ MOST_FIELDS = 20
 
 @dataclass(slots=True)
 class Exchange:
-    """`started` is the clock's tick, `limit` the most bytes of a body, `notes` what the access log says."""
+    """`started` is the clock's tick, `limit` the most bytes of a body."""
 
     id: str
     request: Request
@@ -32,7 +32,11 @@ class Exchange:
     caller: Caller
     standings: Sequence[Standing] = ()
     token_standing: Standing | None = None
-    notes: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def notes(self) -> dict[str, Any]:
+        """What the access log says of it."""
+        return self.request.notes
 
     async def read(self) -> bytes:
         """The request's body; raises TooLarge, UnsupportedEncoding for a compressed one."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from penstock.errors import BadRequest, TooLarge
 
@@ -53,6 +53,8 @@ class Request:
     body: bytes | Stream = b""
     timeouts: Timeouts | None = None
     max_reply: int = 64 << 20
+    notes: dict[str, Any] = field(default_factory=dict)
+    """What the access log says of an inbound one beside status and time (id, caller, route, target, cache)."""
 
     def header(self, name: str) -> str | None:
         """The first value under a lower-case name."""
@@ -79,8 +81,6 @@ class Response:
     status: int
     headers: Headers = ()
     body: bytes | Stream = b""
-    notes: dict[str, object] = field(default_factory=dict)
-    """What the access log says of this exchange beside status and time (route, target, cache, caller)."""
 
     def header(self, name: str) -> str | None:
         """The first value under a lower-case name."""

@@ -8,7 +8,7 @@ import apsw
 
 from penstock.errors import Unavailable
 from penstock.platforms.memory import sqlite
-from penstock.ports import Row, Statement
+from penstock.ports import Row, Statement, Value
 
 Batch = Sequence[Statement]
 Outcome = list[list[Row]] | Exception
@@ -44,7 +44,19 @@ class Group:
         return [self._alone(batch) for batch in batches]
 
     def _together(self, batches: Sequence[Batch]) -> list[Outcome]:
-        return [sqlite.run(self._connection, batch) for batch in batches]
+        """The batches that only add rows at once, their rows by statement; the others one by one."""
+        outcomes: list[Outcome] = []
+        rows: dict[str, list[Sequence[Value]]] = {}
+        for batch in batches:
+            if all(sqlite.plain_insert(sql) for sql, _ in batch):
+                for sql, args in batch:
+                    rows.setdefault(sql, []).append(args)
+                outcomes.append([[] for _ in batch])
+            else:
+                outcomes.append(sqlite.run(self._connection, batch))
+        for sql, some in rows.items():
+            sqlite.insert(self._connection, sql, some)
+        return outcomes
 
     def _guarded(self, batches: Sequence[Batch]) -> list[Outcome]:
         return [self._in_savepoint(batch) for batch in batches]

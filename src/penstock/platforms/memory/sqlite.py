@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
+from itertools import chain
 from typing import Any
 
 import apsw
@@ -33,6 +34,11 @@ OUT_OF_REACH = (
 """Failures of the place, not of the statement: the same batch may succeed later."""
 
 NAMED = re.compile(r"constraint\s+(\w+)\s+(?:primary\s+key|unique)\s*\(([^)]*)\)", re.IGNORECASE)
+
+INSERT = re.compile(r"(insert into \w+ \([^()]*\)\s*values )\(([^()]*)\)", re.IGNORECASE)
+PARAMETER = re.compile(r"\$(\d+)")
+INSERT_SIZES = (128, 32, 8, 4, 2, 1)
+"""Rows a statement: few sizes, so that their prepared statements stay at hand."""
 
 TABLES = "select name, sql from sqlite_schema where type = 'table'"
 INDEXES = 'select name, origin from pragma_index_list($1) where "unique"'
@@ -62,8 +68,8 @@ def run(connection: apsw.Connection, statements: Sequence[Statement]) -> list[li
         after = place + 1
         while after < end and statements[after][0] == sql:
             after += 1
-        if after - place > 1 and _silent(sql):
-            connection.executemany(sql, [args for _, args in statements[place:after]])
+        if after - place > 1 and plain_insert(sql):
+            insert(connection, sql, [args for _, args in statements[place:after]])
             results += ([] for _ in range(place, after))
         else:
             results.extend(
@@ -73,11 +79,41 @@ def run(connection: apsw.Connection, statements: Sequence[Statement]) -> list[li
     return results
 
 
+def plain_insert(sql: str) -> bool:
+    """Does this statement insert one row of its parameters, and no more?"""
+    return _row_form(sql) is not None
+
+
+def insert(connection: apsw.Connection, sql: str, rows: Sequence[Sequence[Value]]) -> None:
+    """Inserts rows by one plain insert, many a statement: a step of SQLite's gives up and asks for
+    Python's lock, which on a busy process costs more than the row."""
+    place = 0
+    for size in INSERT_SIZES:
+        while len(rows) - place >= size:
+            some = rows[place : place + size]
+            connection.execute(_many(sql, size), tuple(chain.from_iterable(some)))
+            place += size
+
+
 @lru_cache(maxsize=256)
-def _silent(sql: str) -> bool:
-    """Does this statement surely give no rows?"""
-    words = sql.lower()
-    return words.lstrip().startswith(("insert", "update", "delete")) and "returning" not in words
+def _row_form(sql: str) -> tuple[str, str] | None:
+    """A plain insert's beginning and its row's form; None for other statements."""
+    found = INSERT.fullmatch(sql.strip())
+    if found is None:
+        return None
+    numbers = [int(number) for number in PARAMETER.findall(found[2])]
+    return (found[1], f"({PARAMETER.sub('?', found[2])})") if _in_order(numbers) else None
+
+
+def _in_order(numbers: Sequence[int]) -> bool:
+    return list(numbers) == list(range(1, len(numbers) + 1))
+
+
+@lru_cache(maxsize=256)
+def _many(sql: str, size: int) -> str:
+    form = _row_form(sql)
+    assert form is not None
+    return form[0] + ", ".join([form[1]] * size)
 
 
 def in_transaction(connection: apsw.Connection, statements: Sequence[Statement]) -> list[list[Row]]:

@@ -1,0 +1,54 @@
+"""Heads of HTTP/1.1 messages: a request's target as a path, a response's head as bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from http import HTTPStatus
+from urllib.parse import unquote
+
+from penstock.wire.http import Headers
+
+BODILESS = frozenset({204, 304})
+_STATUS = {
+    status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus
+}
+_NAMES = {
+    name.encode(): lower
+    for lower in (
+        "accept", "accept-encoding", "accept-language", "authorization", "cache-control", "connection",
+        "content-encoding", "content-length", "content-type", "cookie", "expect", "host", "idempotency-key",
+        "origin", "user-agent", "x-api-key", "x-forwarded-for", "x-request-id",
+    )
+    for name in (lower, lower.title())
+}  # fmt: skip
+
+
+def name_of(sent: bytes) -> str:
+    """A header's name in lower case."""
+    return _NAMES.get(sent) or sent.decode("latin-1").lower()
+
+
+def path_of(target: bytes) -> tuple[str, str]:
+    """The path of a request target, decoded once, and its raw query; an absolute URL counts by its path."""
+    raw, _, query = target.partition(b"?")
+    if not raw.startswith(b"/"):
+        raw = _after_host(raw)
+    path = raw.decode("latin-1")
+    return unquote(path) if "%" in path else path, query.decode("latin-1")
+
+
+def _after_host(url: bytes) -> bytes:
+    scheme, found, rest = url.partition(b"://")
+    if not found or scheme.lower() not in (b"http", b"https"):
+        return url
+    return b"/" + rest.partition(b"/")[2]
+
+
+def head_of(status: int, headers: Headers, more: Sequence[bytes]) -> bytes:
+    """A response's head; `more` are whole header lines. Raises ValueError for a header that would end early."""
+    lines = "\r\n".join([f"{name}: {value}" for name, value in headers])
+    # Nobody's value may begin a header of its own.
+    if lines.count("\n") >= max(1, len(headers)) or lines.count("\r") >= max(1, len(headers)):
+        raise ValueError("a header of the reply holds a line end")
+    begin = _STATUS.get(status) or b"HTTP/1.1 %d \r\n" % status
+    return b"".join((begin, lines.encode("latin-1"), b"\r\n" if headers else b"", *more, b"\r\n"))

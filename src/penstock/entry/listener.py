@@ -1,0 +1,81 @@
+"""The HTTP server: takes connections, looks after their deadlines, and stops without cutting anyone short."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import time
+from collections.abc import Callable
+from email.utils import formatdate
+
+from penstock.entry.connection import Connection, Log, Report
+from penstock.errors import Unavailable
+from penstock.gateway.reply import stream_error
+from penstock.ports import Fetch
+from penstock.wire.http import Request
+
+BACKLOG = 2_048
+SWEEP_SECONDS = 1.0
+GRACE_SECONDS = 20.0
+"""How long requests in the air may take to end once the server stops."""
+
+
+class Listener:
+    """One listening socket and its connections."""
+
+    def __init__(
+        self, gateway: Fetch, new_id: Callable[[str], str], report: Report, log: Log | None = None
+    ) -> None:
+        self.gateway = gateway
+        self.new_id = new_id
+        self.report = report
+        self.log = log or _nothing
+        self.connections: set[Connection] = set()
+        self.closing = False
+        self.now = 0.0
+        self.date = b""
+        self.cut_off = stream_error(Unavailable("The gateway stops; ask again."))
+
+    async def serve(self, on: socket.socket, stop: asyncio.Event) -> None:
+        """Serves until `stop` is set, then lets what is in the air end."""
+        loop = asyncio.get_running_loop()
+        self.sweep()
+        server = await loop.create_server(lambda: Connection(self), sock=on, backlog=BACKLOG)
+        sweeping = loop.create_task(self._sweep_on())
+        try:
+            await stop.wait()
+            server.close()
+            await self._stop()
+        finally:
+            sweeping.cancel()
+
+    def sweep(self) -> None:
+        """What is done once a second, for all connections at once: a timer for each would cost each request."""
+        self.now = asyncio.get_running_loop().time()
+        self.date = f"date: {formatdate(time.time(), usegmt=True)}\r\n".encode()
+        for connection in tuple(self.connections):
+            connection.check(self.now)
+
+    async def _sweep_on(self) -> None:
+        while True:
+            await asyncio.sleep(SWEEP_SECONDS)
+            self.sweep()
+
+    async def _stop(self) -> None:
+        self.closing = True
+        for connection in tuple(self.connections):
+            connection.shut()
+        tasks = {
+            one.task for one in self.connections if one.task is not None and not one.task.done()
+        }
+        if tasks:
+            _, late = await asyncio.wait(tasks, timeout=GRACE_SECONDS)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+        for connection in tuple(self.connections):
+            connection.close()
+
+
+def _nothing(request: Request, status: int, seconds: float) -> None:
+    """For who serves without a log."""
