@@ -12,7 +12,7 @@ import httptools
 
 from penstock.entry.body import Body
 from penstock.entry.heads import name_of, path_of
-from penstock.entry.writer import Writer
+from penstock.entry.writer import Outbox, Writer
 from penstock.errors import BadRequest, HeaderTooLarge, Refused
 from penstock.gateway import reply
 from penstock.ports import Fetch
@@ -53,8 +53,7 @@ class Service(Protocol):
     new_id: Callable[[str], str]
     connections: set[Connection]
     closing: bool
-    now: float
-    """The loop's time, at most a second old."""
+    outbox: Outbox
     date: bytes
     cut_off: bytes
     """The event that ends a stream when the server stops."""
@@ -80,6 +79,7 @@ class Connection(asyncio.Protocol):
 
     def __init__(self, service: Service) -> None:
         self._service = service
+        self._outbox = service.outbox
         self._parser = httptools.HttpRequestParser(self)
         self._queue: deque[Incoming] = deque()
         self._fields: list[tuple[str, str]] = []
@@ -99,10 +99,10 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
-        self._writer = Writer(self._transport)
+        self._writer = Writer(self._transport, self._outbox)
         peer = transport.get_extra_info("peername")
         self._client = peer[0] if isinstance(peer, tuple) else ""
-        self._due = self._service.now + HEAD_SECONDS + 1
+        self._due = self._outbox.now + HEAD_SECONDS + 1
         self._service.connections.add(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -140,7 +140,7 @@ class Connection(asyncio.Protocol):
         self._in_head, self._head_bytes = True, 0
         self._fields = []
         if self._answering is None:
-            self._due = self._service.now + HEAD_SECONDS + 1
+            self._due = self._outbox.now + HEAD_SECONDS + 1
 
     def on_url(self, url: bytes) -> None:
         self._target += url
@@ -171,7 +171,7 @@ class Connection(asyncio.Protocol):
         if incoming.arriving is None:
             incoming.parts.append(data)
         else:
-            incoming.arriving.feed(data, self._service.now)
+            incoming.arriving.feed(data, self._outbox.now)
 
     def on_message_complete(self) -> None:
         incoming, self._open = self._open, None
@@ -200,17 +200,18 @@ class Connection(asyncio.Protocol):
             return
         self._asked = True
         if not self._writer.begun:
-            self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            self._writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
-    def check(self, now: float) -> None:
+    def check(self) -> None:
         """Ends what takes too long; called once a second."""
+        now = self._outbox.now
         if now >= self._due:
             self._due = NEVER
             if self._in_head:
                 self._refuse(TooSlow())
             else:
-                self._transport.close()
-        if not self._writer.check(now):
+                self._writer.close()
+        if not self._writer.check():
             self._transport.abort()
         if self._answering is not None and self._answering.arriving is not None:
             self._answering.arriving.check(now)
@@ -218,7 +219,7 @@ class Connection(asyncio.Protocol):
     def shut(self) -> None:
         """The server stops: what is being answered is the last."""
         if self._answering is None and not self._queue:
-            self._transport.close()
+            self._writer.close()
 
     def close(self) -> None:
         """Ends it at once."""
@@ -235,7 +236,7 @@ class Connection(asyncio.Protocol):
 
     def _hand_on(self, incoming: Incoming) -> None:
         """A request whose body is still arriving."""
-        incoming.arriving = Body(incoming.parts, self, self._service.now)
+        incoming.arriving = Body(incoming.parts, self, self._outbox.now)
         incoming.request.body = incoming.arriving
         self._push(incoming)
 
@@ -272,14 +273,14 @@ class Connection(asyncio.Protocol):
                 if not incoming.keep:
                     break
         finally:
-            self._transport.close()
+            self._writer.close()
 
     async def _next(self) -> Incoming | None:
         if not self._queue:
             if self._service.closing:
                 return None
             # A head that has begun already has its own time.
-            self._due = self._service.now + (HEAD_SECONDS if self._in_head else IDLE_SECONDS) + 1
+            self._due = self._outbox.now + (HEAD_SECONDS if self._in_head else IDLE_SECONDS) + 1
             self._waiter = asyncio.get_running_loop().create_future()
             await self._waiter
         return self._queue.popleft()

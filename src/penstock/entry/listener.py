@@ -9,6 +9,7 @@ from collections.abc import Callable
 from email.utils import formatdate
 
 from penstock.entry.connection import Connection, Log, Report
+from penstock.entry.writer import Outbox
 from penstock.errors import Unavailable
 from penstock.gateway.reply import stream_error
 from penstock.ports import Fetch
@@ -32,13 +33,13 @@ class Listener:
         self.log = log or _nothing
         self.connections: set[Connection] = set()
         self.closing = False
-        self.now = 0.0
         self.date = b""
         self.cut_off = stream_error(Unavailable("The gateway stops; ask again."))
 
     async def serve(self, on: socket.socket, stop: asyncio.Event) -> None:
         """Serves until `stop` is set, then lets what is in the air end."""
         loop = asyncio.get_running_loop()
+        self.outbox = Outbox(loop)
         self.sweep()
         server = await loop.create_server(lambda: Connection(self), sock=on, backlog=BACKLOG)
         sweeping = loop.create_task(self._sweep_on())
@@ -51,10 +52,10 @@ class Listener:
 
     def sweep(self) -> None:
         """What is done once a second, for all connections at once: a timer for each would cost each request."""
-        self.now = asyncio.get_running_loop().time()
+        self.outbox.now += SWEEP_SECONDS
         self.date = f"date: {formatdate(time.time(), usegmt=True)}\r\n".encode()
         for connection in tuple(self.connections):
-            connection.check(self.now)
+            connection.check()
 
     async def _sweep_on(self) -> None:
         while True:

@@ -12,17 +12,48 @@ KEEP_ALIVE_SECONDS = 15.0
 """A silent stream of events says so often that it lives; the sweep that sees to it comes once a second."""
 STUCK_SECONDS = 60.0
 """How long a reader may take none of what waits for it."""
+MOST_GATHERED = 64 << 10
+"""Bytes that may wait for the end of a turn of the loop."""
 CLOSE = b"connection: close\r\n"
 CHUNKED = b"transfer-encoding: chunked\r\n"
+
+
+class Outbox:
+    """Gathers what a turn of the loop writes, on all connections, and sends it at its end.
+
+    Written one by one, each reply would wake its reader by itself: where that is another process, one at a time.
+    """
+
+    __slots__ = ("_loop", "_writers", "now")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self.now = 0.0
+        """Seconds the server has run, counted by its sweeps: one that was stopped for a while is late for nothing."""
+        self._writers: list[Writer] = []
+
+    def add(self, writer: Writer) -> None:
+        if not self._writers:
+            self._loop.call_soon(self._send)
+        self._writers.append(writer)
+
+    def _send(self) -> None:
+        writers, self._writers = self._writers, []
+        for writer in writers:
+            writer.flush()
 
 
 class Writer:
     """Writes responses one after another. `begun` says that some of the present one is out."""
 
-    __slots__ = ("_chunked", "_events", "_full", "_sent_at", "_stuck_since", "_transport", "begun")
+    __slots__ = ("_chunked", "_events", "_full", "_gathered", "_outbox", "_sent_at", "_size", "_stuck_since", "_transport",
+                 "begun")  # fmt: skip
 
-    def __init__(self, transport: asyncio.Transport) -> None:
+    def __init__(self, transport: asyncio.Transport, outbox: Outbox) -> None:
         self._transport = transport
+        self._outbox = outbox
+        self._gathered: list[bytes] = []
+        self._size = 0
         self._full: asyncio.Future[None] | None = None
         self._stuck_since = 0.0
         self._sent_at = 0.0
@@ -41,7 +72,7 @@ class Writer:
                 more.append(b"content-length: %d\r\n" % len(body))
             head = head_of(response.status, response.headers, more)
             self.begun = True
-            self._transport.write(head if bare else head + body)
+            self.write(head if bare else head + body)
             if self._full is not None:
                 await self._full
             return
@@ -55,22 +86,44 @@ class Writer:
         self._chunked = chunked
         self._events = b"\ncontent-type: text/event-stream" in head
         self.begun = True
-        write = self._transport.write
+        write = self.write
         write(head + self._framed(first))
         if bare:
             return
-        clock = asyncio.get_running_loop().time
-        self._sent_at = clock()
+        outbox = self._outbox
+        self._sent_at = outbox.now
         try:
             async for piece in body:
                 write(self._framed(piece))
-                self._sent_at = clock()
+                self._sent_at = outbox.now
                 if self._full is not None:
                     await self._full
         finally:
             self._events = False
         if chunked:
             write(b"0\r\n\r\n")
+
+    def write(self, data: bytes) -> None:
+        """Sends some bytes at the end of this turn."""
+        gathered = self._gathered
+        if not gathered:
+            self._outbox.add(self)
+        gathered.append(data)
+        self._size += len(data)
+        if self._size > MOST_GATHERED:
+            self.flush()
+
+    def flush(self) -> None:
+        """Sends what was gathered, now."""
+        gathered, self._gathered = self._gathered, []
+        self._size = 0
+        if gathered and not self._transport.is_closing():
+            self._transport.write(gathered[0] if len(gathered) == 1 else b"".join(gathered))
+
+    def close(self) -> None:
+        """The connection ends once what was written is sent."""
+        self.flush()
+        self._transport.close()
 
     def _framed(self, piece: bytes) -> bytes:
         if not self._chunked:
@@ -81,24 +134,24 @@ class Writer:
         """Ends a stream of events with one that says why, after what is out already."""
         if self._events:
             self._events = False
-            self._transport.write(self._framed(event) + (b"0\r\n\r\n" if self._chunked else b""))
+            self.write(self._framed(event) + (b"0\r\n\r\n" if self._chunked else b""))
 
     def pause(self) -> None:
         """The reader is slower than what is written."""
-        loop = asyncio.get_running_loop()
-        self._full = self._full or loop.create_future()
-        self._stuck_since = loop.time()
+        self._full = self._full or asyncio.get_running_loop().create_future()
+        self._stuck_since = self._outbox.now
 
     def resume(self) -> None:
         full, self._full = self._full, None
         if full is not None and not full.done():
             full.set_result(None)
 
-    def check(self, now: float) -> bool:
+    def check(self) -> bool:
         """Keeps a silent stream alive; False where its reader has taken nothing for too long."""
+        now = self._outbox.now
         if self._full is not None:
             return now - self._stuck_since < STUCK_SECONDS
         if self._events and now - self._sent_at >= KEEP_ALIVE_SECONDS - 1:
-            self._transport.write(self._framed(sse.KEEP_ALIVE))
+            self.write(self._framed(sse.KEEP_ALIVE))
             self._sent_at = now
         return True

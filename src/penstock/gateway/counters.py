@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
-
 MOST = 1_000
 
 
@@ -11,12 +9,15 @@ class Counters:
     """Requests by path, method and status; a path outside the table is `other`."""
 
     def __init__(self) -> None:
-        self._requests: Counter[tuple[str, str, int]] = Counter()
+        self._requests: dict[tuple[str, str, int], int] = {}
 
     def request(self, path: str, method: str, status: int) -> None:
         key = (path, method, status)
-        if key in self._requests or len(self._requests) < MOST:
-            self._requests[key] += 1
+        before = self._requests.get(key)
+        if before is not None:
+            self._requests[key] = before + 1
+        elif len(self._requests) < MOST:
+            self._requests[key] = 1
 
     def text(self) -> str:
         """Prometheus' text form."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
-from functools import partial
 from typing import TYPE_CHECKING
 
 from penstock.cache.exact import Entry, Key
@@ -34,6 +33,9 @@ LANDING_BACKOFF = (1.0, 5.0, 20.0, 60.0)
 
 class Delivery:
     """One caller's answer, as a stream of bytes or whole. `aclose` is idempotent and runs whether it was read or not."""
+
+    __slots__ = ("_blocks", "_closed", "_entry", "_finished", "_left", "_position", "_usage_data", "answer", "ask", "cache",
+                 "decision", "exchange", "face", "failure", "flight", "gateway", "hold", "key", "leads", "told", "way")  # fmt: skip
 
     def __init__(self, gateway: Gateway, exchange: Exchange, ask: Ask, face: Face) -> None:
         self.gateway = gateway
@@ -263,8 +265,8 @@ class Delivery:
             decision.reserved_nanos, decision.cost_nanos = self.hold.reserved, self.hold.amount
         now, journal = int(platform.clock.now() * 1000), self.gateway.journal
         if self.cache == "hit" and not decision.error:
-            journal.add(partial(_hit_row, self.exchange, decision, self.told, now))
-        journal.add(partial(row, decision, now, exchange.caller.owner))
+            journal.add(_hit_row(self.exchange, decision, self.told, now))
+        journal.add(row(decision, now, exchange.caller.owner))
 
 
 def _hit_row(exchange: Exchange, decision: Decision, told: Told, now: int) -> Statement:

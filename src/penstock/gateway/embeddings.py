@@ -11,7 +11,7 @@ from penstock.config import Tier
 from penstock.errors import Error, Failed
 from penstock.gateway.exchange import Exchange
 from penstock.gateway.limiting import account
-from penstock.ledger import book, days
+from penstock.ledger import book
 from penstock.ledger.decisions import Decision, row
 from penstock.routing.offers import Offer
 from penstock.routing.routes import Way
@@ -184,10 +184,10 @@ class Work:
             return
         if not misses:
             self.cache = "hit"
-        today = days.day(int(self.gateway.platform.clock.now() * 1000))
+        now = int(self.gateway.platform.clock.now() * 1000)
         for number, hit in ((hits, True), (misses, False)):
             if number:
-                self.gateway.journal.count(today, KIND, hit=hit, number=number)
+                self.gateway.journal.count(now, KIND, hit=hit, number=number)
 
     def record(self, error: BaseException | None) -> None:
         """The decision record, and the usage row of a request that the cache served whole."""

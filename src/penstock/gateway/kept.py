@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from penstock.cache.exact import Entry, Exact, Key
 from penstock.cache.flights import Flight, Flights
-from penstock.ledger import days
 from penstock.ledger.journal import Journal
 from penstock.ports import Clock
 from penstock.routing.routes import Way
@@ -124,7 +123,7 @@ class Kept:
 
     def _count(self, delivery: Delivery, *, hit: bool) -> None:
         delivery.cache = "hit" if hit else "miss"
-        self._journal.count(days.day(int(self._clock.now() * 1000)), KIND, hit=hit)
+        self._journal.count(int(self._clock.now() * 1000), KIND, hit=hit)
 
 
 def _call(delivery: Delivery, key: Key) -> str:

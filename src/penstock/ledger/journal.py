@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable
+from collections.abc import Mapping
 
 from penstock.errors import Error
-from penstock.ledger import sql
+from penstock.ledger import days, sql
 from penstock.ports import Clock, Spawn, Statement, Tables
 
-Row = Callable[[], Statement]
 FLUSH_SECONDS = 0.5
 MOST_WAITING = 50_000
 GROUP = 2_000
+EARLY = 128
+"""Rows that are written at once: what waits long is cold when it is read again."""
 
 
 class Journal:
@@ -25,29 +25,31 @@ class Journal:
         self._tables = tables
         self._clock = clock
         self._spawn = spawn
-        self._rows: list[Statement | Row] = []
-        self._counts: Counter[tuple[str, str, int]] = Counter()
+        self._rows: list[Statement] = []
+        self._counts: dict[tuple[int, str, bool], int] = {}
         self._flushing = False
         self.dropped = 0
 
-    def add(self, row: Statement | Row) -> None:
-        """One row, or what builds it, written within a second: built then, off the request's path."""
+    def add(self, row: Statement) -> None:
+        """One row, written within a second."""
         if len(self._rows) >= MOST_WAITING:
             self.dropped += 1
             return
         self._rows.append(row)
         self._wake()
+        if len(self._rows) == EARLY:
+            self._spawn(self.flush())
 
-    def count(self, day: str, kind: str, *, hit: bool, number: int = 1) -> None:
-        """So many hits or misses of a kind of cache."""
-        self._counts[day, kind, hit] += number
+    def count(self, at: int, kind: str, *, hit: bool, number: int = 1) -> None:
+        """So many hits or misses of a kind of cache, at a time in milliseconds."""
+        key = (at // days.DAY_MS, kind, hit)
+        self._counts[key] = self._counts.get(key, 0) + number
         self._wake()
 
     async def flush(self) -> None:
         """Writes all that waits, now."""
-        waiting, self._rows = self._rows, []
-        rows = [row if isinstance(row, tuple) else row() for row in waiting]
-        counts, self._counts = self._counts, Counter()
+        rows, self._rows = self._rows, []
+        counts, self._counts = self._counts, {}
         rows.extend(_counted(counts))
         # Like statements together, so that a platform can run them as one.
         rows.sort(key=lambda statement: statement[0])
@@ -73,8 +75,8 @@ class Journal:
             await self.flush()
 
 
-def _counted(counts: Counter[tuple[str, str, int]]) -> list[Statement]:
+def _counted(counts: Mapping[tuple[int, str, bool], int]) -> list[Statement]:
     totals: dict[tuple[str, str], list[int]] = {}
     for (day, kind, hit), number in counts.items():
-        totals.setdefault((day, kind), [0, 0])[0 if hit else 1] += number
+        totals.setdefault((days.day(day * days.DAY_MS), kind), [0, 0])[0 if hit else 1] += number
     return [(sql.COUNT_CACHE, (day, kind, *both)) for (day, kind), both in totals.items()]

@@ -47,6 +47,8 @@ class Routes:
         for name, route in config.routes.items():
             self._ways[name, route.verb] = self._way(name, route)
         self._named = tuple(config.routes)
+        self.any_optional = any(route.auth == "optional" for route in config.routes.values())
+        """Whether any route takes anonymous callers."""
 
     def find(self, name: str, verb: Verb) -> Way:
         """What `model` leads to; raises ModelNotFound."""
@@ -82,11 +84,6 @@ class Routes:
         """(name, owner) of every route and target, routes first."""
         yield from ((name, "penstock") for name in self._named)
         yield from ((name, offer.target.provider) for name, offer in self._offers.items())
-
-    @property
-    def any_optional(self) -> bool:
-        """Whether any route takes anonymous callers."""
-        return any(way.settings.auth == "optional" for way in self._ways.values())
 
     def _resolve(self, name: str, verb: Verb) -> Way:
         seen = self.alias(name)

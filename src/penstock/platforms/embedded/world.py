@@ -31,6 +31,8 @@ class RandomIds:
     def __init__(self) -> None:
         self._buffer = ""
         self._place = 0
+        self._at = 0
+        self._stamp = ""
 
     def new(self, prefix: str) -> str:
         start, end = self._place, self._place + 2 * RANDOM_BYTES
@@ -38,7 +40,10 @@ class RandomIds:
             self._buffer = os.urandom(BUFFER_BYTES).hex()
             start, end = 0, 2 * RANDOM_BYTES
         self._place = end
-        return f"{prefix}{int(time.time() * 1000):012x}{self._buffer[start:end]}"
+        at = int(time.time() * 1000)
+        if at != self._at:
+            self._at, self._stamp = at, f"{at:012x}"
+        return prefix + self._stamp + self._buffer[start:end]
 
     def secret(self, size: int) -> bytes:
         return os.urandom(size)
