@@ -127,11 +127,11 @@ CHAT = (
 
 READ = (
     Operation(
-        "/v1/models", "listModels", "OpenAI", "Routes and targets",
-        "Everything that `model` may say, in OpenAI's form.", ("Models",), rate="other",
+        "/v1/models", "listModels", "OpenAI", "Routes, aliases and targets",
+        "Every configured name that `model` may say, in OpenAI's form.", ("Models",), rate="other",
     ),
     Operation(
-        "/v1/models/{id}", "getModel", "OpenAI", "One route or target",
+        "/v1/models/{id}", "getModel", "OpenAI", "One route, alias or target",
         "By its name.", ("Model",), rate="other", parameters=(_ID,), also=(404,),
     ),
     Operation(
