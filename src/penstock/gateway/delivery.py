@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 from functools import partial
+from math import inf
 from typing import TYPE_CHECKING
 
 from penstock.cache.exact import Entry, Key
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from penstock.gateway import Gateway
 
 
+REVOKED_SECONDS = 10.0
+"""Between two questions whether the credential of a running stream was revoked."""
 LANDING_BACKOFF = (1.0, 5.0, 20.0, 60.0)
 """Seconds between the tries to write a final row while the books are out of reach."""
 
@@ -53,6 +56,8 @@ class Delivery:
             exchange.id, "chat", exchange.caller.hash, exchange.caller.tier, ask.model
         )
         self._entry: Entry | None = None
+        self._read: Answer | None = None
+        self._ask_again = exchange.started + REVOKED_SECONDS if exchange.caller.credential else inf
         self._position = 0
         self._blocks: list[bytes] = []
         self._usage_data = b""
@@ -70,7 +75,7 @@ class Delivery:
 
     def start(self, answer: Answer) -> None:
         """The target answered: from here on the flight owns it."""
-        self.answer = answer
+        self.answer = self._read = answer
         self.told = Told(answer.offer.vendor, answer.offer.target.model)
         self.decision.target = answer.offer.name
         assert self.flight is not None
@@ -86,8 +91,8 @@ class Delivery:
         """The same ask of the same owner is in the air already: its answer is read along, nothing is spent twice."""
         self.flight = flight
         self._left = False
-        offer = flight.source.offer if isinstance(flight.source, Answer) else None
-        if offer is not None:
+        if isinstance(flight.source, Answer):
+            self._read, offer = flight.source, flight.source.offer
             self.told = Told(offer.vendor, offer.target.model, cached=True)
             self.decision.target = offer.name
 
@@ -118,6 +123,8 @@ class Delivery:
                 else:
                     events = await flight.after(self._position)
                     self._position += len(events)
+                    if self._read is not None and self._read.heard >= self._ask_again:
+                        await self._still_good(self._read.heard)
                 data = self._carry(events)
             except Error as error:
                 self._finished = True
@@ -149,6 +156,13 @@ class Delivery:
             await self.hold.close()
         self._closed = True
         self._record()
+
+    async def _still_good(self, now: float) -> None:
+        """Raises Unauthorized where the credential was revoked meanwhile."""
+        self._ask_again = now + REVOKED_SECONDS
+        # It was good at the door: where nobody can tell, the stream goes on and is asked for again.
+        with suppress(Unavailable):
+            await self.gateway.limits.rates.admit(self.exchange.caller, None)
 
     async def _close_later(self, flight: Flight) -> None:
         for seconds in LANDING_BACKOFF:
