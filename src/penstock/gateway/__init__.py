@@ -109,6 +109,7 @@ class Gateway:
             require(caller, endpoint.scope)
 
     def _refuse(self, exchange: Exchange, error: Error) -> Response:
+        error = self.names.refusal(exchange, error)
         exchange.standings = exchange.standings or error.extra.get("standings", ())
         exchange.notes["error"] = error.code
         return reply.error(error, exchange.request.path, exchange.endpoint.failed)
