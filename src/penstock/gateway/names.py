@@ -74,7 +74,7 @@ class Names:
                 code="unknown_provider",
                 param="forceProvider",
             )
-        if not model:
+        if model in ("", PLAIN["chat"]):
             return self.routes.provider_default(provider)
         named = self.routes.alias(model).removeprefix(f"{wanted}/").removeprefix(f"{provider}/")
         return f"{provider}/{named}"
