@@ -155,7 +155,10 @@ class Delivery:
         ):
             await self.hold.close()
         self._closed = True
-        self._record()
+        clock = self.gateway.platform.clock
+        self.decision.total_us = int((clock.tick() - self.exchange.started) * 1e6)
+        if not self._in_the_air:
+            self._record()
 
     async def _still_good(self, now: float) -> None:
         """Raises Unauthorized where the credential was revoked meanwhile."""
@@ -170,6 +173,8 @@ class Delivery:
             with suppress(Unavailable):
                 await flight.close()
                 return
+        if self._in_the_air:
+            self._record()
 
     def problem(self, error: BaseException) -> None:
         """What went wrong: for the decision record, and for followers where the target is to blame."""
@@ -177,6 +182,12 @@ class Delivery:
             self.failure = error
         self.decision.error = error.code if isinstance(error, Error) else "cancelled"
         self.decision.status = error.status if isinstance(error, Error) else 499
+
+    @property
+    def _in_the_air(self) -> bool:
+        """Whether what this one leads has yet to land, and with it the cost that its record tells."""
+        flight = self.flight
+        return self.leads and flight is not None and flight.started and not flight.landed
 
     def _replay(self, whole: bytes) -> Sequence[Event]:
         """A whole answer, kept or the leader's, told as a stream."""
@@ -252,6 +263,8 @@ class Delivery:
         self.told.cost_nanos = await self.hold.settle(usage)
         self.told.usage = usage
         await self.gateway.kept.keep(self, flight, usage)
+        if self._closed:
+            self._record()
 
     def _note(self) -> None:
         self.exchange.notes.update(
@@ -263,7 +276,6 @@ class Delivery:
         platform = self.gateway.platform
         decision.cache = self.cache
         decision.status = decision.status or 200
-        decision.total_us = int((platform.clock.tick() - exchange.started) * 1e6)
         if self.way is not None:
             decision.route = decision.arm = self.way.name
             decision.policy = self.way.policy.name
