@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from penstock.auth import caller as callers
 from penstock.auth.caller import Caller, require
@@ -50,7 +50,7 @@ class Gateway:
     journal: Journal
     cors: Cors
     report: Report
-    counters: Counters = field(default_factory=Counters)
+    counters: Counters
     edge: str = "unknown"
     started_at: float = 0.0
     draining: bool = False
@@ -138,6 +138,7 @@ def build(config: Config, platform: Platform, report: Report, edge: str = "unkno
     generations = Generations(platform.tables, platform.clock)
     journal = Journal(platform.tables, platform.clock, platform.spawn)
     most = config.cache.max_entry_bytes
+    counters = Counters()
     exact = Exact(platform.store, platform.clock, platform.secret, generations, most)
     return Gateway(
         config=config,
@@ -150,10 +151,13 @@ def build(config: Config, platform: Platform, report: Report, edge: str = "unkno
         kept=Kept(
             exact, journal, platform.clock, share_flights=platform.shared_loop, max_entry=most
         ),
-        upstream=Upstream(platform.fetch, platform.clock, platform.ids, platform.runner),
+        upstream=Upstream(
+            platform.fetch, platform.clock, platform.ids, counters.attempt, platform.runner
+        ),
         journal=journal,
         cors=Cors(config.cors.origins),
         report=report,
+        counters=counters,
         edge=edge,
         started_at=platform.clock.now(),
     )

@@ -18,7 +18,7 @@ TEXT = ("content-type", "text/plain; version=0.0.4; charset=utf-8")
 
 async def metrics(gateway: Gateway, exchange: Exchange) -> Response:
     """Counters in Prometheus' text form."""
-    return Response(200, [TEXT], gateway.counters.text().encode())
+    return Response(200, [TEXT], gateway.counters.text(gateway.journal.dropped).encode())
 
 
 async def cache_stats(gateway: Gateway, exchange: Exchange) -> Response:

@@ -125,6 +125,7 @@ class Kept:
 
     def _count(self, delivery: Delivery, *, hit: bool) -> None:
         delivery.cache = "hit" if hit else "miss"
+        delivery.gateway.counters.cache(KIND, hit=hit)
         self._journal.count(days.day(int(self._clock.now() * 1000)), KIND, hit=hit)
 
 

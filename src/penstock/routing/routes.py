@@ -111,7 +111,7 @@ class Routes:
                 f"'{name[:100]}' is neither a route nor a configured {verb} target; GET /v1/models lists them.",
                 param="model",
             )
-        way = self._made[name, verb] = self._alone(self._offer(target))
+        way = self._made[name, verb] = self._alone(self._offer(target, configured=False))
         if len(self._made) > MOST_MADE:
             self._made.popitem(last=False)
         return way
@@ -152,10 +152,10 @@ class Routes:
         )
         return Way(offer.name, (offer,), Fixed(), settings)
 
-    def _offer(self, target: Target) -> Offer:
+    def _offer(self, target: Target, *, configured: bool = True) -> Offer:
         at = self._providers[target.provider]
         kind, _, model = (target.stands_for or f"{at.kind}/{target.model}").partition("/")
-        return make(target, at, self._price_of(kind, model) or Price())
+        return make(target, at, self._price_of(kind, model) or Price(), configured=configured)
 
     def _way(self, name: str, route: Route) -> Way:
         if route.policy == "heuristic":
