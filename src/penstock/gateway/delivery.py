@@ -64,6 +64,7 @@ class Delivery:
         self._finished = False
         self._left = False
         self._closed = False
+        self._recorded = False
 
     def rank(self) -> Choice:
         """The policy's choice among the targets that can take this ask; raises BadRequest where none can."""
@@ -272,6 +273,9 @@ class Delivery:
         )
 
     def _record(self) -> None:
+        if self._recorded:  # a second row of one request would hold up the journal
+            return
+        self._recorded = True
         decision, exchange = self.decision, self.exchange
         platform = self.gateway.platform
         decision.cache = self.cache
