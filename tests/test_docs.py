@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import ast
+import itertools
 import os
 import re
 import shlex
@@ -21,6 +22,7 @@ from penstock.config.environment import SERVICES
 from penstock.entry.cli.program import COMMANDS, main, parser
 from penstock.entry.known import known_models
 from penstock.entry.settings import today
+from penstock.gateway.counters import Counters
 from penstock.gateway.openapi.replies import HEADERS
 from penstock.gateway.routes import ROUTES
 from tests import pages
@@ -175,10 +177,19 @@ def codes_in(tree: ast.AST) -> Iterator[str]:
             texts = _texts(node.value)
             named = node.targets[0].id == "code"
             yield from (text for text in texts if named or CODE.fullmatch(text))
-        elif isinstance(node, ast.Call) and getattr(node.func, "id", "") in ("_bad", "say"):
-            yield from (text for arg in node.args for text in _texts(arg))
+        elif isinstance(node, ast.Call):
+            yield from _codes_of_call(node)
         elif isinstance(node, ast.Tuple) and node.elts:
             yield from (text for text in _texts(node.elts[0]) if CODE.fullmatch(text))
+
+
+def _codes_of_call(node: ast.Call) -> Iterator[str]:
+    """Codes given by their place: to a function that is known to take one, or right behind a status."""
+    if getattr(node.func, "id", "") in ("_bad", "say"):
+        yield from (text for arg in node.args for text in _texts(arg))
+    for status, code in itertools.pairwise(node.args):
+        if isinstance(status, ast.Constant) and status.value in range(400, 600):
+            yield from _texts(code)
 
 
 CODE = re.compile(r"upstream_[a-z_]+|context_length_exceeded|content_filter")
@@ -196,6 +207,19 @@ def all_codes() -> set[str]:
         if "openapi" not in file.parts:
             found |= set(codes_in(ast.parse(file.read_text(encoding="utf-8"))))
     return found
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "BadRequest('Too odd.', code='too_odd')",
+        "class Odd(Error):\n    code = 'too_odd'",
+        "_bad('The token is odd.', 'too_odd')",
+        "self._refuse(400, 'too_odd', 'This is too odd.')",
+    ],
+)
+def test_a_code_is_seen_in_each_form(text):
+    assert set(codes_in(ast.parse(text))) == {"too_odd"}
 
 
 def listed(page: str, heading: str) -> set[str]:
@@ -220,6 +244,11 @@ def test_every_path_is_documented():
 def test_every_header_is_documented():
     shown = listed("docs/reference/http.md", "Headers out")
     assert [name for name in HEADERS if name not in shown] == []
+
+
+def test_every_counter_is_documented():
+    shown = listed("docs/reference/http.md", "Metrics")
+    assert shown == set(re.findall(r"# TYPE (\w+) counter", Counters().text(0)))
 
 
 # --- the command line -----------------------------------------------------------------------------

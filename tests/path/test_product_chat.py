@@ -263,6 +263,8 @@ async def test_forcing_a_provider_needs_its_scope_before_all_else(
         ({"forceProvider": "openai"}, "openai/gpt-4o"),
         ({"forceProvider": "openai", "model": "gpt-4o-mini"}, "openai/gpt-4o-mini"),
         ({"forceProvider": "openai", "model": "openai/gpt-4o-mini"}, "openai/gpt-4o-mini"),
+        ({"forceProvider": "openai", "model": "auto"}, "openai/gpt-4o"),
+        ({"forceProvider": "cloudflare", "model": "auto"}, f"cloudflare/{SMALL}"),
         ({"forceProvider": "cloudflare"}, f"cloudflare/{SMALL}"),
         ({"forceProvider": "cloudflare", "model": MEDIUM}, f"cloudflare/{MEDIUM}"),
         (

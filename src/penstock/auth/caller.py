@@ -54,6 +54,12 @@ def owner_of(tenant: str, sub: str) -> str:
     return f"{tenant if tenant.isalnum() and tenant.isascii() else quote(tenant, safe='')}/{sub}"
 
 
+def owner_named(text: str) -> str:
+    """The owner whom people write as `SUB` or `TENANT/SUB`, as they are called and not encoded."""
+    tenant, slash, sub = text.partition("/")
+    return owner_of(tenant, sub) if slash else owner_of(DEFAULT_TENANT, text)
+
+
 def anonymous(address: str, refusal: Error) -> Caller:
     """A caller known by its address alone; its empty tenant is none that a credential can have."""
     return Caller(

@@ -63,6 +63,11 @@ class Flight:
     def started(self) -> bool:
         return self._source is not None
 
+    @property
+    def landed(self) -> bool:
+        """Whether it was settled."""
+        return self._landed
+
     def start(self, source: Source, landing: Landing) -> None:
         """The leader's call was answered: from here on the flight owns its source."""
         self._source = source

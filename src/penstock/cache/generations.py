@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from penstock.cache import sql
@@ -10,7 +11,10 @@ from penstock.ports import Clock, Tables
 
 READ_SECONDS = 5.0
 NEVER_PURGED = b"0,0,0"
+KINDS = ("chat", "embed")
 PURGEABLE = ("kind", "owner", "model", "route", "key")
+
+_KEY = re.compile(r"(([a-z]+):[0-9a-f]{64})(?:\.[0-9]+)?")
 
 
 class Generations:
@@ -48,21 +52,26 @@ class Generations:
 
 
 async def raise_generations(tables: Tables, wanted: Mapping[str, str]) -> list[str]:
-    """What a purge does to the tables; returns the scopes raised. Raises BadRequest for an unknown scope."""
-    for name in wanted:
-        if name not in PURGEABLE:
-            raise BadRequest(
-                f"Purge by one of {', '.join(PURGEABLE)}.", code="invalid_field", param=name
-            )
-    scopes = [scope(name, value) for name, value in wanted.items()] or ["kind:chat", "kind:embed"]
-    await tables.batch(*[(sql.RAISE, (scope,)) for scope in scopes])
+    """What a purge does to the tables; returns the scopes raised. Raises BadRequest for what names nothing."""
+    named = wanted.items() or [("kind", kind) for kind in KINDS]
+    scopes = [scope(name, value) for name, value in named]
+    await tables.batch(*[(sql.RAISE, (one,)) for one in scopes])
     return scopes
 
 
 def scope(name: str, value: str) -> str:
-    """The name of a number; an owner without a tenant is one of the default tenant."""
-    if name == "owner" and "/" not in value:
-        value = f"default/{value}"
+    """The name of a number; a key's is the same in each of its generations. Raises BadRequest."""
+    if name not in PURGEABLE:
+        raise _refuse(f"Purge by one of {', '.join(PURGEABLE)}.", name)
+    if not value:
+        raise _refuse("Each name is given with a value.", name)
+    if name == "kind" and value not in KINDS:
+        raise _refuse(f"A kind is one of {', '.join(KINDS)}.", name)
+    if name == "key":
+        found = _KEY.fullmatch(value)
+        if found is None or found[2] not in KINDS:
+            raise _refuse("A key is written as `explain` shows it, such as chat:5f0c….", name)
+        value = found[1]
     return f"{name}:{value}"
 
 
@@ -79,3 +88,7 @@ def of_answer(numbers: Mapping[str, int], model: str, target: str) -> int:
     if not numbers:
         return 0
     return numbers.get(f"model:{model}", 0) + numbers.get(f"model:{target}", 0)
+
+
+def _refuse(message: str, name: str) -> BadRequest:
+    return BadRequest(message, code="invalid_field", param=name)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from penstock.auth import caller as callers
 from penstock.auth.caller import Caller, require
@@ -52,7 +52,7 @@ class Gateway:
     journal: Journal
     cors: Cors
     report: Report
-    counters: Counters = field(default_factory=Counters)
+    counters: Counters
     edge: str = "unknown"
     started_at: float = 0.0
     draining: bool = False
@@ -116,6 +116,7 @@ class Gateway:
             require(caller, endpoint.scope)
 
     def _refuse(self, exchange: Exchange, error: Error) -> Response:
+        error = self.names.refusal(exchange, error)
         exchange.standings = exchange.standings or error.extra.get("standings", ())
         exchange.notes["error"] = error.code
         return reply.error(error, exchange.request.path, exchange.endpoint.failed)
@@ -144,6 +145,7 @@ def build(config: Config, platform: Platform, report: Report, edge: str = "unkno
     generations = Generations(platform.tables, platform.clock)
     journal = Journal(platform.tables, platform.clock, platform.spawn)
     most = config.cache.max_entry_bytes
+    counters = Counters()
     exact = Exact(platform.store, platform.clock, platform.secret, generations, most)
     return Gateway(
         config=config,
@@ -156,10 +158,13 @@ def build(config: Config, platform: Platform, report: Report, edge: str = "unkno
         kept=Kept(
             exact, journal, platform.clock, share_flights=platform.shared_loop, max_entry=most
         ),
-        upstream=Upstream(platform.fetch, platform.clock, platform.ids, platform.runner),
+        upstream=Upstream(
+            platform.fetch, platform.clock, platform.ids, counters.attempt, platform.runner
+        ),
         journal=journal,
         cors=Cors(config.cors.origins),
         report=report,
+        counters=counters,
         edge=edge,
         started_at=platform.clock.now(),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from penstock.errors import BadRequest
+from penstock.auth.caller import owner_named
 from penstock.gateway.exchange import Exchange
 from penstock.ledger import reports
 from penstock.wire.http import JSON, Response
@@ -18,7 +18,7 @@ TEXT = ("content-type", "text/plain; version=0.0.4; charset=utf-8")
 
 async def metrics(gateway: Gateway, exchange: Exchange) -> Response:
     """Counters in Prometheus' text form."""
-    return Response(200, [TEXT], gateway.counters.text().encode())
+    return Response(200, [TEXT], gateway.counters.text(gateway.journal.dropped).encode())
 
 
 async def cache_stats(gateway: Gateway, exchange: Exchange) -> Response:
@@ -31,7 +31,7 @@ async def cache_stats(gateway: Gateway, exchange: Exchange) -> Response:
 async def cache_purge(gateway: Gateway, exchange: Exchange) -> Response:
     """Purges by kind, key, owner, model or route, all that are named; everything where none is."""
     wanted = exchange.query()
-    if not all(wanted.values()):
-        raise BadRequest("Each name is given with a value.", code="invalid_field")
+    if wanted.get("owner"):
+        wanted["owner"] = owner_named(wanted["owner"])
     await gateway.generations.purge(wanted)
     return Response(200, [JSON], encode({"purged": wanted or "all"}))

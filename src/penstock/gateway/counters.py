@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable, Mapping
+
+from penstock.cache.generations import KINDS
+
 MOST = 1_000
+
+Sample = tuple[Mapping[str, object], int]
 
 
 class Counters:
-    """Requests by path, method and status; a path outside the table is `other`."""
+    """Requests by path, method and status (a path outside the table is `other`), the cache's finds, upstream attempts."""
 
     def __init__(self) -> None:
         self._requests: dict[tuple[str, str, int], int] = {}
+        self._found: Counter[str] = Counter(dict.fromkeys(KINDS, 0))
+        self._missed: Counter[str] = Counter(dict.fromkeys(KINDS, 0))
+        self._attempts: Counter[tuple[str, str]] = Counter()
 
     def request(self, path: str, method: str, status: int) -> None:
         key = (path, method, status)
@@ -19,14 +29,52 @@ class Counters:
         elif len(self._requests) < MOST:
             self._requests[key] = 1
 
-    def text(self) -> str:
-        """Prometheus' text form."""
-        lines = [
-            "# HELP penstock_requests_total Requests answered.",
-            "# TYPE penstock_requests_total counter",
-        ]
-        for (path, method, status), count in sorted(self._requests.items()):
-            lines.append(
-                f'penstock_requests_total{{path="{path}",method="{method}",status="{status}"}} {count}'
-            )
-        return "\n".join(lines) + "\n"
+    def cache(self, kind: str, *, hit: bool, number: int = 1) -> None:
+        """So many answers of a kind were found, or not."""
+        (self._found if hit else self._missed)[kind] += number
+
+    def attempt(self, target: str, outcome: str) -> None:
+        """One attempt at a target came to this: `answered`, `cancelled` or an error's code."""
+        self._attempts[target, outcome] += 1
+
+    def text(self, dropped: int) -> str:
+        """Prometheus' text form; `dropped` are the rows that the journal had no place for."""
+        requests = (
+            ({"path": path, "method": method, "status": status}, count)
+            for (path, method, status), count in sorted(self._requests.items())
+        )
+        attempts = (
+            ({"target": target, "outcome": outcome}, count)
+            for (target, outcome), count in sorted(self._attempts.items())
+        )
+        found, missed = _by_kind(self._found), _by_kind(self._missed)
+        lost: list[Sample] = [({}, dropped)]
+        return (
+            _family("penstock_requests_total", "Requests answered.", requests)
+            + _family("penstock_cache_hits_total", "Answers found, kept or on their way.", found)
+            + _family("penstock_cache_misses_total", "Answers looked for and not found.", missed)
+            + _family("penstock_upstream_attempts_total", "Attempts at targets.", attempts)
+            + _family("penstock_journal_dropped_rows_total", "Rows the journal lost.", lost)
+        )
+
+
+def _by_kind(counts: Counter[str]) -> Iterable[Sample]:
+    return (({"kind": kind}, count) for kind, count in sorted(counts.items()))
+
+
+def _family(name: str, about: str, samples: Iterable[Sample]) -> str:
+    lines = [f"# HELP {name} {about}", f"# TYPE {name} counter"]
+    lines += [f"{name}{_labels(labels)} {count}" for labels, count in samples]
+    return "\n".join(lines) + "\n"
+
+
+def _labels(labels: Mapping[str, object]) -> str:
+    if not labels:
+        return ""
+    return (
+        "{" + ",".join([f'{name}="{_escaped(str(value))}"' for name, value in labels.items()]) + "}"
+    )
+
+
+def _escaped(value: str) -> str:
+    return value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
+from math import inf
 from typing import TYPE_CHECKING
 
 from penstock.cache.exact import Entry, Key
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from penstock.gateway import Gateway
 
 
+REVOKED_SECONDS = 10.0
+"""Between two questions whether the credential of a running stream was revoked."""
 LANDING_BACKOFF = (1.0, 5.0, 20.0, 60.0)
 """Seconds between the tries to write a final row while the books are out of reach."""
 
@@ -34,7 +37,7 @@ LANDING_BACKOFF = (1.0, 5.0, 20.0, 60.0)
 class Delivery:
     """One caller's answer, as a stream of bytes or whole. `aclose` is idempotent and runs whether it was read or not."""
 
-    __slots__ = ("_blocks", "_closed", "_entry", "_finished", "_left", "_position", "_usage_data", "answer", "ask", "cache",
+    __slots__ = ("_ask_again", "_blocks", "_closed", "_entry", "_finished", "_left", "_position", "_read", "_recorded", "_usage_data", "answer", "ask", "cache",
                  "decision", "exchange", "face", "failure", "flight", "gateway", "hold", "key", "leads", "told", "way")  # fmt: skip
 
     def __init__(self, gateway: Gateway, exchange: Exchange, ask: Ask, face: Face) -> None:
@@ -55,12 +58,15 @@ class Delivery:
             exchange.id, "chat", exchange.caller.hash, exchange.caller.tier, ask.model
         )
         self._entry: Entry | None = None
+        self._read: Answer | None = None
+        self._ask_again = exchange.started + REVOKED_SECONDS if exchange.caller.credential else inf
         self._position = 0
         self._blocks: list[bytes] = []
         self._usage_data = b""
         self._finished = False
         self._left = False
         self._closed = False
+        self._recorded = False
 
     def rank(self) -> Choice:
         """The policy's choice among the targets that can take this ask; raises BadRequest where none can."""
@@ -72,7 +78,7 @@ class Delivery:
 
     def start(self, answer: Answer) -> None:
         """The target answered: from here on the flight owns it."""
-        self.answer = answer
+        self.answer = self._read = answer
         self.told = Told(answer.offer.vendor, answer.offer.target.model)
         self.decision.target = answer.offer.name
         assert self.flight is not None
@@ -88,8 +94,8 @@ class Delivery:
         """The same ask of the same owner is in the air already: its answer is read along, nothing is spent twice."""
         self.flight = flight
         self._left = False
-        offer = flight.source.offer if isinstance(flight.source, Answer) else None
-        if offer is not None:
+        if isinstance(flight.source, Answer):
+            self._read, offer = flight.source, flight.source.offer
             self.told = Told(offer.vendor, offer.target.model, cached=True)
             self.decision.target = offer.name
 
@@ -120,6 +126,8 @@ class Delivery:
                 else:
                     events = await flight.after(self._position)
                     self._position += len(events)
+                    if self._read is not None and self._read.heard >= self._ask_again:
+                        await self._still_good(self._read.heard)
                 data = self._carry(events)
             except Error as error:
                 self._finished = True
@@ -150,7 +158,17 @@ class Delivery:
         ):
             await self.hold.close()
         self._closed = True
-        self._record()
+        clock = self.gateway.platform.clock
+        self.decision.total_us = int((clock.tick() - self.exchange.started) * 1e6)
+        if not self._in_the_air:
+            self._record()
+
+    async def _still_good(self, now: float) -> None:
+        """Raises Unauthorized where the credential was revoked meanwhile."""
+        self._ask_again = now + REVOKED_SECONDS
+        # It was good at the door: where nobody can tell, the stream goes on and is asked for again.
+        with suppress(Unavailable):
+            await self.gateway.limits.rates.admit(self.exchange.caller, None)
 
     async def _close_later(self, flight: Flight) -> None:
         for seconds in LANDING_BACKOFF:
@@ -158,6 +176,8 @@ class Delivery:
             with suppress(Unavailable):
                 await flight.close()
                 return
+        if self._in_the_air:
+            self._record()
 
     def problem(self, error: BaseException) -> None:
         """What went wrong: for the decision record, and for followers where the target is to blame."""
@@ -165,6 +185,12 @@ class Delivery:
             self.failure = error
         self.decision.error = error.code if isinstance(error, Error) else "cancelled"
         self.decision.status = error.status if isinstance(error, Error) else 499
+
+    @property
+    def _in_the_air(self) -> bool:
+        """Whether what this one leads has yet to land, and with it the cost that its record tells."""
+        flight = self.flight
+        return self.leads and flight is not None and flight.started and not flight.landed
 
     def _replay(self, whole: bytes) -> Sequence[Event]:
         """A whole answer, kept or the leader's, told as a stream."""
@@ -240,6 +266,8 @@ class Delivery:
         self.told.cost_nanos = await self.hold.settle(usage)
         self.told.usage = usage
         await self.gateway.kept.keep(self, flight, usage)
+        if self._closed:
+            self._record()
 
     def _note(self) -> None:
         self.exchange.notes.update(
@@ -247,11 +275,13 @@ class Delivery:
         )
 
     def _record(self) -> None:
+        if self._recorded:  # a second row of one request would hold up the journal
+            return
+        self._recorded = True
         decision, exchange = self.decision, self.exchange
         platform = self.gateway.platform
         decision.cache = self.cache
         decision.status = decision.status or 200
-        decision.total_us = int((platform.clock.tick() - exchange.started) * 1e6)
         if self.way is not None:
             decision.route = decision.arm = self.way.name
             decision.policy = self.way.policy.name

@@ -187,6 +187,7 @@ class Work:
         now = int(self.gateway.platform.clock.now() * 1000)
         for number, hit in ((hits, True), (misses, False)):
             if number:
+                self.gateway.counters.cache(KIND, hit=hit, number=number)
                 self.gateway.journal.count(now, KIND, hit=hit, number=number)
 
     def record(self, error: BaseException | None) -> None:

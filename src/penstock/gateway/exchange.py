@@ -42,7 +42,10 @@ class Exchange:
         """The request's body; raises TooLarge, UnsupportedEncoding for a compressed one."""
         if self.request.header("content-encoding") not in (None, "", "identity"):
             raise UnsupportedEncoding
-        return await self.request.read(self.limit)
+        data = await self.request.read(self.limit)
+        if self.caller.anonymous:
+            self.request.body = data  # read again where it is bad: which route did it mean?
+        return data
 
     def query(self) -> dict[str, str]:
         """The query's fields; raises BadRequest where there are too many or one stands twice."""

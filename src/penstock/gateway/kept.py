@@ -59,14 +59,15 @@ class Kept:
         return False
 
     async def keep(self, delivery: Delivery, flight: Flight, usage: Usage) -> None:
-        """Keeps a whole reply that ended well; errors, partial, cut and tool-call replies never."""
+        """Keeps a whole reply that ended well; errors, partial, cut, empty and tool-call replies never."""
         key, way, answer = delivery.key, delivery.way, delivery.answer
         if key is None:
             return
         try:
             if way is not None and answer is not None and flight.kept and _keepable(flight):
                 offer, model = answer.offer, answer.offer.target.model
-                if data := _whole(flight, usage):
+                data = _whole(flight, usage)
+                if data and not completion.empty(data):
                     entry = Entry(key.request, data, offer.name, offer.vendor, model, usage)
                     await self._exact.keep(key, entry, way.settings.cache.ttl)
         finally:
@@ -123,6 +124,7 @@ class Kept:
 
     def _count(self, delivery: Delivery, *, hit: bool) -> None:
         delivery.cache = "hit" if hit else "miss"
+        delivery.gateway.counters.cache(KIND, hit=hit)
         self._journal.count(int(self._clock.now() * 1000), KIND, hit=hit)
 
 

@@ -54,7 +54,7 @@ async def readyz(gateway: Gateway, exchange: Exchange) -> Response:
 
 
 async def models(gateway: Gateway, exchange: Exchange) -> Response:
-    """Routes and targets in OpenAI's form."""
+    """Routes, aliases and configured targets in OpenAI's form."""
     created = int(gateway.started_at)
     listed = [_model(name, owner, created) for name, owner in gateway.names.routes.names()]
     return _json({"object": "list", "data": listed})

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from penstock.auth import scopes
 from penstock.auth.caller import Caller
 from penstock.config import Verb
-from penstock.errors import BadRequest, ModelNotFound
+from penstock.errors import BadRequest, Error, ModelNotFound, TooLarge, UnsupportedEncoding
+from penstock.gateway.exchange import Exchange
 from penstock.routing.routes import Routes, Way
 from penstock.wire.chat import Ask
+from penstock.wire.json import decode_object
+
+PLAIN: Mapping[Verb, str] = {"chat": "auto", "embed": "embed"}
+"""The route that is meant where none is named."""
+_OF_THE_BODY = (BadRequest, TooLarge, UnsupportedEncoding)
 
 
 class Names:
@@ -28,6 +37,24 @@ class Names:
             return self._for_anonymous(name, verb, caller)
         return self.routes.find(name, verb)
 
+    def refusal(self, exchange: Exchange, error: Error) -> Error:
+        """What a caller is told of a bad body: an anonymous one only that it is, unless an open route was meant."""
+        refusal = exchange.caller.refusal
+        if refusal is None or not isinstance(error, _OF_THE_BODY):
+            return error
+        return error if self._open(exchange) else refusal
+
+    def _open(self, exchange: Exchange) -> bool:
+        """Whether a body, as far as it can be read, names a route that takes anonymous callers."""
+        verb: Verb = "embed" if exchange.endpoint.scope == scopes.EMBED else "chat"
+        body = exchange.request.body
+        try:
+            value, _ = decode_object(body if isinstance(body, bytes) else b"")
+            self.named(str(value.get("model") or PLAIN[verb]), verb, exchange.caller)
+        except Error:
+            return False
+        return not value.get("forceProvider")
+
     def _for_anonymous(self, name: str, verb: Verb, caller: Caller) -> Way:
         # Whoever may not enter is told so, whether the name exists or not.
         assert caller.refusal is not None
@@ -47,7 +74,7 @@ class Names:
                 code="unknown_provider",
                 param="forceProvider",
             )
-        if not model:
+        if model in ("", PLAIN["chat"]):
             return self.routes.provider_default(provider)
         named = self.routes.alias(model).removeprefix(f"{wanted}/").removeprefix(f"{provider}/")
         return f"{provider}/{named}"

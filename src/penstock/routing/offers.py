@@ -26,10 +26,17 @@ class Offer:
     embed: Embed | None = None
     frozen: str = ""
     """The price as the ledger keeps it."""
+    configured: bool = True
+    """False where a caller's own words made it."""
 
     @property
     def name(self) -> str:
         return f"{self.target.provider}/{self.target.model}"
+
+    @property
+    def label(self) -> str:
+        """Its name where names are counted: callers cannot add to these."""
+        return self.name if self.configured else f"{self.target.provider}/*"
 
     @property
     def vendor(self) -> str:
@@ -60,7 +67,7 @@ class Offer:
         return worst_case(self.price, most.input, most.output)
 
 
-def make(target: Target, at: Reached, price: Price) -> Offer:
+def make(target: Target, at: Reached, price: Price, *, configured: bool = True) -> Offer:
     """An offer with its price written down."""
     frozen = msgspec.json.encode(price).decode()
-    return Offer(target, at, price, CHAT.get(at.kind), EMBED.get(at.kind), frozen)
+    return Offer(target, at, price, CHAT.get(at.kind), EMBED.get(at.kind), frozen, configured)

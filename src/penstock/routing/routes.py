@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
@@ -17,7 +18,8 @@ PriceOf = Callable[[str, str], Price | None]
 """(kind, model) → today's price."""
 
 MOST_MADE = 1_000
-"""Targets made on request for providers that take any model."""
+"""Targets made on request for providers that take any model, of the last names asked for."""
+VERBS: tuple[Verb, ...] = ("chat", "embed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,23 +44,16 @@ class Routes:
             "embed": config.routes.get("embed", Route()),
         }
         self._offers = {target.name: self._offer(target) for target in config.targets}
-        self._bare = _bare(config.targets)
-        self._ways: dict[tuple[str, Verb], Way] = {}
-        for name, route in config.routes.items():
-            self._ways[name, route.verb] = self._way(name, route)
         self._named = tuple(config.routes)
+        self._ways = self._known(config.routes)
+        self._made: OrderedDict[tuple[str, Verb], Way] = OrderedDict()
         self.any_optional = any(route.auth == "optional" for route in config.routes.values())
         """Whether any route takes anonymous callers."""
 
     def find(self, name: str, verb: Verb) -> Way:
         """What `model` leads to; raises ModelNotFound."""
         way = self._ways.get((name, verb))
-        if way is not None:
-            return way
-        way = self._resolve(name, verb)
-        if len(self._ways) < MOST_MADE:
-            self._ways[name, verb] = way
-        return way
+        return way if way is not None else self._make(name, verb)
 
     def provider_default(self, provider: str) -> str:
         """The chat target that stands for a provider where a caller forces it without naming a model."""
@@ -81,24 +76,73 @@ class Routes:
         return self._aliases.get(name, name)
 
     def names(self) -> Iterable[tuple[str, str]]:
-        """(name, owner) of every route and target, routes first."""
-        yield from ((name, "penstock") for name in self._named)
-        yield from ((name, offer.target.provider) for name, offer in self._offers.items())
+        """(name, owner) of every route, alias and configured target, in this order; what callers made up is not shown."""
+        found = dict.fromkeys((*self._named, *self._aliases), "penstock")
+        for name, offer in self._offers.items():
+            found.setdefault(name, offer.target.provider)
+        return found.items()
 
-    def _resolve(self, name: str, verb: Verb) -> Way:
-        seen = self.alias(name)
-        if (seen, verb) in self._ways:
-            return self._ways[seen, verb]
-        offer = (
-            self._offers.get(seen)
-            or self._offers.get(self._bare.get((seen, verb), ""))
-            or self._made(seen, verb)
-        )
-        if offer is None or offer.target.verb != verb:
+    def _known(self, routes: Mapping[str, Route]) -> Mapping[tuple[str, Verb], Way]:
+        """Every configured name: of two alike a route comes before an alias, a target and a target's bare model."""
+        full = {
+            (offer.name, offer.target.verb): self._alone(offer) for offer in self._offers.values()
+        }
+        bare: dict[tuple[str, Verb], Way] = {}
+        for offer in self._offers.values():
+            bare.setdefault((offer.target.model, offer.target.verb), self._alone(offer))
+        own = {(name, route.verb): self._way(name, route) for name, route in routes.items()}
+        ends = full | own
+        aliased = {
+            (alias, verb): ends[end, verb]
+            for alias, end in self._aliases.items()
+            for verb in VERBS
+            if (end, verb) in ends
+        }
+        return bare | full | aliased | own
+
+    def _make(self, name: str, verb: Verb) -> Way:
+        """A way for a name that is not configured, remembered while it is among the last ones asked for."""
+        way = self._made.get((name, verb))
+        if way is not None:
+            self._made.move_to_end((name, verb))
+            return way
+        target = self._any_model(name, verb) or self._stand_in(name, verb)
+        if target is None:
             raise ModelNotFound(
                 f"'{name[:100]}' is neither a route nor a configured {verb} target; GET /v1/models lists them.",
                 param="model",
             )
+        way = self._made[name, verb] = self._alone(self._offer(target, configured=False))
+        if len(self._made) > MOST_MADE:
+            self._made.popitem(last=False)
+        return way
+
+    def _any_model(self, name: str, verb: Verb) -> Target | None:
+        provider, _, model = name.partition("/")
+        at = self._providers.get(provider)
+        # A configured name is for what it is configured for.
+        if at is None or not at.any_model or not model or name in self._offers:
+            return None
+        return Target(provider=provider, model=model, verb=verb)
+
+    def _stand_in(self, name: str, verb: Verb) -> Target | None:
+        # The sandbox stands in for a known model only where nothing real is configured.
+        real = [
+            at for at in self._providers.values() if at.kind not in ("sandbox", "hashed", "local")
+        ]
+        if "sandbox" not in self._providers or real:
+            return None
+        for kind in ("openai", "anthropic", "workers_ai"):
+            bare = name.removeprefix(f"{kind}/")
+            if self._price_of(kind, bare) is not None:
+                return Target(
+                    provider="sandbox", model=bare, verb=verb, stands_for=f"{kind}/{bare}"
+                )
+        return None
+
+    def _alone(self, offer: Offer) -> Way:
+        """A target asked for by its name."""
+        verb = offer.target.verb
         plain = self._plain[verb]
         settings = Route(
             verb=verb,
@@ -109,49 +153,16 @@ class Routes:
         )
         return Way(offer.name, (offer,), Fixed(), settings)
 
-    def _made(self, name: str, verb: Verb) -> Offer | None:
-        provider, _, model = name.partition("/")
-        at = self._providers.get(provider)
-        if at is not None and at.any_model and model and len(self._offers) < MOST_MADE:
-            return self._keep(Target(provider=provider, model=model, verb=verb))
-        return self._stand_in(name, verb)
-
-    def _stand_in(self, name: str, verb: Verb) -> Offer | None:
-        # The sandbox stands in for a known model only where nothing real is configured.
-        real = [
-            at for at in self._providers.values() if at.kind not in ("sandbox", "hashed", "local")
-        ]
-        if "sandbox" not in self._providers or real:
-            return None
-        for kind in ("openai", "anthropic", "workers_ai"):
-            bare = name.removeprefix(f"{kind}/")
-            if self._price_of(kind, bare) is not None:
-                return self._keep(
-                    Target(provider="sandbox", model=bare, verb=verb, stands_for=f"{kind}/{bare}")
-                )
-        return None
-
-    def _keep(self, target: Target) -> Offer:
-        offer = self._offers[target.name] = self._offer(target)
-        return offer
-
-    def _offer(self, target: Target) -> Offer:
+    def _offer(self, target: Target, *, configured: bool = True) -> Offer:
         at = self._providers[target.provider]
         kind, _, model = (target.stands_for or f"{at.kind}/{target.model}").partition("/")
-        return make(target, at, self._price_of(kind, model) or Price())
+        return make(target, at, self._price_of(kind, model) or Price(), configured=configured)
 
     def _way(self, name: str, route: Route) -> Way:
         if route.policy == "heuristic":
             three = tuple(self._offers[one] for one in (route.simple, route.medium, route.strong))
             return Way(name, tuple(dict.fromkeys(three)), Heuristic(*three), route)
         return Way(name, tuple(self._offers[one] for one in route.targets), Fixed(), route)
-
-
-def _bare(targets: Iterable[Target]) -> Mapping[tuple[str, Verb], str]:
-    found: dict[tuple[str, Verb], str] = {}
-    for target in targets:
-        found.setdefault((target.model, target.verb), target.name)
-    return found
 
 
 def _serves(offer: Offer, provider: str, verb: Verb) -> bool:

@@ -13,10 +13,10 @@ from penstock.wire.http import Response
 
 
 class Answer:
-    """Events of one attempt. `usage` is the last reported one, a lower bound until `ended`."""
+    """Events of one attempt. `usage` is the last reported one, a lower bound until `ended`; `heard` the last event's tick."""
 
-    __slots__ = ("_clock", "_deadline", "_decoder", "_first", "_response", "attempt", "ended", "offer", "usage",
-                 "waited")  # fmt: skip
+    __slots__ = ("_clock", "_deadline", "_decoder", "_first", "_response", "attempt", "ended", "heard", "offer",
+                 "usage", "waited")  # fmt: skip
 
     def __init__(
         self,
@@ -32,6 +32,7 @@ class Answer:
         self.usage: Usage | None = None
         self.ended = False
         self.waited = 0.0
+        self.heard = 0.0
         self._response = response
         self._decoder = decoder
         self._clock = clock
@@ -60,7 +61,7 @@ class Answer:
             except StopAsyncIteration:
                 self.ended = True
                 events = self._decoder.close()
-            now = self._clock.tick()
+            self.heard = now = self._clock.tick()
             self.waited += now - start
             if now > self._deadline:
                 raise Stalled(

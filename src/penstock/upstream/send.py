@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
 from penstock.config import Route, TimeoutSettings
-from penstock.errors import BadRequest, Failed, TooLarge, Unavailable
+from penstock.errors import BadRequest, Error, Failed, TooLarge, Unavailable
 from penstock.limits.hold import Hold
 from penstock.ports import Clock, Fetch, Ids, Runner
 from penstock.providers import Call, sandbox
@@ -25,15 +25,22 @@ T = TypeVar("T")
 Attempt = Callable[[Offer, int], Awaitable[T]]
 """One attempt at one offer, numbered from 1."""
 
+Count = Callable[[str, str], None]
+"""Told each attempt's target and what it came to."""
+ANSWERED, CANCELLED = "answered", "cancelled"
+
 IN_PROCESS = frozenset({"sandbox", "hashed"})
 
 
 class Upstream:
     """Sends asks; one a gateway. `runner` serves the local embedding model where there is one."""
 
-    def __init__(self, fetch: Fetch, clock: Clock, ids: Ids, runner: Runner | None = None) -> None:
+    def __init__(
+        self, fetch: Fetch, clock: Clock, ids: Ids, count: Count, runner: Runner | None = None
+    ) -> None:
         self._fetch = fetch
         self._ids = ids
+        self._count = count
         self.clock = clock
         self.runner = runner
         self.budget = RetryBudget()
@@ -77,10 +84,17 @@ class Upstream:
     async def _within_budget(self, call: Attempt[T], offer: Offer, attempt: int) -> T:
         retry = attempt > 1
         self.budget.retries += retry
+        outcome = CANCELLED
         try:
-            return await call(offer, attempt)
+            found = await call(offer, attempt)
+            outcome = ANSWERED
+        except Exception as error:
+            outcome = error.code if isinstance(error, Error) else Error.code
+            raise
         finally:
             self.budget.retries -= retry
+            self._count(offer.label, outcome)
+        return found
 
     async def _call(
         self, ask: Ask, offer: Offer, attempt: int, hold: Hold, timeouts: TimeoutSettings

@@ -117,6 +117,12 @@ def plain(whole: bytes) -> bool:
     return all(_bare(choice, "message") for choice in _any.decode(whole).get("choices") or ())
 
 
+def empty(whole: bytes) -> bool:
+    """Whether no choice of a whole completion says anything."""
+    choices = _any.decode(whole).get("choices") or ()
+    return not any((choice.get("message") or {}).get("content") for choice in choices)
+
+
 def _bare(choice: dict[str, Any], inner: str) -> bool:
     said = choice.get(inner) or {}
     return not any(choice[name] for name in choice.keys() - {"index", "finish_reason", inner}) and (

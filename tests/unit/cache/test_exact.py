@@ -108,7 +108,6 @@ async def test_two_requests_share_a_key_only_if_they_are_one(
     [
         {"kind": "chat"},
         {"owner": "default/o"},
-        {"owner": "o"},
         {"model": "m"},
         {"model": "p/m"},
         {"route": "auto"},
@@ -124,7 +123,13 @@ async def test_a_purge_reaches_what_it_names(case: Case, wanted: dict[str, str])
 
 @pytest.mark.parametrize(
     "wanted",
-    [{"kind": "embed"}, {"owner": "other/o"}, {"model": "auto"}, {"route": "embed"}, {"key": "x"}],
+    [
+        {"kind": "embed"},
+        {"owner": "other/o"},
+        {"model": "auto"},
+        {"route": "embed"},
+        {"key": "chat:" + "0" * 64},
+    ],
 )
 async def test_a_purge_leaves_the_rest(case: Case, wanted: dict[str, str]) -> None:
     key = await case.key("default/o")
@@ -144,6 +149,10 @@ async def test_a_single_key_can_be_purged(case: Case) -> None:
     key = await case.key()
     await case.exact.keep(key, entry(key), ttl=60)
     await case.generations.purge({"key": key.name})
+    again = await case.key()
+    assert await case.exact.find(again) is None
+    await case.exact.keep(again, entry(again), ttl=60)
+    await case.generations.purge({"key": again.name})
     assert await case.exact.find(await case.key()) is None
 
 
@@ -154,6 +163,10 @@ async def test_a_purge_by_another_process_counts_within_ten_seconds(case: Case) 
     assert (await case.key()).name != before.name
 
 
-async def test_an_unknown_purge_is_refused(case: Case) -> None:
+@pytest.mark.parametrize(
+    "wanted", [{"color": "red"}, {"kind": "rag"}, {"key": "x"}, {"route": ""}, {"owner": ""}]
+)
+async def test_an_unknown_purge_is_refused(case: Case, wanted: dict[str, str]) -> None:
     with pytest.raises(BadRequest):
-        await case.generations.purge({"color": "red"})
+        await case.generations.purge({"kind": "chat"} | wanted)
+    assert await case.platform.tables.rows("select scope from generations") == []

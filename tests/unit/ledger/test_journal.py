@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 from penstock.errors import Unavailable
 from penstock.ledger import journal as module
 from penstock.ledger.decisions import Decision, explain, row
@@ -11,6 +9,8 @@ from penstock.ledger.journal import Journal
 from penstock.platforms import memory
 from penstock.platforms.memory import MemoryPlatform
 from penstock.ports import Statement, Tables
+
+DAY = 1_795_392_000_000
 
 
 def decided(number: int, owner: str = "default/u") -> Statement:
@@ -29,7 +29,7 @@ async def test_rows_stand_within_a_second_and_not_before() -> None:
     platform = memory.platform()
     journal = make(platform)
     journal.add(decided(1))
-    journal.add(partial(decided, 2))
+    journal.add(decided(2))
     assert await count(platform) == 0
     await platform.clock.run(1)
     assert await count(platform) == 2
@@ -43,9 +43,9 @@ async def test_hits_and_misses_add_up() -> None:
     platform = memory.platform()
     journal = make(platform)
     for hit in (True, True, False):
-        journal.count("2026-11-23", "chat", hit=hit)
+        journal.count(DAY, "chat", hit=hit)
     await journal.flush()
-    journal.count("2026-11-23", "chat", hit=True, number=10)
+    journal.count(DAY, "chat", hit=True, number=10)
     await journal.flush()
     assert [
         tuple(row)

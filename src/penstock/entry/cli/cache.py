@@ -5,14 +5,13 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from penstock.auth.caller import DEFAULT_TENANT, owner_of
-from penstock.cache.generations import PURGEABLE, raise_generations
+from penstock.auth.caller import owner_named
+from penstock.cache.generations import KINDS, PURGEABLE, raise_generations
 from penstock.entry.cli import show
-from penstock.entry.cli.command import Command, with_tables
+from penstock.entry.cli.command import Command, Misused, with_tables
+from penstock.errors import BadRequest
 from penstock.ledger.reports import cache_counts
 from penstock.ports import Tables
-
-KINDS = ("chat", "embed")
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -50,15 +49,18 @@ def stats(args: argparse.Namespace) -> int:
 
 def purge(args: argparse.Namespace) -> int:
     """Raises the generations of what is named."""
-    wanted = {name: getattr(args, name) for name in PURGEABLE if getattr(args, name, None)}
-    if owner := wanted.get("owner"):
-        tenant, slash, sub = owner.partition("/")
-        wanted["owner"] = owner_of(tenant, sub) if slash else owner_of(DEFAULT_TENANT, owner)
+    # An option given empty, as by an unset variable, names nothing: it must not stand for everything.
+    wanted = {name: getattr(args, name) for name in PURGEABLE if getattr(args, name) is not None}
+    if wanted.get("owner"):
+        wanted["owner"] = owner_named(wanted["owner"])
 
     async def work(tables: Tables) -> list[str]:
         return await raise_generations(tables, wanted)
 
-    purged = with_tables(args, work)
+    try:
+        purged = with_tables(args, work)
+    except BadRequest as error:
+        raise Misused(error.message) from error
     if args.json:
         show.as_json({"purged": purged})
     else:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from penstock.auth import scopes
-from penstock.cache.generations import PURGEABLE
+from penstock.cache.generations import KINDS, PURGEABLE
 from penstock.gateway.usage import MOST_DAYS, OWN
 from penstock.ledger.reports import BY
 
@@ -76,8 +76,17 @@ _CACHE_CONTROL: Parameter = {
     "description": "`no-cache` skips the lookup and refreshes the kept answer; `no-store` also keeps nothing.",
     "example": "no-cache",
 }
+_NAMES: dict[str, dict[str, Any]] = {
+    "kind": {"type": "string", "enum": [*KINDS]},
+    "key": {"type": "string", "pattern": f"^({'|'.join(KINDS)}):[0-9a-f]{{64}}(\\.[0-9]+)?$"},
+}
 _PURGE = tuple(
-    _query(name, {"type": "string", "minLength": 1}, f"Entries of this {name} only.", example)
+    _query(
+        name,
+        _NAMES.get(name, {"type": "string", "minLength": 1}),
+        f"Entries of this {name} only.",
+        example,
+    )
     for name, example in zip(PURGEABLE, ("chat", "", "gpt-4o", "auto", ""), strict=True)
 )
 _ID: Parameter = {
@@ -127,11 +136,11 @@ CHAT = (
 
 READ = (
     Operation(
-        "/v1/models", "listModels", "OpenAI", "Routes and targets",
-        "Everything that `model` may say, in OpenAI's form.", ("Models",), rate="other",
+        "/v1/models", "listModels", "OpenAI", "Routes, aliases and targets",
+        "Every configured name that `model` may say, in OpenAI's form.", ("Models",), rate="other",
     ),
     Operation(
-        "/v1/models/{id}", "getModel", "OpenAI", "One route or target",
+        "/v1/models/{id}", "getModel", "OpenAI", "One route, alias or target",
         "By its name.", ("Model",), rate="other", parameters=(_ID,), also=(404,),
     ),
     Operation(

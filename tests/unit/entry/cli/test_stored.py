@@ -195,6 +195,9 @@ def test_cache_stats(home, capsys):
     assert said(capsys, "cache", "stats").splitlines()[1].split() == ["chat", "3", "5", "37.5"]
 
 
+KEY = "chat:" + "0" * 64
+
+
 @pytest.mark.parametrize(
     ("argv", "scopes"),
     [
@@ -203,7 +206,9 @@ def test_cache_stats(home, capsys):
         (["--owner", "alice"], ["owner:default/alice"]),
         (["--owner", "acme/alice"], ["owner:acme/alice"]),
         (["--model", "openai/gpt-4o", "--route", "auto"], ["model:openai/gpt-4o", "route:auto"]),
-        (["--key", "abc"], ["key:abc"]),
+        (["--owner", "my team/al ice"], ["owner:my%20team/al ice"]),
+        (["--key", KEY], [f"key:{KEY}"]),
+        (["--key", f"{KEY}.12"], [f"key:{KEY}"]),
     ],
 )
 def test_cache_purge(argv, scopes, home, capsys):
