@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from typing import Any
-from urllib.parse import unquote
 
 import pytest
 
-from penstock.entry.asgi import asgi
 from penstock.gateway.routes import ROUTES
 from penstock.wire.http import JSON, Response
+from tests.inbound import Reply, Server
 from tests.path.targets import PLAIN, upstream
 from tests.path.test_bad_input import CHAT, EMBED, ONE, PRODUCT, PRODUCT_EMBED, VALID, refused
 from tests.path.world import World, body, read
@@ -23,38 +22,14 @@ def plain() -> World:
     return World(upstream, more=PLAIN, env={})
 
 
-class Reply:
-    """What an ASGI application sent."""
-
-    def __init__(self) -> None:
-        self.status = 0
-        self.headers: dict[str, str] = {}
-        self.body = b""
-
-    async def __call__(self, message: Any) -> None:
-        if message["type"] == "http.response.start":
-            self.status = message["status"]
-            self.headers = {k.decode(): v.decode() for k, v in message["headers"]}
-        else:
-            self.body += message.get("body", b"")
-
-
-async def through_asgi(
+async def through_http(
     world: World, target: str, *headers: tuple[str, str], method: str = "GET", token: str = ""
 ) -> Reply:
-    """A request as a server hands it over: the target raw, and its path decoded once."""
-    raw, _, query = target.partition("?")
-    sent = [("authorization", f"Bearer {token or world.token()}"), *headers]
-    scope = {
-        "type": "http", "method": method, "path": unquote(raw), "raw_path": raw.encode(),
-        "query_string": query.encode(), "client": ("192.0.2.1", 5), "headers": [(k.encode(), v.encode()) for k, v in sent],
-    }  # fmt: skip
-
-    async def receive() -> Any:
-        return {"type": "http.request", "body": b"", "more_body": False}
-
-    reply = Reply()
-    await asgi(world.gateway)(scope, receive, reply)
+    """A request as its client's bytes."""
+    server = Server(world.gateway)
+    sent = (("authorization", f"Bearer {token or world.token()}"), *headers)
+    reply = await server.visitor().get(target, *sent, method=method)
+    await server.stop()
     return reply
 
 
@@ -66,7 +41,7 @@ TRICKS = [
     "/%2fadmin/usage", "/admin%252fusage", "/%2561dmin/usage", "/admin/usage%00", "/admin/usage%20",
     "/admin/usage%0a", "/admin/usage%23", "/admin/usage%3f", "/Admin/usage", "/ADMIN/USAGE", "/admin/Usage",
     "/\uff41dmin/usage", "/admin\\usage", "\\admin\\usage", "/admin%5cusage", "admin/usage", "", "*",
-    "http://127.0.0.1/admin/usage", "//evil.test/admin/usage", "/%c0%afadmin/usage", "/admin/usage.json",
+    "//evil.test/admin/usage", "/%c0%afadmin/usage", "/admin/usage.json",
 ]  # fmt: skip
 
 
@@ -74,20 +49,20 @@ TRICKS = [
 @pytest.mark.parametrize("target", TRICKS)
 async def test_tricks_with_the_path_lead_nowhere(target: str, role: str) -> None:
     world = plain()
-    reply = await through_asgi(world, target, token=world.token(role=role))
-    assert reply.status == 404
+    reply = await through_http(world, target, token=world.token(role=role))
+    assert reply.status in (400, 404)
     assert json.loads(reply.body)["error"]
 
 
 @pytest.mark.parametrize(
-    "target", ["/admin/usage", "/admin%2fusage", "/%61dmin/usage", "/admin/usage?by=day", "/metrics", "/admin/cache"]
+    "target", ["/admin/usage", "/admin%2fusage", "/%61dmin/usage", "/admin/usage?by=day", "http://a.test/admin/usage", "/metrics", "/admin/cache"]
 )  # fmt: skip
 async def test_every_spelling_of_an_admins_path_asks_for_the_scope(target: str) -> None:
     world = plain()
-    reply = await through_asgi(world, target)
+    reply = await through_http(world, target)
     assert reply.status == 403
     assert json.loads(reply.body)["code"] == "insufficient_scope"
-    assert (await through_asgi(world, target, token=world.token(role="admin"))).status == 200
+    assert (await through_http(world, target, token=world.token(role="admin"))).status == 200
 
 
 @pytest.mark.parametrize(
@@ -101,9 +76,9 @@ async def test_every_spelling_of_an_admins_path_asks_for_the_scope(target: str) 
 )  # fmt: skip
 async def test_no_header_leads_elsewhere(header: tuple[str, str]) -> None:
     world = plain()
-    assert json.loads((await through_asgi(world, "/", header)).body)["name"] == "Penstock"
-    assert (await through_asgi(world, "/admin/usage", header)).status == 403
-    assert (await through_asgi(world, "/admin/cache", header)).status == 403
+    assert json.loads((await through_http(world, "/", header)).body)["name"] == "Penstock"
+    assert (await through_http(world, "/admin/usage", header)).status == 403
+    assert (await through_http(world, "/admin/cache", header)).status == 403
 
 
 @pytest.mark.parametrize("method", ["GET", "POST", "DELETE", "BREW"])
@@ -155,8 +130,8 @@ async def test_a_wrong_method_is_told_the_right_ones(path: str) -> None:
 async def test_head_is_get_without_a_body(path: str) -> None:
     world = plain()
     token = world.token(role="admin")
-    got = await through_asgi(world, path, token=token)
-    head = await through_asgi(world, path, method="HEAD", token=token)
+    got = await through_http(world, path, token=token)
+    head = await through_http(world, path, method="HEAD", token=token)
     assert (head.status, head.body) == (200, b"")
     assert set(head.headers) == set(got.headers)
     # Usage and counters may have moved in between.

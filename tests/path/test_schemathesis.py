@@ -17,8 +17,8 @@ from schemathesis.checks import not_a_server_error
 from schemathesis.config import SchemathesisConfig
 from schemathesis.specs.openapi import checks
 
-from penstock.entry.asgi import asgi
 from penstock.gateway.routes import MODEL, ROUTES, Endpoint
+from tests.path.served import served
 from tests.path.targets import PLAIN, UNLIMITED, upstream
 from tests.path.world import World
 
@@ -54,8 +54,8 @@ def config() -> SchemathesisConfig:
 OPEN = World(upstream, more=PLAIN + UNLIMITED, env={})
 ROOT = OPEN.token("root", role="admin", tier="huge")
 LIMITED = World(upstream, more=PLAIN, env={})
-LIMITED_APP = asgi(LIMITED.gateway)
-API = schemathesis.openapi.from_asgi("/openapi.json", asgi(OPEN.gateway), config=config())
+LIMITED_APP = served(LIMITED.gateway)
+API = schemathesis.openapi.from_asgi("/openapi.json", served(OPEN.gateway), config=config())
 
 
 class Spent:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol, cast
 
 import httptools
@@ -89,6 +89,7 @@ class Connection(asyncio.Protocol):
         self._open: Incoming | None = None
         self._answering: Incoming | None = None
         self._asked = False
+        self._upgrading = False
         self._deaf = False
         self._lost = False
         self._due = NEVER
@@ -117,8 +118,8 @@ class Connection(asyncio.Protocol):
             return
         try:
             self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            self._no_upgrade()
+        except httptools.HttpParserUpgrade as upgrade:
+            self._no_upgrade(data[upgrade.args[0] :])
         except (httptools.HttpParserError, UnicodeError):
             self._refuse(BadRequest("This is not a valid HTTP request.", code="invalid_http"))
         if self._in_head:
@@ -154,16 +155,13 @@ class Connection(asyncio.Protocol):
         target, self._target = self._target, b""
         path, query = path_of(target)
         parser, fields = self._parser, self._fields
-        modern = parser.get_http_version() == "1.1"
+        version = parser.get_http_version()
         request = Request(parser.get_method().decode(), target, path, query, fields, self._client)
-        incoming = self._open = Incoming(request, keep=parser.should_keep_alive(), chunked=modern)
-        hosts = [name for name, _ in fields].count("host")
-        if hosts != 1 and (modern or hosts):
-            incoming.refusal = BadRequest("Send exactly one Host header.", code="invalid_header")
-        elif len(fields) > HEAD_FIELDS:
-            incoming.refusal = HeaderTooLarge(
-                "The request has more headers than this server takes."
-            )
+        incoming = self._open = Incoming(
+            request, keep=parser.should_keep_alive(), chunked=version == "1.1"
+        )
+        self._upgrading = parser.should_upgrade()
+        incoming.refusal = _fault(version, fields)
 
     def on_body(self, data: bytes) -> None:
         incoming = self._open
@@ -174,9 +172,10 @@ class Connection(asyncio.Protocol):
             incoming.arriving.feed(data, self._outbox.now)
 
     def on_message_complete(self) -> None:
-        incoming, self._open = self._open, None
-        if incoming is None:
+        incoming = self._open
+        if incoming is None or self._upgrading:
             return
+        self._open = None
         incoming.whole = True
         if incoming.arriving is not None:
             incoming.arriving.finish()
@@ -227,12 +226,17 @@ class Connection(asyncio.Protocol):
 
     # The task.
 
-    def _no_upgrade(self) -> None:
-        """Nothing here speaks another protocol: the request is answered, what follows it is not read."""
-        self._deaf = True
-        self.on_message_complete()
-        if self._queue:
-            self._queue[-1].keep = False
+    def _no_upgrade(self, rest: bytes) -> None:
+        """Nothing here speaks another protocol: the request is read again as if it had not asked for one."""
+        incoming, self._open, self._upgrading = self._open, None, False
+        if incoming is None or incoming.request.method == "CONNECT":
+            self._refuse(BadRequest("This server is no tunnel.", code="invalid_http"))
+            return
+        request = incoming.request
+        head = [f"{request.method} {request.target.decode('latin-1')} HTTP/1.1"]
+        head += [f"{name}: {value}" for name, value in request.headers if name != "upgrade"]
+        self._parser = httptools.HttpRequestParser(self)
+        self.data_received("\r\n".join([*head, "", ""]).encode("latin-1") + rest)
 
     def _hand_on(self, incoming: Incoming) -> None:
         """A request whose body is still arriving."""
@@ -294,8 +298,10 @@ class Connection(asyncio.Protocol):
             if incoming.refusal is None:
                 response = await service.gateway(request)
             else:
+                incoming.keep = False
                 response = self._refused(request, incoming.refusal)
-            incoming.keep = incoming.keep and incoming.whole and not service.closing
+            framed = incoming.chunked or isinstance(response.body, bytes)
+            incoming.keep = incoming.keep and incoming.whole and framed and not service.closing
             await self._writer.send(
                 response,
                 bare=request.method == "HEAD",
@@ -338,6 +344,18 @@ class Connection(asyncio.Protocol):
                 await body.arrive()
         except TimeoutError:
             return
+
+
+def _fault(version: str, fields: Sequence[tuple[str, str]]) -> Refused | None:
+    """Why a head that was parsed is still no request."""
+    if version not in ("1.1", "1.0"):
+        return BadRequest("This server speaks HTTP/1.1.", code="invalid_http")
+    hosts = [name for name, _ in fields].count("host")
+    if hosts > 1 or (not hosts and version == "1.1"):
+        return BadRequest("Send exactly one Host header.", code="invalid_header")
+    if len(fields) > HEAD_FIELDS:
+        return HeaderTooLarge("The request has more headers than this server takes.")
+    return None
 
 
 async def _closed(response: Response) -> None:

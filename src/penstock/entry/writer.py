@@ -92,14 +92,12 @@ class Writer:
             return
         outbox = self._outbox
         self._sent_at = outbox.now
-        try:
-            async for piece in body:
-                write(self._framed(piece))
-                self._sent_at = outbox.now
-                if self._full is not None:
-                    await self._full
-        finally:
-            self._events = False
+        async for piece in body:
+            write(self._framed(piece))
+            self._sent_at = outbox.now
+            if self._full is not None:
+                await self._full
+        self._events = False
         if chunked:
             write(b"0\r\n\r\n")
 

@@ -1,0 +1,495 @@
+"""Inbound connections: what is a request and what is not, in which order, for how long, and what becomes of it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from penstock.errors import Error
+from penstock.gateway import reply
+from penstock.wire import sse
+from penstock.wire.http import JSON, Request, Response
+from tests.inbound import Server, Visitor, turns
+
+HOST = "host: penstock.test\r\n"
+
+
+async def echo(request: Request) -> Response:
+    """What a gateway does with errors, and else says what it was asked."""
+    try:
+        body = await request.read(1 << 20)
+    except Error as error:
+        return reply.error(error, request.path)
+    told = {
+        "method": request.method,
+        "path": request.path,
+        "query": request.query,
+        "body": body.decode("latin-1"),
+    }
+    return Response(200, [JSON], json.dumps(told).encode())
+
+
+class Held:
+    """A gateway whose every request waits for the test."""
+
+    def __init__(self) -> None:
+        self.seen: list[str] = []
+        self.begun = asyncio.Event()
+        self.go = asyncio.Event()
+        self.cancelled = 0
+
+    async def __call__(self, request: Request) -> Response:
+        self.seen.append(request.path)
+        self.begun.set()
+        try:
+            await self.go.wait()
+        except asyncio.CancelledError:
+            self.cancelled += 1
+            raise
+        return Response(200, [], request.path.encode())
+
+
+class Pieces:
+    """A body of a stream, fed by the test."""
+
+    def __init__(self, *pieces: bytes) -> None:
+        self.queue: asyncio.Queue[bytes | None] = asyncio.Queue()
+        self.pulled = self.closed = 0
+        for piece in pieces:
+            self.queue.put_nowait(piece)
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        piece = await self.queue.get()
+        if piece is None:
+            raise StopAsyncIteration
+        self.pulled += 1
+        return piece
+
+    async def aclose(self) -> None:
+        self.closed += 1
+
+
+def streaming(body: Pieces, kind: str = "text/event-stream; charset=utf-8") -> Server:
+    async def gateway(request: Request) -> Response:
+        request.notes["id"] = "req_stream"
+        return Response(200, [("content-type", kind)], body)
+
+    return Server(gateway)
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[Server]:
+    made = Server(echo)
+    yield made
+    await made.stop()
+
+
+@pytest.fixture
+def visitor(server: Server) -> Visitor:
+    return server.visitor()
+
+
+def post(body: str, *headers: str, target: str = "/x") -> bytes:
+    lines = "".join(f"{header}\r\n" for header in headers)
+    return (
+        f"POST {target} HTTP/1.1\r\n{HOST}{lines}content-length: {len(body)}\r\n\r\n{body}".encode()
+    )
+
+
+async def test_a_request_is_read_and_its_reply_written(visitor: Visitor) -> None:
+    await visitor.send(post("hello", target="/a%20b?c=%20"))
+    [told] = visitor.replies()
+    assert json.loads(told.body) == {
+        "method": "POST",
+        "path": "/a b",
+        "query": "c=%20",
+        "body": "hello",
+    }
+    assert told.headers["content-type"] == "application/json"
+    assert told.headers["date"].endswith("GMT")
+    assert "connection" not in told.headers
+
+
+async def test_a_reply_is_one_write(visitor: Visitor) -> None:
+    await visitor.send(post("hello"))
+    assert len(visitor.line.written) == 1
+
+
+async def test_pipelined_requests_are_answered_in_order(visitor: Visitor) -> None:
+    await visitor.send(post("1") + post("2") + post("3"))
+    assert [json.loads(told.body)["body"] for told in visitor.replies()] == ["1", "2", "3"]
+
+
+async def test_a_flood_of_pipelined_requests_ends_the_connection(visitor: Visitor) -> None:
+    await visitor.send(post("x") * 200)
+    assert visitor.line.aborted
+
+
+@given(cuts=st.lists(st.integers(1, 200), max_size=12))
+async def test_however_the_bytes_are_cut(cuts: list[int]) -> None:
+    server = Server(echo)
+    visitor = server.visitor()
+    chunked = f"POST /c HTTP/1.1\r\n{HOST}transfer-encoding: chunked\r\n\r\n3\r\nabc\r\n2;x=y\r\nde\r\n0\r\n\r\n"
+    data = post("first") + chunked.encode() + post("last")
+    for cut in sorted(set(cuts)):
+        await visitor.send(data[:cut] if cut == min(cuts) else b"")
+    start = min(cuts) if cuts else 0
+    for at in range(start, len(data), 37):
+        await visitor.send(data[at : at + 37])
+    assert [json.loads(told.body)["body"] for told in visitor.replies()] == [
+        "first",
+        "abcde",
+        "last",
+    ]
+    await server.stop()
+
+
+@pytest.mark.parametrize(
+    ("head", "kept"),
+    [
+        (f"GET / HTTP/1.1\r\n{HOST}", True),
+        (f"GET / HTTP/1.1\r\n{HOST}connection: close\r\n", False),
+        ("GET / HTTP/1.0\r\n", False),
+        ("GET / HTTP/1.0\r\nconnection: keep-alive\r\n", True),
+    ],
+)
+async def test_connections_are_kept_as_asked(visitor: Visitor, head: str, kept: bool) -> None:
+    await visitor.send(f"{head}\r\n".encode())
+    [told] = visitor.replies()
+    assert told.status == 200
+    assert visitor.line.closing != kept
+    assert ("connection" in told.headers) != kept
+
+
+async def test_head_gets_the_length_and_no_body(visitor: Visitor) -> None:
+    await visitor.send(f"HEAD / HTTP/1.1\r\n{HOST}\r\n".encode())
+    head, _, body = visitor.received.partition(b"\r\n\r\n")
+    assert b"content-length: 56" in head
+    assert body == b""
+
+
+async def test_no_content_has_no_length() -> None:
+    async def gateway(request: Request) -> Response:
+        return Response(204)
+
+    server = Server(gateway)
+    visitor = server.visitor()
+    assert "content-length" not in (await visitor.get()).headers
+    await server.stop()
+
+
+SMUGGLED = [
+    "content-length: 5\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
+    "transfer-encoding: chunked\r\ncontent-length: 5\r\n\r\n0\r\n\r\n",
+    "content-length: 5\r\ncontent-length: 6\r\n\r\nabcdef",
+    "content-length: 5, 6\r\n\r\nabcdef",
+    "content-length: +5\r\n\r\nabcde",
+    "content-length: -5\r\n\r\nabcde",
+    "content-length: 0x5\r\n\r\nabcde",
+    "content-length: 5 5\r\n\r\nabcde",
+    "content-length: 99999999999999999999999\r\n\r\nabcde",
+    "content-length : 5\r\n\r\nabcde",
+    "content-length:\r\n\r\n",
+    "transfer-encoding : chunked\r\n\r\n0\r\n\r\n",
+    "transfer-encoding: chunked\r\ntransfer-encoding: identity\r\n\r\n0\r\n\r\n",
+    "transfer-encoding: chunked, identity\r\n\r\n0\r\n\r\n",
+    "transfer-encoding: xchunked\r\n\r\n0\r\n\r\n",
+    "transfer-encoding: identity\r\n\r\nabc",
+    "transfer-encoding:\x0bchunked\r\n\r\n0\r\n\r\n",
+    "transfer-encoding: chunked\r\n\r\nzz\r\nabc\r\n0\r\n\r\n",
+    "transfer-encoding: chunked\r\n\r\n-1\r\nabc\r\n0\r\n\r\n",
+    "transfer-encoding: chunked\r\n\r\n0x3\r\nabc\r\n0\r\n\r\n",
+    "transfer-encoding: chunked\r\n\r\n3\nabc\r\n0\r\n\r\n",
+    "transfer-encoding: chunked\r\n\r\n3\r\nabcd\r\n0\r\n\r\n",
+    "transfer-encoding: chunked\r\n\r\nfffffffffffffffff\r\nabc\r\n0\r\n\r\n",
+    "transfer-encoding: chunked\r\n\r\n3 \r\nabc\r\n0\r\n\r\n",
+    "x: a\r\n b: c\r\n\r\n",
+    "x\r\n\r\n",
+    ": y\r\n\r\n",
+    "x y: z\r\n\r\n",
+    "x: a\0b\r\n\r\n",
+    "x: a\rb: c\r\n\r\n",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("rest", SMUGGLED)
+async def test_what_could_be_read_in_two_ways_is_refused(
+    server: Server, visitor: Visitor, rest: str
+) -> None:
+    await visitor.send(f"POST /v1/x HTTP/1.1\r\n{HOST}{rest}".encode("latin-1"))
+    await visitor.send(f"GET /smuggled HTTP/1.1\r\n{HOST}\r\n".encode())
+    [told] = visitor.replies()
+    assert told.status == 400, rest
+    assert visitor.line.closing
+    assert "x-request-id" in told.headers
+    assert told.headers["connection"] == "close"
+    assert not any(request.path == "/smuggled" for request, _ in server.lines)
+
+
+@pytest.mark.parametrize(
+    "line", ["GET / HTTP/2.0", "GET / HTTP/1.2", "GET /", "G@T / HTTP/1.1", "CONNECT a.test:443 HTTP/1.1", "\x16\x03\x01\x02", "GET /\xff HTTP/1.1"]
+)  # fmt: skip
+async def test_what_is_no_request_line_is_refused(visitor: Visitor, line: str) -> None:
+    await visitor.send(f"{line}\r\n{HOST}\r\n".encode("latin-1"))
+    assert [told.status for told in visitor.replies()] == [400]
+    assert visitor.line.closing
+
+
+@pytest.mark.parametrize("hosts", ["", f"{HOST}{HOST}", f"{HOST}host: other.test\r\n"])
+async def test_a_request_names_one_host(visitor: Visitor, hosts: str) -> None:
+    await visitor.send(f"GET /v1/models HTTP/1.1\r\n{hosts}\r\n".encode())
+    [told] = visitor.replies()
+    assert told.status == 400
+    assert json.loads(told.body)["error"]["code"] == "invalid_header"
+
+
+async def test_a_large_head_is_refused(visitor: Visitor) -> None:
+    await visitor.send(f"GET / HTTP/1.1\r\n{HOST}x: ".encode())
+    for _ in range(70):
+        if not visitor.line.closing:
+            await visitor.send(b"y" * 1_000)
+    [told] = visitor.replies()
+    assert (told.status, visitor.line.closing) == (431, True)
+
+
+async def test_many_headers_are_refused(visitor: Visitor) -> None:
+    lines = "".join(f"x-{number}: y\r\n" for number in range(300))
+    await visitor.send(f"GET / HTTP/1.1\r\n{HOST}{lines}\r\n".encode())
+    assert [told.status for told in visitor.replies()] == [431]
+
+
+async def test_an_upgrade_is_answered_as_if_it_were_not_asked(visitor: Visitor) -> None:
+    ask = f"POST /x HTTP/1.1\r\n{HOST}connection: upgrade, http2-settings\r\nupgrade: h2c\r\ncontent-length: 2\r\n\r\nhi"
+    await visitor.send(ask.encode())
+    [told] = visitor.replies()
+    assert json.loads(told.body)["body"] == "hi"
+    await visitor.send(post("again"))
+    assert json.loads(visitor.replies()[1].body)["body"] == "again"
+
+
+async def test_a_slow_head_is_told_so(server: Server, visitor: Visitor) -> None:
+    await visitor.send(b"GET / HT")
+    await server.run(5)
+    assert not visitor.received
+    await server.run(8)
+    [told] = visitor.replies()
+    assert (told.status, json.loads(told.body)["code"]) == (408, "head_timeout")
+    assert visitor.line.closing
+
+
+async def test_a_connection_that_never_asks_is_closed(server: Server, visitor: Visitor) -> None:
+    await server.run(13)
+    assert visitor.line.closing
+    assert not visitor.received
+
+
+async def test_an_idle_connection_is_closed_later(server: Server, visitor: Visitor) -> None:
+    await visitor.get()
+    await server.run(60)
+    assert not visitor.line.closing
+    await server.run(20)
+    assert visitor.line.closing
+
+
+async def test_a_request_in_the_air_has_no_deadline_here() -> None:
+    held = Held()
+    server = Server(held)
+    visitor = server.visitor()
+    await visitor.send(f"GET /x HTTP/1.1\r\n{HOST}\r\n".encode())
+    await server.run(600)
+    assert not visitor.line.closing
+    held.go.set()
+    await turns()
+    assert [told.body for told in visitor.replies()] == [b"/x"]
+    await server.stop()
+
+
+async def test_a_body_is_asked_for_where_its_sender_waits(visitor: Visitor) -> None:
+    await visitor.send(
+        f"POST /x HTTP/1.1\r\n{HOST}expect: 100-continue\r\ncontent-length: 2\r\n\r\n".encode()
+    )
+    assert visitor.received == b"HTTP/1.1 100 Continue\r\n\r\n"
+    await visitor.send(b"hi")
+    assert json.loads(visitor.replies()[0].body)["body"] == "hi"
+
+
+async def test_a_body_that_drips_is_told_so(server: Server, visitor: Visitor) -> None:
+    await visitor.send(f"POST /x HTTP/1.1\r\n{HOST}content-length: 1000\r\n\r\n".encode())
+    for _ in range(40):
+        if not visitor.received:
+            await visitor.send(b"z")
+            await server.run(1)
+    [told] = visitor.replies()
+    assert (told.status, json.loads(told.body)["code"]) == (408, "body_timeout")
+    assert visitor.line.closing
+
+
+async def test_a_body_that_stands_still_is_told_so(server: Server, visitor: Visitor) -> None:
+    await visitor.send(
+        f"POST /x HTTP/1.1\r\n{HOST}content-length: 100000\r\n\r\n{'z' * 90000}".encode()
+    )
+    await server.run(32)
+    assert [told.status for told in visitor.replies()] == [408]
+
+
+async def test_a_body_with_a_bad_chunk_is_refused_by_its_reader(visitor: Visitor) -> None:
+    await visitor.send(
+        f"POST /x HTTP/1.1\r\n{HOST}transfer-encoding: chunked\r\n\r\n3\r\nabc\r\n".encode()
+    )
+    await visitor.send(b"nonsense\r\n")
+    [told] = visitor.replies()
+    assert (told.status, json.loads(told.body)["code"]) == (400, "invalid_http")
+
+
+async def test_more_than_is_read_is_held_in_the_socket() -> None:
+    held = Held()
+    server = Server(held)
+    visitor = server.visitor()
+    await visitor.send(f"POST /x HTTP/1.1\r\n{HOST}content-length: 1000000\r\n\r\n".encode())
+    await visitor.send(b"z" * 300_000)
+    assert not visitor.line.reading
+    held.go.set()
+    await turns()
+    assert visitor.line.reading  # the rest is thrown away
+    await server.stop()
+
+
+async def test_what_is_left_of_a_refused_body_is_read_for_a_moment(visitor: Visitor) -> None:
+    large = 8 << 20
+    await visitor.send(
+        f"POST /x HTTP/1.1\r\n{HOST}content-length: {large}\r\n\r\n{'z' * 1000}".encode()
+    )
+    [told] = visitor.replies()
+    assert (told.status, told.headers["connection"]) == (413, "close")
+    assert not visitor.line.closing
+    await visitor.send(b"z" * (large - 1000))
+    assert visitor.line.closing
+
+
+async def test_who_leaves_ends_the_request_and_the_log_says_so() -> None:
+    held = Held()
+    server = Server(held)
+    visitor = server.visitor()
+    await visitor.send(post("x"))
+    await visitor.leave()
+    assert held.cancelled == 1
+    [(request, status)] = server.lines
+    assert (status, request.notes["gone"]) == (499, True)
+    assert not server.listener.connections
+    assert not server.reports
+
+
+async def test_a_stream_goes_out_as_it_comes_and_is_closed_once() -> None:
+    body = Pieces(b"data: 1\n\n")
+    server = streaming(body)
+    visitor = server.visitor()
+    await visitor.send(f"GET / HTTP/1.1\r\n{HOST}\r\n".encode())
+    assert visitor.replies()[0].body == b"data: 1\n\n"
+    body.queue.put_nowait(b"data: 2\n\n")
+    await turns()
+    assert visitor.replies()[0].body == b"data: 1\n\ndata: 2\n\n"
+    body.queue.put_nowait(None)
+    await turns()
+    [told] = visitor.replies()
+    assert told.whole
+    assert body.closed == 1
+    assert not visitor.line.closing
+    await server.stop()
+
+
+async def test_who_leaves_a_stream_has_it_closed() -> None:
+    body = Pieces(b"data: 1\n\n")
+    server = streaming(body)
+    visitor = server.visitor()
+    await visitor.send(f"GET / HTTP/1.1\r\n{HOST}\r\n".encode())
+    await visitor.leave()
+    assert body.closed == 1
+    assert [status for _, status in server.lines] == [200]
+    assert server.lines[0][0].notes["gone"] is True
+
+
+async def test_nothing_is_sent_before_the_first_piece() -> None:
+    body = Pieces()
+    server = streaming(body)
+    visitor = server.visitor()
+    await visitor.send(f"GET / HTTP/1.1\r\n{HOST}\r\n".encode())
+    await server.run(30)
+    assert not visitor.received
+    await server.stop()
+
+
+@pytest.mark.parametrize(
+    ("kind", "kept"), [("text/event-stream", True), ("application/octet-stream", False)]
+)
+async def test_a_silent_stream_of_events_is_kept_alive(kind: str, kept: bool) -> None:
+    body = Pieces(b"data: 1\n\n")
+    server = streaming(body, kind)
+    visitor = server.visitor()
+    await visitor.send(f"GET / HTTP/1.1\r\n{HOST}\r\n".encode())
+    await server.run(40)
+    assert visitor.replies()[0].body.count(sse.KEEP_ALIVE) == (2 if kept else 0)
+    await server.stop()
+
+
+async def test_an_older_client_reads_a_stream_to_its_end() -> None:
+    body = Pieces(b"one ", b"two")
+    body.queue.put_nowait(None)
+    server = streaming(body)
+    visitor = server.visitor()
+    await visitor.send(b"GET / HTTP/1.0\r\nconnection: keep-alive\r\n\r\n")
+    assert visitor.received.endswith(b"\r\n\r\none two")
+    assert visitor.line.closing
+
+
+async def test_a_slow_reader_is_waited_for_and_one_that_is_stuck_is_not() -> None:
+    body = Pieces(b"data: 1\n\n")
+    server = streaming(body)
+    visitor = server.visitor()
+    await visitor.send(f"GET / HTTP/1.1\r\n{HOST}\r\n".encode())
+    visitor.connection.pause_writing()
+    for number in range(5):
+        body.queue.put_nowait(b"data: %d\n\n" % number)
+    await server.run(30)
+    assert body.pulled == 2
+    visitor.connection.resume_writing()
+    await turns()
+    assert body.pulled == 6
+    visitor.connection.pause_writing()
+    body.queue.put_nowait(b"data: 9\n\n")
+    await server.run(62)
+    assert visitor.line.aborted
+    assert body.closed == 1
+
+
+async def test_a_reply_that_holds_a_line_end_is_not_sent() -> None:
+    async def gateway(request: Request) -> Response:
+        return Response(200, [("x", "a\r\nset-cookie: b")], b"")
+
+    server = Server(gateway)
+    visitor = server.visitor()
+    await visitor.send(f"GET / HTTP/1.1\r\n{HOST}\r\n".encode())
+    assert (visitor.received, visitor.line.aborted) == (b"", True)
+    assert len(server.reports) == 1
+
+
+async def test_replies_of_one_turn_go_out_together() -> None:
+    held = Held()
+    server = Server(held)
+    visitors = [server.visitor() for _ in range(3)]
+    for visitor in visitors:
+        await visitor.send(f"GET /x HTTP/1.1\r\n{HOST}\r\n".encode())
+    held.go.set()
+    for _ in range(2):
+        await asyncio.sleep(0)
+        assert len({len(visitor.line.written) for visitor in visitors}) == 1
+    await turns()
+    assert all(visitor.line.written for visitor in visitors)
+    await server.stop()
