@@ -133,6 +133,8 @@ class Flight:
         finally:
             await self._landing(self)
         self._landed = True
+        # It leads back here by its delivery: such a ring would wait for the garbage collector.
+        self._landing = None
 
     def _hand_out(self, position: int) -> Sequence[Event]:
         if self.kept or self._readers > 1:
