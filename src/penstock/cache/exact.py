@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from hashlib import blake2b
 
 import msgspec
@@ -33,6 +34,9 @@ class Key(Struct, frozen=True):
     numbers: Mapping[str, int]
 
 
+REMEMBERED = 512
+REMEMBERED_BYTES = 8 << 10
+
 _encode = msgspec.msgpack.Encoder().encode
 _decoder = msgspec.msgpack.Decoder(Entry)
 
@@ -48,6 +52,8 @@ class Exact:
         self._secret = secret
         self._generations = generations
         self._max_bytes = max_bytes
+        # What is asked again need not be hashed again.
+        self._named = lru_cache(maxsize=REMEMBERED)(self._name)
 
     async def key(
         self, kind: str, partition: str, owner: str, model: str, route: str, request: bytes
@@ -57,12 +63,18 @@ class Exact:
             await self._generations.read()
         numbers = self._generations.numbers
         number = of_key(numbers, kind, owner, route)
+        named = self._named if len(request) <= REMEMBERED_BYTES else self._name
+        name = named(kind, partition, route, model, number, request)
+        single = numbers.get(f"key:{name}", 0) if numbers else 0
+        return Key(f"{name}.{single}" if single else name, request, numbers)
+
+    def _name(
+        self, kind: str, partition: str, route: str, model: str, number: bytes, request: bytes
+    ) -> str:
         head = "\0".join((kind, partition, route, model)).encode() + number
         # The head's length keeps two requests from running together alike.
         message = len(head).to_bytes(4, "big") + head + request
-        name = f"{kind}:{blake2b(message, digest_size=32, key=self._secret).hexdigest()}"
-        single = numbers.get(f"key:{name}", 0) if numbers else 0
-        return Key(f"{name}.{single}" if single else name, request, numbers)
+        return f"{kind}:{blake2b(message, digest_size=32, key=self._secret).hexdigest()}"
 
     async def find(self, key: Key) -> Entry | None:
         """The kept answer, if it is this request's."""

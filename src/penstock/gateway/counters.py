@@ -17,8 +17,8 @@ class Counters:
 
     def __init__(self) -> None:
         self._requests: dict[tuple[str, str, int], int] = {}
-        self._found: Counter[str] = Counter(dict.fromkeys(KINDS, 0))
-        self._missed: Counter[str] = Counter(dict.fromkeys(KINDS, 0))
+        self._found = dict.fromkeys(KINDS, 0)
+        self._missed = dict.fromkeys(KINDS, 0)
         self._attempts: Counter[tuple[str, str]] = Counter()
 
     def request(self, path: str, method: str, status: int) -> None:
@@ -31,7 +31,8 @@ class Counters:
 
     def cache(self, kind: str, *, hit: bool, number: int = 1) -> None:
         """So many answers of a kind were found, or not."""
-        (self._found if hit else self._missed)[kind] += number
+        counted = self._found if hit else self._missed
+        counted[kind] = counted.get(kind, 0) + number
 
     def attempt(self, target: str, outcome: str) -> None:
         """One attempt at a target came to this: `answered`, `cancelled` or an error's code."""
@@ -58,7 +59,7 @@ class Counters:
         )
 
 
-def _by_kind(counts: Counter[str]) -> Iterable[Sample]:
+def _by_kind(counts: Mapping[str, int]) -> Iterable[Sample]:
     return (({"kind": kind}, count) for kind, count in sorted(counts.items()))
 
 

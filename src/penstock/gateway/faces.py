@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Protocol
 
@@ -16,6 +16,8 @@ from penstock.wire.chat import Ask, Event, Usage, decode_chat, refuse_forbidden
 from penstock.wire.embeddings import dollars
 from penstock.wire.json import decode_object, encode
 
+NO_USAGE = Usage()
+
 
 @dataclass(slots=True)
 class Told:
@@ -23,7 +25,7 @@ class Told:
 
     provider: str = ""
     model: str = ""
-    usage: Usage = field(default_factory=Usage)
+    usage: Usage = NO_USAGE
     cost_nanos: int = 0
     cached: bool = False
 

@@ -11,7 +11,7 @@ from penstock.ports import Clock, Spawn, Statement, Tables
 FLUSH_SECONDS = 0.5
 MOST_WAITING = 50_000
 GROUP = 2_000
-EARLY = 128
+EARLY = 256
 """Rows that are written at once: what waits long is cold when it is read again."""
 
 
