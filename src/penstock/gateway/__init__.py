@@ -111,7 +111,8 @@ class Gateway:
     def _refuse(self, exchange: Exchange, error: Error) -> Response:
         exchange.standings = exchange.standings or error.extra.get("standings", ())
         exchange.notes["error"] = error.code
-        return reply.error(error, exchange.request.path, exchange.endpoint.failed)
+        failed, billed = exchange.endpoint.failed, exchange.billed
+        return reply.error(error, exchange.request.path, failed, billed=billed)
 
     def _finish(self, exchange: Exchange, response: Response) -> Response:
         request = exchange.request
