@@ -10,9 +10,9 @@ from penstock.errors import BadRequest, Failed, Unavailable
 from penstock.limits.hold import Hold
 from penstock.ports import Vectors
 from penstock.routing.offers import Offer
-from penstock.upstream.send import Upstream, bounds, error_body, mark
+from penstock.upstream.send import Upstream, bounds, error_body, marks
 from penstock.wire.chat import Usage
-from penstock.wire.http import collect
+from penstock.wire.http import Headers, collect
 
 MAX_REPLY = 256 << 20
 
@@ -42,7 +42,8 @@ async def send(
     """The vectors of a batch; raises Failed, BadRequest, Unavailable."""
 
     async def attempt(offer: Offer, number: int) -> Embedding:
-        return await _call(upstream, batch, offer, number, hold, most, route)
+        named = marks(hold, offers, offer, number)
+        return await _call(upstream, batch, offer, number, hold, named, most, route)
 
     return await upstream.tries(offers, hold, route.attempts, attempt)
 
@@ -53,6 +54,7 @@ async def _call(
     offer: Offer,
     number: int,
     hold: Hold,
+    named: Headers,
     most: Usage,
     route: Route,
 ) -> Embedding:
@@ -60,7 +62,7 @@ async def _call(
     if offer.at.kind == "local":
         vectors, usage = await _local(upstream, batch, offer, number, hold, most)
     else:
-        vectors, usage = await _remote(upstream, batch, offer, number, hold, most, route)
+        vectors, usage = await _remote(upstream, batch, offer, number, hold, named, most, route)
     if len(vectors.values) != len(batch.texts):
         raise Failed("The target sent another number of vectors than of texts.", processed="yes")
     return Embedding(offer, number, vectors, usage, upstream.clock.tick() - start)
@@ -84,6 +86,7 @@ async def _remote(
     offer: Offer,
     number: int,
     hold: Hold,
+    named: Headers,
     most: Usage,
     route: Route,
 ) -> tuple[Vectors, Usage]:
@@ -93,7 +96,7 @@ async def _remote(
             f"{offer.name} serves no embeddings.", code="unsupported_field", param="model"
         )
     request = speak.embed(batch.texts, offer.target, offer.at, batch.dimensions)
-    request.headers = [*request.headers, *speak.key_headers(offer.at), mark(hold, number)]
+    request.headers = [*request.headers, *speak.key_headers(offer.at), *named]
     request.timeouts = bounds(route.timeouts)
     request.max_reply = MAX_REPLY
     await hold.dispatch(number, offer, most)
