@@ -10,6 +10,7 @@ from penstock.auth.caller import Caller, require
 from penstock.auth.identify import Identity
 from penstock.cache.exact import Exact
 from penstock.cache.generations import Generations
+from penstock.cache.purchases import Purchases
 from penstock.config import Config
 from penstock.errors import Error, NotAllowed, NotFound, Unauthorized
 from penstock.gateway import reply
@@ -51,6 +52,7 @@ class Gateway:
     cors: Cors
     report: Report
     counters: Counters = field(default_factory=Counters)
+    purchases: Purchases = field(default_factory=Purchases)
     edge: str = "unknown"
     started_at: float = 0.0
     draining: bool = False

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 import msgspec
-from msgspec import Meta, Raw, Struct
+from msgspec import Meta, Raw, Struct, structs
 
 from penstock.errors import BadRequest
 from penstock.wire.chat import Name, invalid_field, refuse_forbidden
@@ -229,6 +229,15 @@ class Embedded(Struct, frozen=True):
     tokens: int
     cost_nanos: int = 0
     cached: bool = False
+
+
+def at_each(item: Embedded, places: int) -> list[Embedded]:
+    """One text's item for each of its places: what was paid for once is shared out among them."""
+    if item.cached or places == 1:
+        return [item] * places
+    same = [""] * places
+    shares = zip(split(item.tokens, same), split(item.cost_nanos, same), strict=True)
+    return [structs.replace(item, tokens=tokens, cost_nanos=cost) for tokens, cost in shares]
 
 
 class _ProductItem(Struct, frozen=True, omit_defaults=True):

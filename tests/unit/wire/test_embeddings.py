@@ -215,6 +215,20 @@ def test_keys_differ_by_all_that_may_change_a_vector(fields):
     assert decode().requests() != decode(**fields).requests()
 
 
+@given(st.integers(0, 10**9), st.integers(0, 10**15), st.integers(1, 50), st.booleans())
+def test_what_a_text_took_is_shared_out_among_its_places_to_the_last_nano(
+    tokens, cost, places, cached
+):
+    items = wire.at_each(wire.Embedded([1.0], tokens, cost, cached), places)
+    assert len(items) == places
+    if cached:
+        # Each place was found, and nothing was paid for any.
+        assert {(item.tokens, item.cost_nanos) for item in items} == {(tokens, cost)}
+    else:
+        assert (sum(i.tokens for i in items), sum(i.cost_nanos for i in items)) == (tokens, cost)
+        assert max(i.tokens for i in items) - min(i.tokens for i in items) <= 1
+
+
 def test_no_text_can_pose_as_settings():
     assert (
         decode(input='{"dimensions":2}a').requests() != decode(input="a", dimensions=2).requests()
