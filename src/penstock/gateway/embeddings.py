@@ -20,6 +20,7 @@ from penstock.gateway.limiting import account
 from penstock.ledger import book, days
 from penstock.ledger.decisions import Decision, row
 from penstock.routing.offers import Offer
+from penstock.routing.policies import embedding
 from penstock.routing.routes import Way
 from penstock.upstream.embed import Batch, send
 from penstock.wire import embeddings as wire
@@ -133,9 +134,11 @@ class Work:
         return self._in_order()
 
     def _offers(self) -> list[Offer]:
-        """The targets of the first one's model: another model's vectors would not compare with these."""
+        """The targets of the first one's model, since another model's vectors would not compare with these, that can
+        express all fields; raises BadRequest where none can."""
         model = self.offer.target.model
-        return [offer for offer in self.way.offers if offer.target.model == model]
+        same = [offer for offer in self.way.offers if offer.target.model == model]
+        return embedding(self.ask.fields, same)
 
     async def _named(self) -> dict[str, Key]:
         """One key a text, of the text and all that can change its vector; none where nothing may be kept."""
@@ -245,13 +248,13 @@ class Work:
         if self._calls:
             whose = book.part(whose, self._calls)
         self._calls += 1
-        most = Usage(input=wire.bound(texts), estimated=True)
+        most = Usage(input=self.ask.bound(texts), estimated=True)
         reserve = max(offer.reserve_of(most) for offer in offers)
         hold = await gateway.limits.open(
             exchange, whose, offers, most.total, reserve, settings.timeouts.total
         )
         try:
-            batch = Batch(texts, self.ask.dimensions)
+            batch = Batch(texts, self.ask.fields)
             answer = await send(gateway.upstream, batch, offers, hold, most, settings)
             amount = await hold.settle(answer.usage)
         finally:

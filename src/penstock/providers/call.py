@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from penstock import config
 from penstock.errors import Failed
@@ -65,8 +65,9 @@ class Embed(Protocol):
         texts: Sequence[str],
         target: config.Target,
         at: config.Provider,
-        dimensions: int | None = None,
-    ) -> Request: ...
+        fields: Mapping[str, Any],
+    ) -> Request:
+        """The request without its key; of the fields, those that the kind has words for (`EMBED_FIELDS`)."""
 
     def vectors(
         self, body: bytes, target: config.Target, texts: Sequence[str]
