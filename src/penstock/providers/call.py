@@ -45,11 +45,12 @@ class Chat(Protocol):
     """A provider that chats."""
 
     def chat(self, call: Call) -> Request:
-        """The request without its key; raises BadRequest for a message it cannot translate."""
+        """The request without its key, of an ask that `inexpressible` found no fault with."""
 
     def decoder(self, call: Call) -> Decoder: ...
     def inexpressible(self, ask: Ask, target: config.Target) -> str | None:
-        """The first top-level field of the ask that this provider has no words for."""
+        """The first top-level field of the ask that this provider has no words for; raises BadRequest where it has
+        words for the field, but not for what stands in it. Asked before anything is held for the ask."""
 
     def failure(self, status: int, headers: Headers, body: bytes) -> Failed:
         """What a reply that is not 2xx means; the provider's own text never passes."""

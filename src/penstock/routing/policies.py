@@ -106,7 +106,10 @@ def _misfit(ask: Ask, offer: Offer) -> BadRequest | None:
         return _refuse(f"{offer.name} takes no tools.", "tools")
     if ask.images and not target.images:
         return _refuse(f"{offer.name} takes no images.", "messages")
-    field_name = offer.chat.inexpressible(ask, target) if offer.chat else "messages"
+    try:
+        field_name = offer.chat.inexpressible(ask, target) if offer.chat else "messages"
+    except BadRequest as untranslatable:
+        return untranslatable
     if field_name:
         return _refuse(f"{offer.name} cannot express '{field_name}'.", field_name)
     need = ask.input_bound // 4 + (ask.max_output or 0)
