@@ -52,22 +52,23 @@ targets = ["one/text-embedding-3-small", "two/text-embedding-3-large", "two/text
 """
 
 
-def reply(request: Request) -> Response:
-    """OpenAI's, with a thousand tokens a text."""
+def reply(request: Request, tokens: int = 1_000) -> Response:
+    """OpenAI's, with so many tokens a text."""
     assert isinstance(request.body, bytes)
     asked = json.loads(request.body)
     texts = asked["input"]
     size = asked.get("dimensions", 4)
     rows = [{"index": i, "embedding": (vector(t) * size)[:size]} for i, t in enumerate(texts)]
-    told = usage(1_000 * len(texts), 0)
+    told = usage(tokens * len(texts), 0)
     return Response(200, [JSON], json.dumps({"data": rows, "usage": told}).encode())
 
 
 class OpenAIWorld(World):
     """A world with two providers of the same model."""
 
-    def __init__(self, upstream: Any = reply) -> None:
-        super().__init__(upstream, more=OPENAI, env={})
+    def __init__(self, upstream: Any = None, more: str = "", tokens: int = 1_000) -> None:
+        answers = upstream or (lambda request: reply(request, tokens))
+        super().__init__(answers, more=OPENAI + more, env={})
 
     async def embed(self, given: Any, **how: Any) -> Response:
         body = given if isinstance(given, dict) else {"model": "embed", "input": given}

@@ -109,7 +109,7 @@ class Provider(Struct, frozen=True, forbid_unknown_fields=True):
     any_model: bool = False
     """Whether `NAME/whatever` is a target though no such target is configured."""
     idempotent: bool = False
-    """Whether a call of unknown outcome may be repeated without a second charge."""
+    """Whether it charges a repeated `Idempotency-Key` once, so that a call of unknown outcome may be sent again."""
     max_batch: Positive = 2048
     """Texts in one embeddings call."""
     free_neurons_per_day: Count = 0

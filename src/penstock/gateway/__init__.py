@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from penstock.auth import caller as callers
 from penstock.auth.caller import Caller, require
 from penstock.auth.identify import Identity
 from penstock.cache.exact import Exact
 from penstock.cache.generations import Generations
+from penstock.cache.purchases import Purchases
 from penstock.config import Config
 from penstock.errors import Error, NotAllowed, NotFound, Unauthorized
 from penstock.gateway import reply
@@ -53,6 +54,7 @@ class Gateway:
     cors: Cors
     report: Report
     counters: Counters
+    purchases: Purchases = field(default_factory=Purchases)
     edge: str = "unknown"
     started_at: float = 0.0
     draining: bool = False
@@ -119,7 +121,8 @@ class Gateway:
         error = self.names.refusal(exchange, error)
         exchange.standings = exchange.standings or error.extra.get("standings", ())
         exchange.notes["error"] = error.code
-        return reply.error(error, exchange.request.path, exchange.endpoint.failed)
+        failed, billed = exchange.endpoint.failed, exchange.billed
+        return reply.error(error, exchange.request.path, failed, billed=billed)
 
     def _finish(self, exchange: Exchange, response: Response) -> Response:
         request = exchange.request

@@ -93,6 +93,7 @@ class Delivery:
     def follow(self, flight: Flight) -> None:
         """The same ask of the same owner is in the air already: its answer is read along, nothing is spent twice."""
         self.flight = flight
+        self.exchange.follows = True
         self._left = False
         if isinstance(flight.source, Answer):
             self._read, offer = flight.source, flight.source.offer
@@ -132,6 +133,10 @@ class Delivery:
             except Error as error:
                 self._finished = True
                 data = self._fail(error)
+            except Exception as error:  # noqa: BLE001 - the status is out: only an event can still say it
+                self._finished = True
+                self.gateway.report(self.exchange.id, error)
+                data = self._fail(Error())
             if data:
                 return data
         raise StopAsyncIteration

@@ -1,19 +1,26 @@
-"""Embeddings: each text from the cache or from one call for all that are missing."""
+"""Embeddings: each distinct text from the cache, from who buys it already, or from a call for all that are missing."""
 
 from __future__ import annotations
 
+import asyncio
+from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol
+
+from msgspec import structs
 
 from penstock.auth.caller import Caller
 from penstock.cache.exact import Entry, Key
+from penstock.cache.purchases import Purchase
 from penstock.config import Tier
-from penstock.errors import Error, Failed
+from penstock.errors import Error, Failed, Unavailable
 from penstock.gateway.exchange import Exchange
 from penstock.gateway.limiting import account
 from penstock.ledger import book
 from penstock.ledger.decisions import Decision, row
 from penstock.routing.offers import Offer
+from penstock.routing.policies import embedding
 from penstock.routing.routes import Way
 from penstock.upstream.embed import Batch, send
 from penstock.wire import embeddings as wire
@@ -96,65 +103,158 @@ class Work:
         self.cost = 0
         self.waited = 0.0
         self.attempts = 0
+        self._calls = 0
+        self._patience = way.settings.timeouts.first_byte
+        self._times = Counter(ask.texts) if len(ask.texts) > 1 else {ask.texts[0]: 1}
+        self._distinct = len(self._times) == len(ask.texts)
+        self._keys: dict[str, Key] = {}
+        self._found: dict[str, Embedded] = {}
+        self._wanted: list[str] = []
+        self._begun: dict[str, Purchase] = {}
+        self._awaited: dict[str, Purchase] = {}
 
     async def items(self) -> list[Embedded]:
-        """Every text's vector, in order."""
-        keys = await self._keys()
-        found = await self._find(keys)
-        missing = [i for i, item in enumerate(found) if item is None]
-        self._count(len(found) - len(missing), len(missing))
-        offers = self._offers()
-        size = min(offer.at.max_batch for offer in offers)
-        for number, start in enumerate(range(0, len(missing), size)):
-            places = missing[start : start + size]
-            bought = await self._call([self.ask.texts[i] for i in places], offers, number)
-            for i, item in zip(places, bought, strict=True):
-                found[i] = item
-            # At once: what was paid for stays, whatever becomes of the next call.
-            await self._keep(keys, places, bought)
-        return [item for item in found if item is not None]
+        """Every text's vector, in order; each distinct one is looked for, and bought, once."""
+        self._keys = await self._named()
+        if self._keys and "no-cache" not in self.exchange.cache_control:
+            self.cache = "miss"
+        missing = list(self._times)
+        while missing:
+            try:
+                await self._look(missing)
+                if self._wanted:
+                    await self._buy()
+            finally:
+                self._end()
+            if self._awaited:
+                await self._wait()
+            missing = [text for text in missing if text not in self._found]
+        if self.cache == "miss" and not self._calls:
+            self.cache = "hit"
+        return self._in_order()
 
     def _offers(self) -> list[Offer]:
-        """The targets of the first one's model: another model's vectors would not compare with these."""
+        """The targets of the first one's model, since another model's vectors would not compare with these, that can
+        express all fields; raises BadRequest where none can."""
         model = self.offer.target.model
-        return [offer for offer in self.way.offers if offer.target.model == model]
+        same = [offer for offer in self.way.offers if offer.target.model == model]
+        return embedding(self.ask.fields, same)
 
-    async def _keys(self) -> list[Key]:
+    async def _named(self) -> dict[str, Key]:
         """One key a text, of the text and all that can change its vector; none where nothing may be kept."""
         if not self.way.settings.cache.enabled or "no-store" in self.exchange.cache_control:
-            return []
+            return {}
         owner = self.exchange.caller.owner
         name = self.way.name
         partition = f"shared:{name}" if self.way.settings.cache.shared else f"owner:{owner}"
         exact, model = self.gateway.exact, self.offer.name
-        return [
-            await exact.key(KIND, partition, owner, model, name, text)
-            for text in self.ask.requests()
-        ]
+        requests = zip(self.ask.texts, self.ask.requests(), strict=True)
+        return {
+            text: await exact.key(KIND, partition, owner, model, name, request)
+            for text, request in (requests if self._distinct else dict(requests).items())
+        }
 
-    async def _find(self, keys: Sequence[Key]) -> list[Embedded | None]:
-        if not keys or "no-cache" in self.exchange.cache_control:
-            return [None] * len(self.ask.texts)
-        self.cache = "miss"
-        entries = [await self.gateway.exact.find(key) for key in keys]
-        return [
-            None if entry is None else Embedded(entry.data, entry.usage.total, 0, True)
-            for entry in entries
-        ]
+    async def _look(self, missing: Sequence[str]) -> None:
+        """Finds each text's vector, or who buys it already; else it is for this request to buy."""
+        if self.cache == "bypass":
+            self._wanted.extend(missing)
+            return
+        keys, find = self._keys, self.gateway.exact.find
+        for text in missing:
+            entry = await find(keys[text])
+            if entry is None:
+                # Nothing is awaited in between: of all who find nothing kept, one buys.
+                self._await_or_want(text)
+            else:
+                self._found[text] = Embedded(entry.data, entry.usage.total, 0, True)
+        self._count([text for text in missing if text in self._found], hit=True)
+        self._count(self._wanted, hit=False)
 
-    async def _call(self, texts: list[str], offers: Sequence[Offer], number: int) -> list[Embedded]:
+    def _await_or_want(self, text: str) -> None:
+        name, purchases = self._keys[text].name, self.gateway.purchases
+        bought = purchases.find(name) if self._patience > 0 else None
+        if bought is not None:
+            self._awaited[text] = bought
+            return
+        self._wanted.append(text)
+        if self.gateway.platform.shared_loop:
+            self._begun[text] = purchases.begin(name)
+
+    async def _buy(self) -> None:
+        """Buys what is wanted, in as many calls as the targets' batches make it."""
+        offers = self._offers()
+        size = min(offer.at.max_batch for offer in offers)
+        for start in range(0, len(self._wanted), size):
+            texts = self._wanted[start : start + size]
+            try:
+                bought = await self._call(texts, offers)
+            except (Failed, Unavailable) as error:
+                self._fail(texts, error)
+                raise
+            for text, item in zip(texts, bought, strict=True):
+                self._found[text] = item
+                if text in self._begun:
+                    found = structs.replace(item, cost_nanos=0, cached=True)
+                    self._begun[text].set_result(found)
+            # At once: what was paid for stays, whatever becomes of the next call.
+            await self._keep(texts, bought)
+
+    def _fail(self, texts: Sequence[str], error: Error) -> None:
+        """Tells who waits that the target failed; a refusal only where it surely is of their text."""
+        if error.status == 400 and len(texts) > 1:
+            return
+        for text in texts:
+            if text in self._begun:
+                self._begun[text].set_result(error)
+
+    def _end(self) -> None:
+        for text, purchase in self._begun.items():
+            self.gateway.purchases.end(self._keys[text].name, purchase)
+        self._begun.clear()
+        self._wanted.clear()
+
+    async def _wait(self) -> None:
+        """Waits for what others buy, in all as long as for a first byte; what came to nothing is sought again."""
+        awaited, self._awaited = self._awaited, {}
+        clock = self.gateway.platform.clock
+        start = clock.tick()
+        with suppress(TimeoutError):
+            async with clock.timeout(self._patience):
+                await asyncio.wait(awaited.values())
+        spent = clock.tick() - start
+        self._patience -= spent
+        self.waited += spent
+        came = {text: one.result() for text, one in awaited.items() if one.done()}
+        for text, item in came.items():
+            if isinstance(item, Error):
+                raise item
+            if item is not None:
+                self._found[text] = item
+        self._count([text for text in awaited if text in self._found], hit=True)
+
+    def _in_order(self) -> list[Embedded]:
+        if self._distinct:
+            return [self._found[text] for text in self.ask.texts]
+        places = {
+            text: iter(wire.at_each(self._found[text], times))
+            for text, times in self._times.items()
+        }
+        return [next(places[text]) for text in self.ask.texts]
+
+    async def _call(self, texts: list[str], offers: Sequence[Offer]) -> list[Embedded]:
         """The vectors of one call, under a hold of its own."""
         gateway, exchange, settings = self.gateway, self.exchange, self.way.settings
         whose = account(exchange, self.way.name, "embeddings")
-        if number:
-            whose = book.part(whose, number)
-        most = Usage(input=wire.bound(texts), estimated=True)
+        if self._calls:
+            whose = book.part(whose, self._calls)
+        self._calls += 1
+        most = Usage(input=self.ask.bound(texts), estimated=True)
         reserve = max(offer.reserve_of(most) for offer in offers)
         hold = await gateway.limits.open(
             exchange, whose, offers, most.total, reserve, settings.timeouts.total
         )
         try:
-            batch = Batch(texts, self.ask.dimensions)
+            batch = Batch(texts, self.ask.fields)
             answer = await send(gateway.upstream, batch, offers, hold, most, settings)
             amount = await hold.settle(answer.usage)
         finally:
@@ -168,27 +268,23 @@ class Work:
             for i, vector in enumerate(_packed(answer.vectors.values))
         ]
 
-    async def _keep(
-        self, keys: Sequence[Key], missing: Sequence[int], bought: Sequence[Embedded]
-    ) -> None:
-        if not keys:
+    async def _keep(self, texts: Sequence[str], bought: Sequence[Embedded]) -> None:
+        if not self._keys:
             return
         name, target = self.offer.name, self.offer.target
-        for i, item in zip(missing, bought, strict=True):
-            data, usage = wire.pack(item.vector), Usage(input=item.tokens)
-            entry = Entry(keys[i].request, data, name, target.provider, target.model, usage)
-            await self.gateway.exact.keep(keys[i], entry, self.way.settings.cache.ttl)
+        for text, item in zip(texts, bought, strict=True):
+            key, data, usage = self._keys[text], wire.pack(item.vector), Usage(input=item.tokens)
+            entry = Entry(key.request, data, name, target.provider, target.model, usage)
+            await self.gateway.exact.keep(key, entry, self.way.settings.cache.ttl)
 
-    def _count(self, hits: int, misses: int) -> None:
-        if self.cache == "bypass":
+    def _count(self, texts: Sequence[str], *, hit: bool) -> None:
+        """Counts the places of some texts as found or not."""
+        if self.cache == "bypass" or not texts:
             return
-        if not misses:
-            self.cache = "hit"
         now = int(self.gateway.platform.clock.now() * 1000)
-        for number, hit in ((hits, True), (misses, False)):
-            if number:
-                self.gateway.counters.cache(KIND, hit=hit, number=number)
-                self.gateway.journal.count(now, KIND, hit=hit, number=number)
+        number = len(texts) if self._distinct else sum([self._times[text] for text in texts])
+        self.gateway.counters.cache(KIND, hit=hit, number=number)
+        self.gateway.journal.count(now, KIND, hit=hit, number=number)
 
     def record(self, error: BaseException | None) -> None:
         """The decision record, and the usage row of a request that the cache served whole."""

@@ -14,6 +14,7 @@ from penstock.wire.http import Request
 
 if TYPE_CHECKING:
     from penstock.gateway.routes import Endpoint
+    from penstock.limits.hold import Hold
 
 
 MOST_FIELDS = 20
@@ -22,7 +23,10 @@ MOST_FIELDS = 20
 
 @dataclass(slots=True)
 class Exchange:
-    """`started` is the clock's tick, `limit` the most bytes of a body."""
+    """`started` is the clock's tick, `limit` the most bytes of a body.
+
+    `holds` are this request's own, `follows` where it reads another's answer along.
+    """
 
     id: str
     request: Request
@@ -32,11 +36,18 @@ class Exchange:
     caller: Caller
     standings: Sequence[Standing] = ()
     token_standing: Standing | None = None
+    holds: tuple[Hold, ...] = ()
+    follows: bool = False
 
     @property
     def notes(self) -> dict[str, Any]:
         """What the access log says of it."""
         return self.request.notes
+
+    @property
+    def billed(self) -> bool:
+        """Whether a call for it may have been charged, so that a repeat could be charged again."""
+        return self.follows or any(hold.sent for hold in self.holds)
 
     async def read(self) -> bytes:
         """The request's body; raises TooLarge, UnsupportedEncoding for a compressed one."""

@@ -54,6 +54,7 @@ class Limits:
         lease = await self._tokens(exchange, most)
         platform = self._platform
         hold = Hold(platform.tables, platform.meter, platform.clock, account, reserve, lease)
+        exchange.holds += (hold,)
         try:
             await hold.open(tried[0], total)
         except Error:

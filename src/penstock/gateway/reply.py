@@ -7,6 +7,7 @@ from typing import Any
 from penstock.errors import Error, Failed
 from penstock.gateway.exchange import Exchange
 from penstock.limits import headers as rate_headers
+from penstock.limits.rates import NO_RETRY
 from penstock.wire import sse
 from penstock.wire.http import JSON, PROBLEM, Response
 from penstock.wire.json import encode
@@ -14,9 +15,14 @@ from penstock.wire.json import encode
 OPENAI_PATHS = "/v1/"
 
 
-def error(problem: Error, path: str, failed_text: str = "") -> Response:
-    """A refusal or failure as its path's envelope: OpenAI's on `/v1/*`, RFC 9457 elsewhere."""
-    headers = [*problem.headers, *_retry(problem)]
+def error(problem: Error, path: str, failed_text: str = "", *, billed: bool = False) -> Response:
+    """A refusal or failure as its path's envelope: OpenAI's on `/v1/*`, RFC 9457 elsewhere.
+
+    `billed` says that a call may have been charged before it, so that no SDK repeats the request by itself.
+    """
+    headers = [*problem.headers, *_wait(problem)]
+    if (billed or _lasting(problem)) and NO_RETRY not in headers:
+        headers.append(NO_RETRY)
     if path.startswith(OPENAI_PATHS):
         return Response(problem.status, [JSON, *headers], encode({"error": openai(problem)}))
     return Response(problem.status, [PROBLEM, *headers], encode(_problem(problem, failed_text)))
@@ -53,18 +59,21 @@ def _problem(problem: Error, failed_text: str) -> dict[str, Any]:
     return found | more
 
 
-def _retry(problem: Error) -> list[tuple[str, str]]:
-    headers: list[tuple[str, str]] = []
+def _wait(problem: Error) -> list[tuple[str, str]]:
     if isinstance(problem, Failed):
-        if problem.retry_after is not None:
-            headers.append(("retry-after", str(max(1, -int(-problem.retry_after // 1)))))
-        if problem.processed != "no":
-            headers.append(("x-should-retry", "false"))
-    elif problem.status == 503 and not any(name == "retry-after" for name, _ in problem.headers):
-        headers.append(("retry-after", "1"))
-    elif problem.code == "insufficient_quota":
-        headers.append(("x-should-retry", "false"))
-    return headers
+        if problem.retry_after is None:
+            return []
+        return [("retry-after", str(max(1, -int(-problem.retry_after // 1))))]
+    if problem.status == 503 and not any(name == "retry-after" for name, _ in problem.headers):
+        return [("retry-after", "1")]
+    return []
+
+
+def _lasting(problem: Error) -> bool:
+    """Whether a repeat could be charged twice, or would be refused again."""
+    if isinstance(problem, Failed):
+        return problem.processed != "no"
+    return problem.code == "insufficient_quota"
 
 
 def common(exchange: Exchange, now: float) -> list[tuple[str, str]]:

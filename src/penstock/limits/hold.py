@@ -15,6 +15,9 @@ from penstock.wire.chat import Usage
 GRACE_MS = 60_000
 FINAL_EXISTS = "ledger_pkey"
 
+Billable = tuple[Offer, Usage]
+"""An attempt that may have been billed: where, and at most for what."""
+
 
 class Hold:
     """What one request may cost, until it is settled, released or estimated: exactly one of them, once.
@@ -23,8 +26,8 @@ class Hold:
     simply ended again.
     """
 
-    __slots__ = ("_clock", "_lease", "_meter", "_recorded", "_tables", "account", "amount", "attempt", "done", "most",
-                 "offer", "reserved", "sent")  # fmt: skip
+    __slots__ = ("_before", "_billable", "_clock", "_lease", "_meter", "_recorded", "_tables", "account", "amount",
+                 "attempt", "done", "most", "offer", "reserved")  # fmt: skip
 
     def __init__(
         self,
@@ -40,11 +43,12 @@ class Hold:
         self._clock = clock
         self._lease = lease
         self._recorded = 0
+        self._billable: Billable | None = None
+        self._before: Billable | None = None
         self.account = account
         self.reserved = reserved
         self.offer: Offer | None = None
         self.attempt = 0
-        self.sent = False
         self.done = False
         self.amount = 0
         self.most = Usage()
@@ -67,23 +71,33 @@ class Hold:
         if attempt > self._recorded:
             await self._tables.batch(self._dispatched(attempt, offer, self._now()))
             self._recorded = attempt
-        self.attempt, self.offer, self.most, self.sent = attempt, offer, most, True
+        self.attempt, self.offer, self.most = attempt, offer, most
+        before = self._before = self._billable
+        if before is None or offer.reserve_of(most) >= before[0].reserve_of(before[1]):
+            self._billable = (offer, most)
 
     def unprocessed(self) -> None:
-        """The last attempt is known to be neither done nor billed."""
-        self.sent = False
+        """The last attempt is known to be neither done nor billed; what is unknown of those before it stays so."""
+        self._billable = self._before
+
+    @property
+    def sent(self) -> bool:
+        """Whether any attempt may have been billed."""
+        return self._billable is not None
 
     async def settle(self, usage: Usage) -> int:
         """Ends with what was used; returns the amount in nano-dollars."""
         return await self._end("estimated" if usage.estimated else "settled", usage)
 
     async def close(self) -> int:
-        """Ends it however it stands: settled already, released if nothing was sent, else estimated at the most."""
+        """Ends it however it stands: settled already, released if nothing can have been billed, else estimated at
+        the most of the dearest attempt that may have been."""
         if self.done:
             return self.amount
-        if not self.sent:
+        if self._billable is None:
             return await self._end("released", Usage())
-        return await self._end("estimated", self.most)
+        self.offer, most = self._billable
+        return await self._end("estimated", most)
 
     async def _end(self, ended: book.Ended, usage: Usage) -> int:
         if self.done:

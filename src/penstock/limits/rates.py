@@ -16,7 +16,7 @@ TIER = "tier"
 TOKENS = "tokens"
 MOST_SLEPT = 60
 """Seconds of a wait that an SDK may sleep through; npm's sleeps as long as it is told, an hour if need be."""
-NO_RETRY = (("x-should-retry", "false"),)
+NO_RETRY = ("x-should-retry", "false")
 AI_ENDPOINTS = frozenset({"chat", "embed", "rag"})
 UPGRADE = "Upgrade to Pro for 10x more requests"
 _ENDPOINT_LIMIT = {"embed": "other"}
@@ -90,7 +90,7 @@ def refusal(denial: Denial, caller: Caller) -> RateLimited | Unauthorized:
     return RateLimited(
         f"{standing.limit} {counted} in {standing.window} s are used up; wait {wait} s.",
         text="Daily quota exceeded" if tiered else "",
-        headers=(("retry-after", str(wait)), *(NO_RETRY if wait > MOST_SLEPT else ())),
+        headers=(("retry-after", str(wait)), *([NO_RETRY] if wait > MOST_SLEPT else [])),
         standings=denial.standings,
         body={"retryAfter": wait, "limit": standing.limit, "window": standing.window, **extra},
     )

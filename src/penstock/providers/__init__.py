@@ -5,7 +5,7 @@ from __future__ import annotations
 from penstock.providers import anthropic, openai, sandbox, workers_ai
 from penstock.providers.call import Call, Chat, Decoder, Embed
 
-__all__ = ["ALWAYS_CAPPED", "CHAT", "EMBED", "Call", "Chat", "Decoder", "Embed"]
+__all__ = ["ALWAYS_CAPPED", "CHAT", "EMBED", "EMBED_FIELDS", "Call", "Chat", "Decoder", "Embed"]
 
 CHAT: dict[str, Chat] = {
     "openai": openai,
@@ -25,3 +25,12 @@ EMBED: dict[str, Embed] = {
     "hashed": sandbox,
 }
 """By provider kind; Anthropic has no embeddings, and `local` is the platform's Runner."""
+
+EMBED_FIELDS: dict[str, frozenset[str] | None] = {
+    "openai": None,
+    "sandbox": None,
+    "hashed": frozenset({"dimensions"}),
+    "workers_ai": frozenset(),
+    "local": frozenset(),
+}
+"""The fields beside texts that a kind's embeddings can express; None: whatever they are."""

@@ -40,22 +40,15 @@ _FOREIGN: tuple[tuple[str, tuple[Any, ...]], ...] = (
 
 def chat(call: Call) -> Request:
     """Messages needs a cap on its output: the gateway's, the caller's, or the target's default."""
-    ask, source = call.ask, call.ask.body
-    system, messages = turns(source["messages"])
+    ask = call.ask
     body: dict[str, Any] = {
         "model": call.target.model,
         "max_tokens": call.max_output or ask.max_output or call.target.default_max_output,
-        "messages": messages,
+        **_said(ask.body),
     }
-    if system:
-        body["system"] = system
     if ask.stream:
         body["stream"] = True
-    body.update(_sampling(source))
-    if source.get("tools"):
-        body["tools"] = tools(source["tools"])
-        if choice := tool_choice(source.get("tool_choice"), source.get("parallel_tool_calls")):
-            body["tool_choice"] = choice
+    body.update(_sampling(ask.body))
     base = (call.at.base_url or BASE_URL).rstrip("/").removesuffix("/v1")
     request = post(base, _MESSAGES, body, stream=ask.stream)
     request.headers = (*request.headers, VERSION)
@@ -82,7 +75,10 @@ def inexpressible(ask: Ask, target: config.Target) -> str | None:
         return "tools"
     if not all(_speakable(message) for message in body["messages"]):
         return "messages"
-    return beyond(ask, target)
+    found = beyond(ask, target)
+    if found is None:
+        _said(body)
+    return found
 
 
 def failure(status: int, headers: Headers, body: bytes) -> Failed:
@@ -91,6 +87,19 @@ def failure(status: int, headers: Headers, body: bytes) -> Failed:
 
 def key_headers(at: config.Provider) -> Headers:
     return (("x-api-key", at.api_key),) if at.api_key else ()
+
+
+def _said(source: dict[str, Any]) -> dict[str, Any]:
+    """Messages and tools; raises BadRequest for what cannot be translated."""
+    system, messages = turns(source["messages"])
+    found: dict[str, Any] = {"messages": messages}
+    if system:
+        found["system"] = system
+    if source.get("tools"):
+        found["tools"] = tools(source["tools"])
+        if choice := tool_choice(source.get("tool_choice"), source.get("parallel_tool_calls")):
+            found["tool_choice"] = choice
+    return found
 
 
 def _sampling(source: dict[str, Any]) -> dict[str, Any]:

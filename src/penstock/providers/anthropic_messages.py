@@ -51,7 +51,7 @@ def turns(messages: list[dict[str, Any]]) -> tuple[str, list[dict[str, Any]]]:
     found: list[dict[str, Any]] = []
     for i, message in enumerate(messages):
         if message["role"] in ("system", "developer"):
-            system.extend(block["text"] for block in _content(message, i))
+            system.extend(_system(message, i))
             continue
         role = "assistant" if message["role"] == "assistant" else "user"
         blocks = _turn(message, i)
@@ -90,6 +90,18 @@ def tool_choice(choice: Any, parallel: bool | None) -> dict[str, Any] | None:
     if parallel is False and found["type"] != "none":
         found["disable_parallel_tool_use"] = True
     return None if found == {"type": "auto"} else found
+
+
+def _system(message: dict[str, Any], i: int) -> list[str]:
+    blocks = _content(message, i)
+    if any(block["type"] != "text" for block in blocks):
+        where = f"messages[{i}].content"
+        raise BadRequest(
+            f"'{where}' holds more than text, which this target's instructions cannot.",
+            code="unsupported_field",
+            param=where,
+        )
+    return [block["text"] for block in blocks]
 
 
 def _turn(message: dict[str, Any], i: int) -> list[Block]:

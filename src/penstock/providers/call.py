@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from penstock import config
 from penstock.errors import Failed
@@ -45,11 +45,12 @@ class Chat(Protocol):
     """A provider that chats."""
 
     def chat(self, call: Call) -> Request:
-        """The request without its key; raises BadRequest for a message it cannot translate."""
+        """The request without its key, of an ask that `inexpressible` found no fault with."""
 
     def decoder(self, call: Call) -> Decoder: ...
     def inexpressible(self, ask: Ask, target: config.Target) -> str | None:
-        """The first top-level field of the ask that this provider has no words for."""
+        """The first top-level field of the ask that this provider has no words for; raises BadRequest where it has
+        words for the field, but not for what stands in it. Asked before anything is held for the ask."""
 
     def failure(self, status: int, headers: Headers, body: bytes) -> Failed:
         """What a reply that is not 2xx means; the provider's own text never passes."""
@@ -65,8 +66,9 @@ class Embed(Protocol):
         texts: Sequence[str],
         target: config.Target,
         at: config.Provider,
-        dimensions: int | None = None,
-    ) -> Request: ...
+        fields: Mapping[str, Any],
+    ) -> Request:
+        """The request without its key; of the fields, those that the kind has words for (`EMBED_FIELDS`)."""
 
     def vectors(
         self, body: bytes, target: config.Target, texts: Sequence[str]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -60,15 +60,9 @@ def embed(
     texts: Sequence[str],
     target: config.Target,
     at: config.Provider,
-    dimensions: int | None = None,
+    fields: Mapping[str, Any],
 ) -> Request:
-    body: dict[str, Any] = {
-        "model": target.model,
-        "input": list(texts),
-        "encoding_format": "float",
-    }
-    if dimensions is not None:
-        body["dimensions"] = dimensions
+    body = {**fields, "model": target.model, "input": list(texts), "encoding_format": "float"}
     return post(at.base_url or BASE_URL, "/embeddings", body)
 
 

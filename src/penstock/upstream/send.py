@@ -14,7 +14,7 @@ from penstock.routing.offers import Offer
 from penstock.upstream.answer import Answer
 from penstock.upstream.budget import RetryBudget
 from penstock.wire.chat import Ask
-from penstock.wire.http import Request, Response, Timeouts, collect
+from penstock.wire.http import Headers, Request, Response, Timeouts, collect
 
 MOST_WAIT_SECONDS = 2.0
 BACKOFF_SECONDS = 0.1
@@ -49,14 +49,17 @@ class Upstream:
         """The answer of the first target that gives one; raises Failed, or Unavailable where there is no target."""
 
         async def call(offer: Offer, attempt: int) -> Answer:
-            return await self._call(ask, offer, attempt, hold, route.timeouts)
+            named = marks(hold, offers, offer, attempt)
+            return await self._call(ask, offer, attempt, hold, named, route.timeouts)
 
         return await self.tries(offers, hold, route.attempts, call)
 
     async def tries(
         self, offers: Sequence[Offer], hold: Hold, attempts: int, call: Attempt[T]
     ) -> T:
-        """What the first successful attempt brings; another one follows only a failure that surely cost nothing."""
+        """What the first successful attempt brings; another one follows only a failure that surely cost nothing, or
+        at a target that recognises the repeat."""
+        unsure = False
         self.budget.firsts += 1
         try:
             for attempt in range(1, attempts + 1):
@@ -66,6 +69,10 @@ class Upstream:
                 except Failed as failure:
                     if failure.upstream_status or failure.processed == "no":
                         hold.unprocessed()
+                    if unsure and failure.processed == "no":
+                        # An attempt before this one may have been processed all the same.
+                        failure.processed = "unknown"
+                    unsure = failure.processed != "no"
                     following = offers[attempt % len(offers)]
                     if attempt == attempts or not await self._may_repeat(
                         failure, offer, following, attempt
@@ -97,7 +104,13 @@ class Upstream:
         return found
 
     async def _call(
-        self, ask: Ask, offer: Offer, attempt: int, hold: Hold, timeouts: TimeoutSettings
+        self,
+        ask: Ask,
+        offer: Offer,
+        attempt: int,
+        hold: Hold,
+        named: Headers,
+        timeouts: TimeoutSettings,
     ) -> Answer:
         speak = offer.chat
         if speak is None:
@@ -106,7 +119,7 @@ class Upstream:
             )
         call = Call(ask, offer.target, offer.at, hold.account.request_id, int(self.clock.now()))
         request = speak.chat(call)
-        request.headers = [*request.headers, *speak.key_headers(offer.at), mark(hold, attempt)]
+        request.headers = [*request.headers, *speak.key_headers(offer.at), *named]
         request.timeouts = bounds(timeouts)
         await hold.dispatch(attempt, offer, offer.most(ask))
         start = self.clock.tick()
@@ -163,6 +176,11 @@ async def error_body(response: Response) -> bytes:
         return b""
 
 
-def mark(hold: Hold, attempt: int) -> tuple[str, str]:
-    """The header that names an attempt to its provider, for looking it up there."""
-    return "x-request-id", f"{hold.account.request_id}.{attempt}"
+def marks(hold: Hold, offers: Sequence[Offer], offer: Offer, attempt: int) -> Headers:
+    """The headers that name an attempt to its provider, for looking it up there. One that recognises repeats gets
+    the name of the first attempt at this target as the key of all of them."""
+    id = hold.account.request_id
+    name = ("x-request-id", f"{id}.{attempt}")
+    if not offer.at.idempotent:
+        return (name,)
+    return name, ("idempotency-key", f"{id}.{offers.index(offer) + 1}")

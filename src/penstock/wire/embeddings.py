@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 import msgspec
-from msgspec import Meta, Raw, Struct
+from msgspec import Meta, Raw, Struct, structs
 
 from penstock.errors import BadRequest
 from penstock.wire.chat import Name, invalid_field, refuse_forbidden
@@ -50,21 +50,20 @@ class EmbedAsk:
     """One decoded embeddings request.
 
     `texts` is never empty and holds no empty text; `single` is set where the caller sent one text
-    bare. `body` is the request as OpenAI's form (never changed in place), `settings` the sorted
-    JSON of all that can change a vector beside text and model, `input_bound` the most input tokens
-    it can be, `unknown` the top-level fields the gateway does not know.
+    bare. `fields` is all of the body that can change a vector beside text and model, known to the
+    gateway or not, and `settings` its sorted JSON.
     """
 
     model: str
     texts: list[str]
-    body: dict[str, Any]
+    fields: dict[str, Any]
     settings: bytes
     single: bool = False
     base64: bool = False
-    dimensions: int | None = None
-    user: str | None = None
-    unknown: tuple[str, ...] = ()
-    input_bound: int = 0
+
+    def bound(self, texts: list[str]) -> int:
+        """The most input tokens that some of its texts can be, were all the fields told with each."""
+        return bound(texts) + len(self.settings) * len(texts) * bool(self.fields)
 
     def requests(self) -> list[bytes]:
         """Per text, what its cache key is made of; the key must add the target and the partition.
@@ -83,18 +82,14 @@ def decode_embeddings(body: bytes, max_batch: int) -> EmbedAsk:
         read = msgspec.convert(value, EmbeddingsBody)
     except (msgspec.ValidationError, OverflowError) as error:
         raise invalid_field(error) from error
-    texts = _texts(read.input, "input", max_batch)
+    fields = _fields(value)
     return EmbedAsk(
         model=read.model,
-        texts=texts,
-        body=value,
-        settings=_settings(value),
+        texts=_texts(read.input, "input", max_batch),
+        fields=fields,
+        settings=canonical(fields),
         single=isinstance(read.input, str),
         base64=read.encoding_format == "base64",
-        dimensions=read.dimensions,
-        user=read.user,
-        unknown=tuple(k for k in value if k not in KNOWN),
-        input_bound=bound(texts),
     )
 
 
@@ -116,10 +111,9 @@ def decode_product(body: bytes, max_batch: int) -> EmbedAsk:
     return EmbedAsk(
         model=DEFAULT_MODEL,
         texts=found,
-        body={"model": DEFAULT_MODEL, "input": found},
-        settings=_settings({}),
+        fields={},
+        settings=canonical({}),
         single=single,
-        input_bound=bound(found),
     )
 
 
@@ -153,11 +147,15 @@ def _refusal(where: str, name: str, text: Any) -> BadRequest:
     return _invalid(where, "must be a string")
 
 
-def _settings(value: dict[str, Any]) -> bytes:
-    return canonical({k: v for k, v in value.items() if v is not None and k not in NOT_CONTENT})
+def _fields(value: dict[str, Any]) -> dict[str, Any]:
+    """What else stands in a body; what null means is known of known fields only."""
+    return {
+        k: v for k, v in value.items() if k not in NOT_CONTENT and (v is not None or k not in KNOWN)
+    }
 
 
 def bound(texts: list[str]) -> int:
+    """The most input tokens that texts can be."""
     return sum(len(text) if text.isascii() else len(text.encode()) for text in texts) + (
         TEXT_OVERHEAD * len(texts)
     )
@@ -229,6 +227,15 @@ class Embedded(Struct, frozen=True):
     tokens: int
     cost_nanos: int = 0
     cached: bool = False
+
+
+def at_each(item: Embedded, places: int) -> list[Embedded]:
+    """One text's item for each of its places: what was paid for once is shared out among them."""
+    if item.cached or places == 1:
+        return [item] * places
+    same = [""] * places
+    shares = zip(split(item.tokens, same), split(item.cost_nanos, same), strict=True)
+    return [structs.replace(item, tokens=tokens, cost_nanos=cost) for tokens, cost in shares]
 
 
 class _ProductItem(Struct, frozen=True, omit_defaults=True):

@@ -107,6 +107,34 @@ async def test_what_is_known_unprocessed_is_released_and_what_is_not_is_estimate
     ]
 
 
+DEAR = Price(input=300_000_000, output=1_200_000_000)
+LESS = Usage(input=10, output=5, estimated=True)
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [((PRICE, MOST), (DEAR, MOST)), ((DEAR, MOST), (PRICE, MOST)), ((PRICE, MOST), (PRICE, LESS))],
+)
+@pytest.mark.parametrize("known", [True, False])
+async def test_an_attempt_of_unknown_outcome_is_never_forgotten(
+    first: tuple[Price, Usage], second: tuple[Price, Usage], known: bool
+) -> None:
+    platform = memory.platform()
+    hold = new(platform)
+    await hold.open(offer(first[0]), 600)
+    await hold.dispatch(1, offer(first[0]), first[1])
+    assert hold.sent
+    await hold.dispatch(2, offer(second[0]), second[1])
+    if known:
+        hold.unprocessed()
+    assert hold.sent
+    amounts = [amount_nanos(first[0], first[1])] + [amount_nanos(second[0], second[1])] * (
+        not known
+    )
+    assert await hold.close() == max(amounts)
+    assert (await rows(platform))[-1] == (2, "final", "estimated", max(amounts))
+
+
 async def test_tokens_are_given_back_down_to_what_was_used() -> None:
     platform = memory.platform()
     demand = Demand("tokens", "tokens", "tokens:u", 1_000, 60, 150)

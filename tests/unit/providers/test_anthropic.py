@@ -218,12 +218,24 @@ def test_a_tool_without_parameters_has_an_empty_schema() -> None:
             {"messages": [user([{"type": "image_url", "image_url": {"url": "data:,x"}}])]},
             "messages[0].content[0]",
         ),
+        (
+            {
+                "messages": [
+                    user([{"type": "image_url", "image_url": "http://h/i"}]) | {"role": "system"}
+                ]
+            },
+            "messages[0].content",
+        ),
     ],
 )
 def test_what_cannot_be_translated_is_named(body: dict[str, Any], param: str) -> None:
     with pytest.raises(BadRequest) as caught:
         made(**body)
     assert caught.value.param == param
+    # Said before anything is held for it, too.
+    with pytest.raises(BadRequest) as early:
+        anthropic.inexpressible(ask(**body), TARGET)
+    assert (early.value.param, early.value.message) == (param, caught.value.message)
 
 
 FOREIGN = [

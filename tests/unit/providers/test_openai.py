@@ -196,14 +196,17 @@ def test_any_error_body_is_a_failure(status: int, body: bytes) -> None:
 EMBEDDER = Target("openai", "text-embedding-3-small", "embed", dimension=1536)
 
 
+FIELDS = {"dimensions": 2, "user": "u", "made_up": [None]}
+
+
 def test_embeddings_come_in_order() -> None:
-    request = openai.embed(["a", "b"], EMBEDDER, Provider("openai", "http://h/v1/"), 2)
+    request = openai.embed(["a", "b"], EMBEDDER, Provider("openai", "http://h/v1/"), FIELDS)
     assert request.target == b"http://h/v1/embeddings"
     assert sent(request) == {
         "model": "text-embedding-3-small",
         "input": ["a", "b"],
         "encoding_format": "float",
-        "dimensions": 2,
+        **FIELDS,
     }
     rows = [{"index": 1, "embedding": [3, 4.5]}, {"index": 0, "embedding": [1, 2]}]
     body = encode({"data": rows, "usage": {"prompt_tokens": 8, "total_tokens": 8}})

@@ -95,7 +95,7 @@ def test_json_mode_is_json() -> None:
 def test_embeddings_come_the_usual_way() -> None:
     target = Target("sandbox", "hashed-lexical-384", "embed")
     for kind in ("sandbox", "hashed"):
-        request = EMBED[kind].embed(["a b", "c"], target, AT)
+        request = EMBED[kind].embed(["a b", "c"], target, AT, {})
         response = sandbox.reply(request, "id", 1)
         assert isinstance(response.body, bytes)
         vectors, usage = EMBED[kind].vectors(response.body, target, ["a b", "c"])

@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from penstock.config import Provider, Target
-from penstock.errors import BadRequest
 from penstock.providers import workers_ai
 from penstock.wire.chat import Usage
 from penstock.wire.json import encode
@@ -199,7 +198,7 @@ BGE = Target("cf", "@cf/baai/bge-base-en-v1.5", "embed", dimension=2)
 
 
 def test_embeddings() -> None:
-    request = workers_ai.embed(["a", "b"], BGE, AT)
+    request = workers_ai.embed(["a", "b"], BGE, AT, {"user": "u"})
     assert request.target.endswith(b"/accounts/acc/ai/run/@cf/baai/bge-base-en-v1.5")
     assert sent(request) == {"text": ["a", "b"]}
     result = {"shape": [2, 2], "data": [[1, 2], [3, 4]], "pooling": "cls"}
@@ -209,9 +208,3 @@ def test_embeddings() -> None:
         assert usage == Usage(input=512 + 4, estimated=True)
     said = encode({"result": {**result, "usage": {"prompt_tokens": 5, "total_tokens": 5}}})
     assert workers_ai.vectors(said, BGE, ["a", "b"])[1] == Usage(input=5)
-
-
-def test_a_dimension_cannot_be_chosen() -> None:
-    assert workers_ai.embed(["a"], BGE, AT, 2).method == "POST"
-    with pytest.raises(BadRequest, match="dimensions"):
-        workers_ai.embed(["a"], BGE, AT, 3)

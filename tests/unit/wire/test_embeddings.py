@@ -45,15 +45,13 @@ def refused(**fields) -> BadRequest:
 def test_one_text_is_single():
     ask = decode(input="héllo", user="u1")
     assert (ask.model, ask.texts, ask.single, ask.base64) == ("embed", ["héllo"], True, False)
-    assert (ask.dimensions, ask.user, ask.unknown) == (None, "u1", ())
-    assert ask.input_bound == len("héllo".encode()) + wire.TEXT_OVERHEAD
+    assert ask.fields == {"user": "u1"}
 
 
 def test_a_list_keeps_its_order_and_says_how_to_answer():
     ask = decode(input=["b", "a"], encoding_format="base64", dimensions=256, seed=7)
-    assert (ask.texts, ask.single, ask.base64, ask.dimensions) == (["b", "a"], False, True, 256)
-    assert ask.unknown == ("seed",)
-    assert ask.body["seed"] == 7
+    assert (ask.texts, ask.single, ask.base64) == (["b", "a"], False, True)
+    assert ask.fields == {"dimensions": 256, "seed": 7}
 
 
 @pytest.mark.parametrize(
@@ -166,15 +164,16 @@ def assert_texts(ask: wire.EmbedAsk | None) -> None:
 def test_the_bound_is_above_the_bytes(some):
     ask = decode(input=some)
     assert ask.texts == some
-    assert ask.input_bound == sum(len(t.encode()) + wire.TEXT_OVERHEAD for t in some)
+    assert ask.bound(some) == sum(len(t.encode()) + wire.TEXT_OVERHEAD for t in some)
+    told = decode(input=some, instruction="é" * 9)
+    assert told.bound(some) >= ask.bound(some) + len(some) * len(b"instruction" + "é".encode() * 9)
 
 
 def test_product_texts_come_bare_or_in_a_list():
     one = wire.decode_product(b'{"text": "a", "whatever": 1}', 8)
-    assert (one.model, one.texts, one.single, one.unknown) == ("embed", ["a"], True, ())
+    assert (one.model, one.texts, one.single, one.fields) == ("embed", ["a"], True, {})
     two = wire.decode_product(b'{"text": null, "texts": ["a", "b"]}', 8)
     assert (two.texts, two.single) == (["a", "b"], False)
-    assert two.body == {"model": "embed", "input": ["a", "b"]}
 
 
 @pytest.mark.parametrize("raw", [b"{}", b'{"text":""}', b'{"texts":[]}', b'{"text":null}'])
@@ -209,10 +208,24 @@ def test_keys_ignore_order_delivery_and_face():
 
 
 @pytest.mark.parametrize(
-    "fields", [{"dimensions": 2}, {"user": "u"}, {"seed": 1}, {"input": "hellO"}]
+    "fields", [{"dimensions": 2}, {"user": "u"}, {"seed": 1}, {"seed": None}, {"input": "hellO"}]
 )
 def test_keys_differ_by_all_that_may_change_a_vector(fields):
     assert decode().requests() != decode(**fields).requests()
+
+
+@given(st.integers(0, 10**9), st.integers(0, 10**15), st.integers(1, 50), st.booleans())
+def test_what_a_text_took_is_shared_out_among_its_places_to_the_last_nano(
+    tokens, cost, places, cached
+):
+    items = wire.at_each(wire.Embedded([1.0], tokens, cost, cached), places)
+    assert len(items) == places
+    if cached:
+        # Each place was found, and nothing was paid for any.
+        assert {(item.tokens, item.cost_nanos) for item in items} == {(tokens, cost)}
+    else:
+        assert (sum(i.tokens for i in items), sum(i.cost_nanos for i in items)) == (tokens, cost)
+        assert max(i.tokens for i in items) - min(i.tokens for i in items) <= 1
 
 
 def test_no_text_can_pose_as_settings():

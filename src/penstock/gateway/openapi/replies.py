@@ -26,7 +26,7 @@ class Meaning:
 MEANINGS: dict[int, Meaning] = {
     400: Meaning(
         "Bad request",
-        "The request is not valid; the code says why, `param` where. Nothing is charged.",
+        "The request is not valid; the code says why, `param` where. Nothing is charged, save earlier calls of a large batch.",
         (
             "invalid_request", "invalid_json", "invalid_field", "duplicate_field", "forbidden_field",
             "invalid_header", "duplicate_header", "conflicting_credentials", "credential_in_query",
@@ -120,6 +120,8 @@ _PERHAPS: dict[int, tuple[str, ...]] = {
     502: ("retry-after", "x-should-retry"),
     504: ("x-should-retry",),
 }
+_AFTER_A_CALL = frozenset({400, 500, 503})
+"""Statuses that may follow a call which was charged, beside those of `_PERHAPS`."""
 _COUNTED = frozenset({200, 403, 404, 413, 415, 429, 502, 504})
 """Statuses that come only after a request was counted, so that the rates are told."""
 
@@ -202,7 +204,9 @@ def _told(operation: Operation, status: int) -> dict[str, Any]:
     perhaps = [*_PERHAPS.get(status, ())]
     if operation.rate and status != 405:
         (always if status in _COUNTED else perhaps).extend(_rates(operation))
-        perhaps += _TOKEN_RATES if operation.spends else ()
+    if operation.spends and status != 405:
+        perhaps += _TOKEN_RATES
+        perhaps += ("x-should-retry",) if status in _AFTER_A_CALL else ()
     if status == 200 and operation.spends:
         always += _ANSWERED
         (perhaps if operation.streams else always).extend(_SPENT)
