@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
@@ -14,7 +14,7 @@ from penstock.entry.connection import Connection
 from penstock.entry.listener import Listener
 from penstock.entry.writer import Outbox
 from penstock.ports import Fetch
-from penstock.wire.http import Request
+from penstock.wire.http import Request, Response
 
 CLIENT = ("192.0.2.1", 5)
 
@@ -166,3 +166,54 @@ def read_replies(data: bytes) -> list[Reply]:
     parser = httptools.HttpResponseParser(reader)
     parser.feed_data(data)
     return [reply for reply in reader.replies if reply.status != 100]
+
+
+class Held:
+    """A gateway whose every request waits for the test."""
+
+    def __init__(self) -> None:
+        self.seen: list[str] = []
+        self.begun = asyncio.Event()
+        self.go = asyncio.Event()
+        self.cancelled = 0
+
+    async def __call__(self, request: Request) -> Response:
+        self.seen.append(request.path)
+        self.begun.set()
+        try:
+            await self.go.wait()
+        except asyncio.CancelledError:
+            self.cancelled += 1
+            raise
+        return Response(200, [], request.path.encode())
+
+
+class Pieces:
+    """A body of a stream, fed by the test."""
+
+    def __init__(self, *pieces: bytes) -> None:
+        self.queue: asyncio.Queue[bytes | None] = asyncio.Queue()
+        self.pulled = self.closed = 0
+        for piece in pieces:
+            self.queue.put_nowait(piece)
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        piece = await self.queue.get()
+        if piece is None:
+            raise StopAsyncIteration
+        self.pulled += 1
+        return piece
+
+    async def aclose(self) -> None:
+        self.closed += 1
+
+
+def streaming(body: Pieces, kind: str = "text/event-stream; charset=utf-8") -> Server:
+    async def gateway(request: Request) -> Response:
+        request.notes["id"] = "req_stream"
+        return Response(200, [("content-type", kind)], body)
+
+    return Server(gateway)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import AsyncIterator
 
@@ -12,9 +11,8 @@ from hypothesis import strategies as st
 
 from penstock.errors import Error
 from penstock.gateway import reply
-from penstock.wire import sse
 from penstock.wire.http import JSON, Request, Response
-from tests.inbound import Server, Visitor, turns
+from tests.inbound import Held, Server, Visitor, turns
 
 HOST = "host: penstock.test\r\n"
 
@@ -32,57 +30,6 @@ async def echo(request: Request) -> Response:
         "body": body.decode("latin-1"),
     }
     return Response(200, [JSON], json.dumps(told).encode())
-
-
-class Held:
-    """A gateway whose every request waits for the test."""
-
-    def __init__(self) -> None:
-        self.seen: list[str] = []
-        self.begun = asyncio.Event()
-        self.go = asyncio.Event()
-        self.cancelled = 0
-
-    async def __call__(self, request: Request) -> Response:
-        self.seen.append(request.path)
-        self.begun.set()
-        try:
-            await self.go.wait()
-        except asyncio.CancelledError:
-            self.cancelled += 1
-            raise
-        return Response(200, [], request.path.encode())
-
-
-class Pieces:
-    """A body of a stream, fed by the test."""
-
-    def __init__(self, *pieces: bytes) -> None:
-        self.queue: asyncio.Queue[bytes | None] = asyncio.Queue()
-        self.pulled = self.closed = 0
-        for piece in pieces:
-            self.queue.put_nowait(piece)
-
-    def __aiter__(self) -> AsyncIterator[bytes]:
-        return self
-
-    async def __anext__(self) -> bytes:
-        piece = await self.queue.get()
-        if piece is None:
-            raise StopAsyncIteration
-        self.pulled += 1
-        return piece
-
-    async def aclose(self) -> None:
-        self.closed += 1
-
-
-def streaming(body: Pieces, kind: str = "text/event-stream; charset=utf-8") -> Server:
-    async def gateway(request: Request) -> Response:
-        request.notes["id"] = "req_stream"
-        return Response(200, [("content-type", kind)], body)
-
-    return Server(gateway)
 
 
 @pytest.fixture
@@ -385,111 +332,3 @@ async def test_who_leaves_ends_the_request_and_the_log_says_so() -> None:
     assert (status, request.notes["gone"]) == (499, True)
     assert not server.listener.connections
     assert not server.reports
-
-
-async def test_a_stream_goes_out_as_it_comes_and_is_closed_once() -> None:
-    body = Pieces(b"data: 1\n\n")
-    server = streaming(body)
-    visitor = server.visitor()
-    await visitor.send(f"GET / HTTP/1.1\r\n{HOST}\r\n".encode())
-    assert visitor.replies()[0].body == b"data: 1\n\n"
-    body.queue.put_nowait(b"data: 2\n\n")
-    await turns()
-    assert visitor.replies()[0].body == b"data: 1\n\ndata: 2\n\n"
-    body.queue.put_nowait(None)
-    await turns()
-    [told] = visitor.replies()
-    assert told.whole
-    assert body.closed == 1
-    assert not visitor.line.closing
-    await server.stop()
-
-
-async def test_who_leaves_a_stream_has_it_closed() -> None:
-    body = Pieces(b"data: 1\n\n")
-    server = streaming(body)
-    visitor = server.visitor()
-    await visitor.send(f"GET / HTTP/1.1\r\n{HOST}\r\n".encode())
-    await visitor.leave()
-    assert body.closed == 1
-    assert [status for _, status in server.lines] == [200]
-    assert server.lines[0][0].notes["gone"] is True
-
-
-async def test_nothing_is_sent_before_the_first_piece() -> None:
-    body = Pieces()
-    server = streaming(body)
-    visitor = server.visitor()
-    await visitor.send(f"GET / HTTP/1.1\r\n{HOST}\r\n".encode())
-    await server.run(30)
-    assert not visitor.received
-    await server.stop()
-
-
-@pytest.mark.parametrize(
-    ("kind", "kept"), [("text/event-stream", True), ("application/octet-stream", False)]
-)
-async def test_a_silent_stream_of_events_is_kept_alive(kind: str, kept: bool) -> None:
-    body = Pieces(b"data: 1\n\n")
-    server = streaming(body, kind)
-    visitor = server.visitor()
-    await visitor.send(f"GET / HTTP/1.1\r\n{HOST}\r\n".encode())
-    await server.run(40)
-    assert visitor.replies()[0].body.count(sse.KEEP_ALIVE) == (2 if kept else 0)
-    await server.stop()
-
-
-async def test_an_older_client_reads_a_stream_to_its_end() -> None:
-    body = Pieces(b"one ", b"two")
-    body.queue.put_nowait(None)
-    server = streaming(body)
-    visitor = server.visitor()
-    await visitor.send(b"GET / HTTP/1.0\r\nconnection: keep-alive\r\n\r\n")
-    assert visitor.received.endswith(b"\r\n\r\none two")
-    assert visitor.line.closing
-
-
-async def test_a_slow_reader_is_waited_for_and_one_that_is_stuck_is_not() -> None:
-    body = Pieces(b"data: 1\n\n")
-    server = streaming(body)
-    visitor = server.visitor()
-    await visitor.send(f"GET / HTTP/1.1\r\n{HOST}\r\n".encode())
-    visitor.connection.pause_writing()
-    for number in range(5):
-        body.queue.put_nowait(b"data: %d\n\n" % number)
-    await server.run(30)
-    assert body.pulled == 2
-    visitor.connection.resume_writing()
-    await turns()
-    assert body.pulled == 6
-    visitor.connection.pause_writing()
-    body.queue.put_nowait(b"data: 9\n\n")
-    await server.run(62)
-    assert visitor.line.aborted
-    assert body.closed == 1
-
-
-async def test_a_reply_that_holds_a_line_end_is_not_sent() -> None:
-    async def gateway(request: Request) -> Response:
-        return Response(200, [("x", "a\r\nset-cookie: b")], b"")
-
-    server = Server(gateway)
-    visitor = server.visitor()
-    await visitor.send(f"GET / HTTP/1.1\r\n{HOST}\r\n".encode())
-    assert (visitor.received, visitor.line.aborted) == (b"", True)
-    assert len(server.reports) == 1
-
-
-async def test_replies_of_one_turn_go_out_together() -> None:
-    held = Held()
-    server = Server(held)
-    visitors = [server.visitor() for _ in range(3)]
-    for visitor in visitors:
-        await visitor.send(f"GET /x HTTP/1.1\r\n{HOST}\r\n".encode())
-    held.go.set()
-    for _ in range(2):
-        await asyncio.sleep(0)
-        assert len({len(visitor.line.written) for visitor in visitors}) == 1
-    await turns()
-    assert all(visitor.line.written for visitor in visitors)
-    await server.stop()

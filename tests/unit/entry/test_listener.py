@@ -10,8 +10,9 @@ import pytest
 
 from penstock.entry import listener as module
 from penstock.entry.listener import Listener
+from penstock.ports import Fetch
 from penstock.wire.http import Request, Response
-from tests.unit.entry.test_connection import Held, Pieces
+from tests.inbound import Held, Pieces
 
 ASK = b"GET /x HTTP/1.1\r\nhost: penstock.test\r\n\r\n"
 
@@ -25,13 +26,13 @@ async def closed(writer: asyncio.StreamWriter) -> None:
 class Served:
     """A listener on a socket of its own."""
 
-    def __init__(self, gateway: object) -> None:
+    def __init__(self, gateway: Fetch) -> None:
         self.socket = socket.socket()
         self.socket.bind(("127.0.0.1", 0))
         self.stop = asyncio.Event()
         self.log: list[int] = []
         listener = Listener(
-            gateway, lambda prefix: f"{prefix}1", lambda *_: None, lambda _, status, __: self.log.append(status)  # type: ignore[arg-type]
+            gateway, lambda prefix: f"{prefix}1", lambda *_: None, lambda _, status, __: self.log.append(status)
         )  # fmt: skip
         self.task = asyncio.create_task(listener.serve(self.socket, self.stop))
 
