@@ -11,7 +11,7 @@ from typing import Protocol, cast
 import httptools
 
 from penstock.entry.body import Body
-from penstock.entry.heads import name_of, path_of
+from penstock.entry.heads import NAMES, path_of
 from penstock.entry.writer import Outbox, Writer
 from penstock.errors import BadRequest, HeaderTooLarge, Refused
 from penstock.gateway import reply
@@ -147,7 +147,8 @@ class Connection(asyncio.Protocol):
         self._target += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self._fields.append((name_of(name), value.decode("latin-1")))
+        lower = NAMES.get(name) or name.decode("latin-1").lower()
+        self._fields.append((lower, value.decode("latin-1")))
 
     def on_headers_complete(self) -> None:
         self._in_head = False

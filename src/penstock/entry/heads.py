@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from http import HTTPStatus
 from urllib.parse import unquote
 
 from penstock.wire.http import Headers
 
+REMEMBERED_BYTES = 256
 BODILESS = frozenset({204, 304})
 _STATUS = {
     status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus
 }
-_NAMES = {
+NAMES = {
     name.encode(): lower
     for lower in (
         "accept", "accept-encoding", "accept-language", "authorization", "cache-control", "connection",
@@ -21,20 +23,24 @@ _NAMES = {
     )
     for name in (lower, lower.title())
 }  # fmt: skip
-
-
-def name_of(sent: bytes) -> str:
-    """A header's name in lower case."""
-    return _NAMES.get(sent) or sent.decode("latin-1").lower()
+"""Common header names in lower case, by how they are sent."""
 
 
 def path_of(target: bytes) -> tuple[str, str]:
     """The path of a request target, decoded once, and its raw query; an absolute URL counts by its path."""
+    return _remembered(target) if len(target) <= REMEMBERED_BYTES else _path_of(target)
+
+
+def _path_of(target: bytes) -> tuple[str, str]:
     raw, _, query = target.partition(b"?")
     if not raw.startswith(b"/"):
         raw = _after_host(raw)
     path = raw.decode("latin-1")
     return unquote(path) if "%" in path else path, query.decode("latin-1")
+
+
+_remembered = lru_cache(maxsize=1_024)(_path_of)
+"""Most requests name one of few targets."""
 
 
 def _after_host(url: bytes) -> bytes:

@@ -17,18 +17,14 @@ def common(standings: Sequence[Standing], tokens: Standing | None = None) -> Pai
     pairs: Pairs = []
     least = tightest(standings)
     if least is not None:
+        policies = ", ".join([_policy(s.policy, s.limit, s.window) for s in standings])
+        left = ", ".join([f'"{s.policy}";r={s.remaining};t={ceil(s.reset)}' for s in standings])
         pairs = [
             ("x-ratelimit-limit-requests", str(least.limit)),
             ("x-ratelimit-remaining-requests", str(least.remaining)),
             ("x-ratelimit-reset-requests", duration(least.reset)),
-            (
-                "ratelimit-policy",
-                ", ".join([_policy(s.policy, s.limit, s.window) for s in standings]),
-            ),
-            (
-                "ratelimit",
-                ", ".join([f'"{s.policy}";r={s.remaining};t={ceil(s.reset)}' for s in standings]),
-            ),
+            ("ratelimit-policy", policies),
+            ("ratelimit", left),
         ]
     if tokens is not None:
         pairs += [
