@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from msgspec.structs import replace
 
 from penstock.config import Config, Route, Target, Verb
 from penstock.errors import ModelNotFound
-from penstock.prices import Price
+from penstock.prices import Price, lookup
 from penstock.routing.offers import CLOUDFLARE, Offer, make
 from penstock.routing.policies import Fixed, Heuristic, Policy
-
-PriceOf = Callable[[str, str], Price | None]
-"""(kind, model) → today's price."""
 
 MOST_MADE = 1_000
 """Targets made on request for providers that take any model."""
@@ -31,22 +28,27 @@ class Way:
 
 
 class Routes:
-    """All names, worked out once at start; targets of providers that take any model are made on request, bounded."""
+    """All names, worked out once a day; targets of providers that take any model are made on request, bounded."""
 
-    def __init__(self, config: Config, price_of: PriceOf) -> None:
+    def __init__(self, config: Config, on: str) -> None:
         self._providers = config.providers
-        self._price_of = price_of
+        self._routes = config.routes
         self._aliases = config.aliases
         self._plain = {
             "chat": config.routes.get("auto", Route()),
             "embed": config.routes.get("embed", Route()),
         }
-        self._offers = {target.name: self._offer(target) for target in config.targets}
         self._bare = _bare(config.targets)
-        self._ways: dict[tuple[str, Verb], Way] = {}
-        for name, route in config.routes.items():
-            self._ways[name, route.verb] = self._way(name, route)
-        self._named = tuple(config.routes)
+        self._targets = list(config.targets)
+        self.price(on)
+
+    def price(self, on: str) -> None:
+        """Everything at the prices of a day; who has found a way before goes it at the old ones."""
+        self._on = on
+        self._offers = {target.name: self._offer(target) for target in self._targets}
+        self._ways = {
+            (name, route.verb): self._way(name, route) for name, route in self._routes.items()
+        }
 
     def find(self, name: str, verb: Verb) -> Way:
         """What `model` leads to; raises ModelNotFound."""
@@ -80,7 +82,7 @@ class Routes:
 
     def names(self) -> Iterable[tuple[str, str]]:
         """(name, owner) of every route and target, routes first."""
-        yield from ((name, "penstock") for name in self._named)
+        yield from ((name, "penstock") for name in self._routes)
         yield from ((name, offer.target.provider) for name, offer in self._offers.items())
 
     @property
@@ -128,20 +130,21 @@ class Routes:
             return None
         for kind in ("openai", "anthropic", "workers_ai"):
             bare = name.removeprefix(f"{kind}/")
-            if self._price_of(kind, bare) is not None:
+            if lookup(kind, bare, self._on) is not None:
                 return self._keep(
                     Target(provider="sandbox", model=bare, verb=verb, stands_for=f"{kind}/{bare}")
                 )
         return None
 
     def _keep(self, target: Target) -> Offer:
+        self._targets.append(target)
         offer = self._offers[target.name] = self._offer(target)
         return offer
 
     def _offer(self, target: Target) -> Offer:
         at = self._providers[target.provider]
         kind, _, model = (target.stands_for or f"{at.kind}/{target.model}").partition("/")
-        return make(target, at, self._price_of(kind, model) or Price())
+        return make(target, at, lookup(kind, model, self._on) or Price())
 
     def _way(self, name: str, route: Route) -> Way:
         if route.policy == "heuristic":
