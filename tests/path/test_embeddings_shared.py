@@ -96,7 +96,7 @@ async def test_the_same_text_twice_in_a_batch_is_bought_once() -> None:
 @pytest.mark.parametrize("cache", [[], [("cache-control", "no-store")]])
 async def test_what_is_told_of_each_place_adds_up_to_the_bill(cache: Any) -> None:
     world = Product("\n[tiers.free]\nembedding_batch = 20\n")
-    used = "insert into allotments (account, day, used) values ('cloudflare:acc', $1, 10000000000)"
+    used = "insert into allotments (account, day, used) values ('workers_ai:acc', $1, 10000000000)"
     await world.platform.tables.batch((used, ("2027-01-15",)))
     texts = ["one", "two words", "one", "one", "two words", "three"]
     response = await world.ask(EMBED, {"texts": texts}, headers=cache)

@@ -79,14 +79,15 @@ class World:
     """A gateway, its platform, and ways to ask it as a caller would."""
 
     def __init__(
-        self, upstream: Upstream | None = None, more: str = "", env: dict[str, str] | None = None
-    ) -> None:
+        self, upstream: Upstream | None = None, more: str = "", env: dict[str, str] | None = None,
+        now: float = 1_800_000_000.0,
+    ) -> None:  # fmt: skip
         config, self.notes = defaults(
             decode(CONFIG + more if env is None else more, env or {}), env or {}
         )
         self.reports: list[BaseException] = []
         self.platform: MemoryPlatform = memory.platform(
-            upstream or (lambda request: whole("Hello!"))
+            upstream or (lambda request: whole("Hello!")), now=now
         )
         self.gateway: Gateway = build(
             config, self.platform, lambda _, error: self.reports.append(error)

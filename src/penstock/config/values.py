@@ -113,7 +113,7 @@ class Provider(Struct, frozen=True, forbid_unknown_fields=True):
     max_batch: Positive = 2048
     """Texts in one embeddings call."""
     free_neurons_per_day: Count = 0
-    """Neurons a UTC day that cost nothing (workers_ai)."""
+    """Neurons a UTC day that cost nothing (workers_ai); providers with one account share them."""
 
 
 class Target(Struct, frozen=True, forbid_unknown_fields=True):

@@ -21,12 +21,9 @@ from penstock.gateway.kept import Kept
 from penstock.gateway.limiting import Limits
 from penstock.gateway.names import Names
 from penstock.gateway.routes import Endpoint, find
-from penstock.ledger import days
 from penstock.ledger.journal import Journal
 from penstock.limits.rates import Rates
 from penstock.ports import Platform
-from penstock.prices import Price, lookup
-from penstock.routing.routes import Routes
 from penstock.upstream.send import Upstream
 from penstock.wire.http import Request, Response
 
@@ -141,10 +138,6 @@ class Gateway:
 
 def build(config: Config, platform: Platform, report: Report, edge: str = "unknown") -> Gateway:
     """A gateway on a platform; raises Misconfigured."""
-
-    def price_of(kind: str, model: str) -> Price | None:
-        return lookup(kind, model, days.day(int(platform.clock.now() * 1000)))
-
     generations = Generations(platform.tables, platform.clock)
     journal = Journal(platform.tables, platform.clock, platform.spawn)
     most = config.cache.max_entry_bytes
@@ -155,7 +148,7 @@ def build(config: Config, platform: Platform, report: Report, edge: str = "unkno
         platform=platform,
         identity=Identity(config, platform),
         limits=Limits(platform, Rates(config, platform.meter)),
-        names=Names(Routes(config, price_of)),
+        names=Names(config, platform.clock),
         generations=generations,
         exact=exact,
         kept=Kept(

@@ -6,9 +6,11 @@ from collections.abc import Mapping
 
 from penstock.auth import scopes
 from penstock.auth.caller import Caller
-from penstock.config import Verb
+from penstock.config import Config, Verb
 from penstock.errors import BadRequest, Error, ModelNotFound, TooLarge, UnsupportedEncoding
 from penstock.gateway.exchange import Exchange
+from penstock.ledger import days
+from penstock.ports import Clock
 from penstock.routing.routes import Routes, Way
 from penstock.wire.chat import Ask
 from penstock.wire.json import decode_object
@@ -17,12 +19,16 @@ PLAIN: Mapping[Verb, str] = {"chat": "auto", "embed": "embed"}
 """The route that is meant where none is named."""
 _OF_THE_BODY = (BadRequest, TooLarge, UnsupportedEncoding)
 
+DAY_SECONDS = days.DAY_MS // 1000
+
 
 class Names:
-    """Looks names up and holds anonymous callers to the routes that take them."""
+    """Looks names up at the prices of the day, and holds anonymous callers to the routes that take them."""
 
-    def __init__(self, routes: Routes) -> None:
-        self.routes = routes
+    def __init__(self, config: Config, clock: Clock) -> None:
+        self._clock = clock
+        self._day = self._today()
+        self.routes = Routes(config, days.day(self._day * days.DAY_MS))
 
     def way(self, ask: Ask, caller: Caller) -> Way:
         """Where an ask goes; raises ModelNotFound, BadRequest for an unknown provider, or why the caller is anonymous."""
@@ -33,6 +39,10 @@ class Names:
 
     def named(self, name: str, verb: Verb, caller: Caller) -> Way:
         """The same for a plain name."""
+        today = self._today()
+        if today != self._day:
+            self._day = today
+            self.routes.price(days.day(today * days.DAY_MS))
         if caller.refusal is not None:
             return self._for_anonymous(name, verb, caller)
         return self.routes.find(name, verb)
@@ -54,6 +64,9 @@ class Names:
         except Error:
             return False
         return not value.get("forceProvider")
+
+    def _today(self) -> int:
+        return int(self._clock.now()) // DAY_SECONDS
 
     def _for_anonymous(self, name: str, verb: Verb, caller: Caller) -> Way:
         # Whoever may not enter is told so, whether the name exists or not.

@@ -23,13 +23,15 @@ OPEN_ALLOTMENT = """
 insert into allotments (account, day, used) values ($1, $2, 0) on conflict (account, day) do nothing
 """
 
+# The cap is the configuration's: once it was lowered, more may be used than it now allows, and nothing is free.
 FINAL_ALLOTTED = """
 insert into ledger (request_id, attempt, stage, ended, at, owner, tenant, sub, key_id, route, service, provider,
   model, target, input, cached_input, cache_write, output, reasoning, amount_nanos, cache)
 select $1, cast($2 as bigint), 'final', $3, cast($4 as bigint), $5, $6, $7, $8, $9, $10, $11, $12, $13,
   cast($14 as bigint), cast($15 as bigint), cast($16 as bigint), cast($17 as bigint), cast($18 as bigint),
-  ((cast($19 as bigint) - case when cast($20 as bigint) - used < cast($19 as bigint)
-      then cast($20 as bigint) - used else cast($19 as bigint) end)
+  ((cast($19 as bigint) - case when cast($20 as bigint) <= used then 0
+      when cast($20 as bigint) - used < cast($19 as bigint) then cast($20 as bigint) - used
+      else cast($19 as bigint) end)
     * cast($21 as bigint) + 999999) / 1000000, $22
 from allotments where account = $23 and day = $24
 returning amount_nanos
@@ -37,7 +39,8 @@ returning amount_nanos
 
 USE_ALLOTMENT = """
 update allotments
-set used = case when cast($1 as bigint) - used < cast($2 as bigint) then cast($1 as bigint)
+set used = case when cast($1 as bigint) <= used then used
+  when cast($1 as bigint) - used < cast($2 as bigint) then cast($1 as bigint)
   else used + cast($2 as bigint) end
 where account = $3 and day = $4
 """

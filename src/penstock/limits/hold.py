@@ -128,8 +128,9 @@ class Hold:
                 book.final(self.account, self.attempt, ended, now, charged(offer), usage, amount)
             )
             return amount
+        # The vendor counts by account, whatever the providers are called that reach it.
         allotment = Allotment(
-            f"{offer.target.provider}:{offer.at.account}",
+            f"{offer.at.kind}:{offer.at.account}",
             days.day(now),
             units,
             free * 1_000_000,

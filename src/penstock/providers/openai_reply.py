@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 from msgspec import Raw, Struct
 
@@ -16,7 +18,9 @@ DONE = b"[DONE]"
 HEAD = b"data: {"
 
 _EMPTY = Raw()
-_NOTHING = (b"null", b"[]", b"")
+_NOTHING = (b"null", b"[]", b'""', b"")
+ODD_FINISH = "unknown"
+"""Stands for a reason that is no text: such a reply is not kept."""
 
 
 UNREADABLE = (msgspec.DecodeError, RecursionError, UnicodeDecodeError)
@@ -25,12 +29,12 @@ UNREADABLE = (msgspec.DecodeError, RecursionError, UnicodeDecodeError)
 class _Delta(Struct, gc=False):
     tool_calls: Raw = _EMPTY
     function_call: Raw = _EMPTY
-    refusal: str | None = None
+    refusal: Raw = _EMPTY
 
 
 class _Piece(Struct, gc=False):
     delta: _Delta | None = None
-    finish_reason: str | None = None
+    finish_reason: Any = None
 
 
 class _Chunk(Struct, gc=False):
@@ -58,7 +62,7 @@ class _Plain(Struct, gc=False):
 
 class _Choice(Struct, gc=False):
     message: _Delta
-    finish_reason: str | None = None
+    finish_reason: Any = None
 
 
 class _Whole(Struct, gc=False):
@@ -143,10 +147,10 @@ class StreamReader:
         delta = piece.delta
         if delta is not None:
             event.tools |= _has_tools(delta)
-            if delta.refusal:
+            if _given(delta.refusal):
                 event.finish = self._finish = "refusal"
         if piece.finish_reason:
-            event.finish = self._finish = worst(self._finish, piece.finish_reason)
+            event.finish = self._finish = worst(self._finish, _finish(piece.finish_reason))
 
 
 def read_whole(body: bytes) -> Event:
@@ -164,8 +168,8 @@ def read_whole(body: bytes) -> Event:
     tools, finish = False, None
     for choice in reply.choices:
         tools = tools or _has_tools(choice.message)
-        refused = bool(choice.message.refusal)
-        finish = worst(finish, "refusal" if refused else choice.finish_reason or "")
+        refused = _given(choice.message.refusal)
+        finish = worst(finish, "refusal" if refused else _finish(choice.finish_reason or ""))
     return Event(data=body, usage=usage, finish=finish or "", tools=tools)
 
 
@@ -181,6 +185,10 @@ def _usage_of(body: bytes) -> Usage | None:
         return read_usage(_decode_usage(body).usage)
     except UNREADABLE:
         return None
+
+
+def _finish(reason: Any) -> str:
+    return reason if isinstance(reason, str) else ODD_FINISH
 
 
 def _has_tools(delta: _Delta) -> bool:

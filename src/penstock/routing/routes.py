@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from msgspec.structs import replace
 
 from penstock.config import Config, Route, Target, Verb
 from penstock.errors import ModelNotFound
-from penstock.prices import Price
+from penstock.prices import Price, lookup
 from penstock.routing.offers import CLOUDFLARE, Offer, make
 from penstock.routing.policies import Fixed, Heuristic, Policy
-
-PriceOf = Callable[[str, str], Price | None]
-"""(kind, model) → today's price."""
 
 MOST_MADE = 1_000
 """Targets made on request for providers that take any model, of the last names asked for."""
@@ -33,22 +30,27 @@ class Way:
 
 
 class Routes:
-    """All names, worked out once at start; targets of providers that take any model are made on request, bounded."""
+    """All names, worked out once a day; targets of providers that take any model are made on request, bounded."""
 
-    def __init__(self, config: Config, price_of: PriceOf) -> None:
+    def __init__(self, config: Config, on: str) -> None:
         self._providers = config.providers
-        self._price_of = price_of
+        self._routes = config.routes
+        self._targets = config.targets
         self._aliases = config.aliases
         self._plain = {
             "chat": config.routes.get("auto", Route()),
             "embed": config.routes.get("embed", Route()),
         }
-        self._offers = {target.name: self._offer(target) for target in config.targets}
-        self._named = tuple(config.routes)
-        self._ways = self._known(config.routes)
-        self._made: OrderedDict[tuple[str, Verb], Way] = OrderedDict()
         self.any_optional = any(route.auth == "optional" for route in config.routes.values())
         """Whether any route takes anonymous callers."""
+        self.price(on)
+
+    def price(self, on: str) -> None:
+        """Everything at the prices of a day; who has found a way before goes it at the old ones."""
+        self._on = on
+        self._offers = {target.name: self._offer(target) for target in self._targets}
+        self._ways = self._known(self._routes)
+        self._made: OrderedDict[tuple[str, Verb], Way] = OrderedDict()
 
     def find(self, name: str, verb: Verb) -> Way:
         """What `model` leads to; raises ModelNotFound."""
@@ -77,7 +79,7 @@ class Routes:
 
     def names(self) -> Iterable[tuple[str, str]]:
         """(name, owner) of every route, alias and configured target, in this order; what callers made up is not shown."""
-        found = dict.fromkeys((*self._named, *self._aliases), "penstock")
+        found = dict.fromkeys((*self._routes, *self._aliases), "penstock")
         for name, offer in self._offers.items():
             found.setdefault(name, offer.target.provider)
         return found.items()
@@ -134,7 +136,7 @@ class Routes:
             return None
         for kind in ("openai", "anthropic", "workers_ai"):
             bare = name.removeprefix(f"{kind}/")
-            if self._price_of(kind, bare) is not None:
+            if lookup(kind, bare, self._on) is not None:
                 return Target(
                     provider="sandbox", model=bare, verb=verb, stands_for=f"{kind}/{bare}"
                 )
@@ -156,7 +158,7 @@ class Routes:
     def _offer(self, target: Target, *, configured: bool = True) -> Offer:
         at = self._providers[target.provider]
         kind, _, model = (target.stands_for or f"{at.kind}/{target.model}").partition("/")
-        return make(target, at, self._price_of(kind, model) or Price(), configured=configured)
+        return make(target, at, lookup(kind, model, self._on) or Price(), configured=configured)
 
     def _way(self, name: str, route: Route) -> Way:
         if route.policy == "heuristic":

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
-from typing import Any
+from typing import Annotated, Any, TypeVar
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from penstock.wire import sse
 from penstock.wire.chat import Event, Usage
@@ -15,6 +16,12 @@ from penstock.wire.json import encode
 PIECE = 400
 """Characters in one replayed chunk."""
 
+MOST_NUMBER = (1 << 53) - 1
+"""Larger numbers are none that could be told again."""
+Number = Annotated[int, Meta(ge=0, le=MOST_NUMBER)]
+UNREADABLE = (msgspec.DecodeError, RecursionError, UnicodeError)
+T = TypeVar("T", bound="_Chunk | Completion")
+
 
 class _Delta(Struct, frozen=True):
     content: str | None = None
@@ -22,14 +29,14 @@ class _Delta(Struct, frozen=True):
 
 
 class _StreamChoice(Struct, frozen=True):
-    index: int = 0
+    index: Number = 0
     delta: _Delta = _Delta()
     finish_reason: str | None = None
 
 
 class _Chunk(Struct, frozen=True):
     id: str = ""
-    created: int = 0
+    created: Number = 0
     model: str = ""
     choices: list[_StreamChoice] = []
 
@@ -43,7 +50,7 @@ class _TextDelta(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class _TextChoice(Struct, frozen=True, forbid_unknown_fields=True):
-    index: int = 0
+    index: Number = 0
     delta: _TextDelta = _TextDelta()
     finish_reason: str | None = None
     logprobs: None = None
@@ -53,7 +60,7 @@ class _TextChunk(Struct, frozen=True):
     """A chunk of nothing but text: what nearly all are, told while it is decoded."""
 
     id: str = ""
-    created: int = 0
+    created: Number = 0
     model: str = ""
     choices: list[_TextChoice] = []
 
@@ -64,7 +71,7 @@ class _Message(Struct, frozen=True):
 
 
 class _Choice(Struct, frozen=True):
-    index: int = 0
+    index: Number = 0
     message: _Message = _Message()
     finish_reason: str | None = None
 
@@ -73,7 +80,7 @@ class Completion(Struct, frozen=True):
     """What the gateway reads of a whole `chat.completion`."""
 
     id: str = ""
-    created: int = 0
+    created: Number = 0
     model: str = ""
     choices: list[_Choice] = []
 
@@ -97,15 +104,15 @@ _any = msgspec.json.Decoder(dict[str, Any])
 
 
 def read(whole: bytes) -> Completion:
-    """A whole completion's fields; raises msgspec.DecodeError."""
-    return _whole.decode(whole)
+    """A whole completion's fields, as far as they can be read: it was paid for, so that nothing of it raises."""
+    return _read(whole, _whole, "message")
 
 
 def deltas(block: bytes) -> str:
     """The text that the chunks of a block add to the first choice."""
     found = []
     for _, payload in sse.payloads(block):
-        for choice in _chunk.decode(payload).choices:
+        for choice in _read(payload, _chunk, "delta").choices:
             said = choice.delta.content or choice.delta.refusal
             if choice.index == 0 and said:
                 found.append(said)
@@ -114,17 +121,85 @@ def deltas(block: bytes) -> str:
 
 def plain(whole: bytes) -> bool:
     """Whether a whole completion says no more than text, so that `replay` loses nothing of it."""
-    return all(_bare(choice, "message") for choice in _any.decode(whole).get("choices") or ())
+    return _bare(whole, "message")
 
 
 def empty(whole: bytes) -> bool:
     """Whether no choice of a whole completion says anything."""
-    choices = _any.decode(whole).get("choices") or ()
-    return not any((choice.get("message") or {}).get("content") for choice in choices)
+    choices = read(whole).choices
+    return not any(choice.message.content for choice in choices)
 
 
-def _bare(choice: dict[str, Any], inner: str) -> bool:
+def _read(payload: bytes, decoder: msgspec.json.Decoder[T], inner: str) -> T:
+    try:
+        return decoder.decode(payload)
+    except UNREADABLE:
+        return msgspec.convert(_mended(payload, inner), decoder.type)
+
+
+def _mended(payload: bytes, inner: str) -> dict[str, Any]:
+    """An odd completion or chunk in the strict form; what cannot be read of it is left out."""
+    try:
+        # Unlike msgspec this takes numbers of any size, which a field that nobody asked for may hold.
+        found = json.loads(payload)
+    except (ValueError, RecursionError):
+        return {}
+    if not isinstance(found, dict):
+        return {}
+    return {
+        "id": _text(found.get("id")),
+        "created": _number(found.get("created")),
+        "model": _text(found.get("model")),
+        "choices": [
+            _mended_choice(choice, inner, place)
+            for place, choice in enumerate(_list(found.get("choices")))
+            if isinstance(choice, dict)
+        ],
+    }
+
+
+def _mended_choice(choice: dict[str, Any], inner: str, place: int) -> dict[str, Any]:
+    said = choice.get(inner)
+    said = said if isinstance(said, dict) else {}
+    return {
+        "index": _number(choice.get("index"), place),
+        inner: {"content": _text(said.get("content")), "refusal": _text(said.get("refusal"))},
+        "finish_reason": _text(choice.get("finish_reason")) or None,
+    }
+
+
+def _text(value: Any) -> str:
+    """A text, or that of a list's parts: some servers send content as parts."""
+    if isinstance(value, str):
+        return value
+    parts = (part.get("text") if isinstance(part, dict) else part for part in _list(value))
+    return "".join(_text(part) for part in parts if isinstance(part, str))
+
+
+def _number(value: Any, default: int = 0) -> int:
+    known = isinstance(value, (int, float)) and 0 <= value <= MOST_NUMBER
+    return int(value) if known else default
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _bare(payload: bytes, inner: str) -> bool:
+    """Whether a completion or chunk says no more than text, in the form that is read strictly."""
+    try:
+        choices = _any.decode(payload).get("choices")
+    except UNREADABLE:
+        return False
+    return all(_says_text(choice, inner) for choice in _list(choices))
+
+
+def _says_text(choice: Any, inner: str) -> bool:
+    if not isinstance(choice, dict):
+        return False
     said = choice.get(inner) or {}
+    if not (isinstance(said, dict) and isinstance(said.get("content"), str | None)):
+        return False
     return not any(choice[name] for name in choice.keys() - {"index", "finish_reason", inner}) and (
         not any(said[name] for name in said.keys() - {"role", "content"})
     )
@@ -134,9 +209,8 @@ def _read_chunk(payload: bytes) -> tuple[_Chunk | _TextChunk, bool]:
     """A chunk, and whether it says no more than text."""
     try:
         return _text_chunk.decode(payload), True
-    except msgspec.ValidationError:
-        choices = _any.decode(payload).get("choices") or ()
-        return _chunk.decode(payload), all(_bare(choice, "delta") for choice in choices)
+    except UNREADABLE:
+        return _read(payload, _chunk, "delta"), _bare(payload, "delta")
 
 
 def assemble(blocks: Iterable[bytes], usage: Usage, *, exactly: bool = False) -> bytes:

@@ -200,3 +200,53 @@ async def test_free_neurons_begin_anew_on_each_utc_day() -> None:
     assert await ask(2) > 0
     platform.clock.advance(2)
     assert await ask(3) == 0
+
+
+def at_cloudflare(provider: str, cap: int) -> Offer:
+    """An offer of a provider on one and the same account, whose configuration allows so many free neurons."""
+    at = Provider(kind="workers_ai", account="acc", free_neurons_per_day=cap)
+    return make(Target(provider=provider, model="m"), at, NEURONS)
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(0, 3_000_000),
+            st.integers(0, 300_000),
+            st.integers(1, 12_000),
+            st.sampled_from(["one", "two"]),
+        ),
+        min_size=1,
+        max_size=12,
+    )
+)
+async def test_an_account_has_its_free_neurons_once_whatever_the_cap_and_the_providers_name(
+    asks: list[tuple[int, int, int, str]],
+) -> None:
+    platform = memory.platform()
+    used = Fraction(0)
+    for number, (tokens_in, tokens_out, cap, provider) in enumerate(asks):
+        hold, one = new(platform, account(number)), at_cloudflare(provider, cap)
+        await hold.open(one, 600)
+        await hold.dispatch(1, one, MOST)
+        charged = await hold.settle(Usage(input=tokens_in, output=tokens_out))
+        neurons = Fraction(tokens_in * 4_119 + tokens_out * 34_868, 10**6)
+        # A lowered cap takes nothing back: what is used stays used, and is never charged again.
+        free = max(Fraction(0), min(cap - used, neurons))
+        used += free
+        assert charged == ceil((neurons - free) * NEURON_NANOS)
+        assert charged <= amount_nanos(NEURONS, Usage(input=tokens_in, output=tokens_out))
+    rows = await platform.tables.rows("select used from allotments")
+    assert sum(Fraction(row[0], 10**6) for row in rows) == used
+    assert len(rows) <= 1
+
+
+async def test_a_lowered_cap_charges_the_list_price_and_not_more() -> None:
+    platform = memory.platform()
+    paid = []
+    for number, cap in enumerate((10_000, 1_000, 10_000)):
+        hold, one = new(platform, account(number)), at_cloudflare("p", cap)
+        await hold.open(one, 600)
+        await hold.dispatch(1, one, MOST)
+        paid.append(await hold.settle(Usage(input=1_000_000)))
+    assert paid == [0, 4_119 * NEURON_NANOS, 0]

@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from penstock.wire import completion, sse
 from penstock.wire.chat import Event, Usage
-from penstock.wire.completion import PIECE, assemble, deltas, openai_usage, read, replay
+from penstock.wire.completion import PIECE, assemble, deltas, openai_usage, plain, read, replay
 
 TEXTS = st.text(max_size=30) | st.text("ab \n", min_size=PIECE - 1, max_size=3 * PIECE)
 COUNTS = st.integers(0, 10**6)
@@ -87,11 +86,38 @@ def test_a_completion_may_say_nothing(said: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    "said", [b"", b"[]", b'{"choices": 1}', b'{"choices":[{"message":{"content":1}}]}']
+    "said",
+    [b"", b"[]", b'{"choices": 1}', b'{"choices":[{"message":{"content":1}}]}', b"[" * 10**5,
+     b'{"choices":[{"message":7}]}'],
+)  # fmt: skip
+def test_what_is_no_completion_says_nothing(said: bytes) -> None:
+    assert (read(said).text, read(said).finish) == ("", "")
+
+
+ODD: st.SearchStrategy[Any] = st.sampled_from(
+    [None, 1.5, 1e300, 10**30, -1, True, "x", [], {}, ["a", {"text": "b"}, 5]]
 )
-def test_what_is_no_completion_is_not_read(said: bytes) -> None:
-    with pytest.raises(msgspec.DecodeError):
-        read(said)
+
+
+@given(st.lists(ODD, min_size=6, max_size=6))
+def test_whatever_a_field_holds_is_read_told_and_assembled(odd: list[Any]) -> None:
+    id, created, model, index, said, finish = odd
+    head = {"id": id, "created": created, "model": model, "choices": odd}
+    for inner in ("message", "delta"):
+        choice = {"index": index, inner: {"content": said}, "finish_reason": finish}
+        for choices in ([choice], [{**choice, inner: said}], odd):
+            data = json.dumps(head | {"choices": choices}).encode()
+            json.loads(assemble(blocks(replay(data, Usage())), Usage()))
+            json.loads(assemble([sse.data(data)], Usage()))
+            plain(data)
+            deltas(sse.data(data))
+
+
+def test_what_is_odd_is_not_told_as_if_it_were_text_alone() -> None:
+    parts = {"choices": [{"message": {"content": [{"type": "text", "text": "Hi"}]}}]}
+    assert read(json.dumps(parts).encode()).text == "Hi"
+    assert not plain(json.dumps(parts).encode())
+    assert assemble([chunk(delta={"content": ["Hi"]})], Usage(), exactly=True) == b""
 
 
 def chunk(**choice: Any) -> bytes:
