@@ -59,7 +59,8 @@ class Heuristic:
 
 def fitting(ask: Ask, offers: Sequence[Offer]) -> tuple[Offer, ...]:
     """The offers that can take this ask at all; raises BadRequest saying what none of them can."""
-    kept, why = [], BadRequest("No target can take this request.", code="no_target_fits")
+    kept: list[Offer] = []
+    why: BadRequest | None = None
     for offer in offers:
         problem = _misfit(ask, offer)
         if problem is None:
@@ -67,7 +68,7 @@ def fitting(ask: Ask, offers: Sequence[Offer]) -> tuple[Offer, ...]:
         else:
             why = problem
     if not kept:
-        raise why
+        raise why or BadRequest("No target can take this request.", code="no_target_fits")
     return tuple(kept)
 
 

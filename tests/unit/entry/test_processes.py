@@ -1,0 +1,64 @@
+"""Several processes for one port: replaced when they die, ended together, and not begun again and again in vain."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+
+SERVING = """
+import os, signal, sys
+from penstock.entry.processes import Processes
+
+def work():
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+    signal.signal(signal.SIGHUP, lambda *_: print("told", flush=True))
+    print("up", os.getpid(), flush=True)
+    while True:
+        signal.pause()
+
+sys.exit(Processes(2, work).run())
+"""
+FAILING = """
+import os, sys
+from penstock.entry.processes import Processes
+
+def work():
+    print("up", flush=True)
+    return 1
+
+sys.exit(Processes(2, work).run())
+"""
+SECONDS = 30
+
+
+def started(script: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-c", script]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def line(process: subprocess.Popen[str]) -> list[str]:
+    assert process.stdout is not None
+    return process.stdout.readline().split()
+
+
+def test_one_that_dies_is_replaced_and_all_end_together() -> None:
+    process = started(SERVING)
+    first, second = int(line(process)[1]), int(line(process)[1])
+    os.kill(first, signal.SIGKILL)
+    third = int(line(process)[1])
+    assert len({first, second, third, process.pid}) == 4
+    process.send_signal(signal.SIGHUP)
+    assert [line(process), line(process)] == [["told"], ["told"]]
+    process.send_signal(signal.SIGTERM)
+    _, said = process.communicate(timeout=SECONDS)
+    assert process.returncode == 0
+    assert said == f"process {first} ended with -9\n"
+
+
+def test_what_cannot_start_is_not_started_for_ever() -> None:
+    process = started(FAILING)
+    told, _ = process.communicate(timeout=SECONDS)
+    assert process.returncode == 1
+    assert told.count("up") == 2
