@@ -13,6 +13,7 @@ from penstock.gateway.exchange import Exchange
 from penstock.gateway.limiting import account
 from penstock.ledger import book, days
 from penstock.ledger.decisions import Decision, row
+from penstock.prices import amount_nanos
 from penstock.routing.offers import Offer
 from penstock.routing.routes import Way
 from penstock.upstream.embed import Batch, send
@@ -149,7 +150,8 @@ class Work:
         if number:
             whose = book.part(whose, number)
         most = Usage(input=wire.bound(texts), estimated=True)
-        reserve = max(offer.reserve_of(most) for offer in offers)
+        # Embeddings have one price for all input.
+        reserve = max(amount_nanos(offer.price, most) for offer in offers)
         hold = await gateway.limits.open(
             exchange, whose, offers, most.total, reserve, settings.timeouts.total
         )

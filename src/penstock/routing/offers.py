@@ -8,7 +8,7 @@ import msgspec
 
 from penstock.config import Provider as Reached
 from penstock.config import Target
-from penstock.prices import Price, worst_case
+from penstock.prices import MOST_IMAGE_TOKENS, Price, amount_nanos, dearest
 from penstock.providers import ALWAYS_CAPPED, CHAT, EMBED, Chat, Embed
 from penstock.wire.chat import Ask, Usage
 
@@ -26,6 +26,8 @@ class Offer:
     embed: Embed | None = None
     frozen: str = ""
     """The price as the ledger keeps it."""
+    image_tokens: int = MOST_IMAGE_TOKENS
+    """The most input tokens one image can be."""
 
     @property
     def name(self) -> str:
@@ -37,11 +39,11 @@ class Offer:
         return CLOUDFLARE if self.at.kind == "workers_ai" else self.target.provider
 
     def most(self, ask: Ask) -> Usage:
-        """The most this ask can take here."""
-        return Usage(
-            input=ask.input_bound + ask.images * self.target.image_tokens,
-            output=(ask.max_output or self._uncapped) * ask.n,
-            estimated=True,
+        """The most this ask can take here, however its input is billed."""
+        return dearest(
+            self.price,
+            ask.input_bound + ask.images * self.image_tokens,
+            (ask.max_output or self._uncapped) * ask.n,
         )
 
     @property
@@ -53,14 +55,11 @@ class Offer:
 
     def reserve(self, ask: Ask) -> int:
         """The most it can cost here, in nano-dollars."""
-        return self.reserve_of(self.most(ask))
-
-    def reserve_of(self, most: Usage) -> int:
-        """The most that such usage can cost here, in nano-dollars."""
-        return worst_case(self.price, most.input, most.output)
+        return amount_nanos(self.price, self.most(ask))
 
 
-def make(target: Target, at: Reached, price: Price) -> Offer:
-    """An offer with its price written down."""
+def make(target: Target, at: Reached, price: Price, image_tokens: int = MOST_IMAGE_TOKENS) -> Offer:
+    """An offer with its price written down; what the operator says of images goes before `image_tokens`."""
     frozen = msgspec.json.encode(price).decode()
-    return Offer(target, at, price, CHAT.get(at.kind), EMBED.get(at.kind), frozen)
+    most = target.image_tokens or image_tokens
+    return Offer(target, at, price, CHAT.get(at.kind), EMBED.get(at.kind), frozen, most)

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from penstock.config import Config, Route, Target, Verb
 from penstock.errors import ModelNotFound
-from penstock.prices import Price, lookup
+from penstock.prices import MOST_IMAGE_TOKENS, Price, find, lookup
 from penstock.routing.offers import CLOUDFLARE, Offer, make
 from penstock.routing.policies import Fixed, Heuristic, Policy
 
@@ -144,7 +144,9 @@ class Routes:
     def _offer(self, target: Target) -> Offer:
         at = self._providers[target.provider]
         kind, _, model = (target.stands_for or f"{at.kind}/{target.model}").partition("/")
-        return make(target, at, lookup(kind, model, self._on) or Price())
+        known = find(kind, model)
+        most = known.image_tokens if known else MOST_IMAGE_TOKENS
+        return make(target, at, lookup(kind, model, self._on) or Price(), most)
 
     def _way(self, name: str, route: Route) -> Way:
         if route.policy == "heuristic":
