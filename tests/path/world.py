@@ -111,7 +111,7 @@ class World:
         return await self.ask(path, method="GET", query=query, token=token)
 
     async def chat(
-        self, text: str = "hello", path: str = "/v1/chat/completions", **more: Any
+        self, text: Any = "hello", path: str = "/v1/chat/completions", **more: Any
     ) -> Response:
         how = {name: more.pop(name) for name in ("token", "headers", "client") if name in more}
         body = {"model": "auto", "messages": [{"role": "user", "content": text}], **more}

@@ -133,8 +133,8 @@ class Target(Struct, frozen=True, forbid_unknown_fields=True):
     """The most tokens one answer can have where the request caps nothing; 0: as many as its context."""
     default_max_output: Positive = 4096
     """Output cap sent when the caller names none, to kinds that need one (anthropic, workers_ai) and under a budget."""
-    image_tokens: Positive = 2_000
-    """The most input tokens one image can be."""
+    image_tokens: Count = 0
+    """The most input tokens one image can be; 0: as the price table says of the model, else 50,000."""
     tools: bool = True
     """Whether it takes tools."""
     images: bool = True

@@ -314,10 +314,11 @@ def _at_most(reported: Usage | None, most: Usage) -> Usage:
     """What an answer can have taken at the most, given what was reported before it broke off."""
     if reported is None:
         return most
+    told = reported if reported.total_input else most
     return Usage(
-        reported.input if reported.total_input else most.input,
-        reported.cached_input,
-        reported.cache_write,
+        told.input,
+        told.cached_input,
+        told.cache_write,
         max(most.output, reported.output),
         reported.reasoning,
         estimated=True,

@@ -19,6 +19,7 @@ from penstock.gateway.exchange import Exchange
 from penstock.gateway.limiting import account
 from penstock.ledger import book
 from penstock.ledger.decisions import Decision, row
+from penstock.prices import amount_nanos
 from penstock.routing.offers import Offer
 from penstock.routing.policies import embedding
 from penstock.routing.routes import Way
@@ -249,7 +250,8 @@ class Work:
             whose = book.part(whose, self._calls)
         self._calls += 1
         most = Usage(input=self.ask.bound(texts), estimated=True)
-        reserve = max(offer.reserve_of(most) for offer in offers)
+        # Embeddings have one price for all input.
+        reserve = max(amount_nanos(offer.price, most) for offer in offers)
         hold = await gateway.limits.open(
             exchange, whose, offers, most.total, reserve, settings.timeouts.total
         )

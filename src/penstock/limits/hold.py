@@ -73,7 +73,7 @@ class Hold:
             self._recorded = attempt
         self.attempt, self.offer, self.most = attempt, offer, most
         before = self._before = self._billable
-        if before is None or offer.reserve_of(most) >= before[0].reserve_of(before[1]):
+        if before is None or _cost(offer, most) >= _cost(*before):
             self._billable = (offer, most)
 
     def unprocessed(self) -> None:
@@ -148,6 +148,10 @@ class Hold:
 
     def _now(self) -> int:
         return int(self._clock.now() * 1000)
+
+
+def _cost(offer: Offer, most: Usage) -> int:
+    return amount_nanos(offer.price, most)
 
 
 def charged(offer: Offer) -> Charged:

@@ -8,26 +8,27 @@ from penstock.prices.arithmetic import (
     NEURON_NANOS,
     Price,
     amount_nanos,
+    dearest,
     neurons_micro,
-    worst_case,
 )
 from penstock.prices.lookup import Model, find, known, lookup, stale
-from penstock.prices.table import CHECKED
+from penstock.prices.table import CHECKED, MOST_IMAGE_TOKENS
 from penstock.wire.json import usd
 
 __all__ = [
     "CHECKED",
     "FREE",
     "FREE_NEURONS_PER_DAY",
+    "MOST_IMAGE_TOKENS",
     "NEURON_NANOS",
     "Model",
     "Price",
     "amount_nanos",
+    "dearest",
     "find",
     "known",
     "lookup",
     "neurons_micro",
     "stale",
     "usd",
-    "worst_case",
 ]

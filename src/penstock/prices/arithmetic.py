@@ -39,10 +39,18 @@ def amount_nanos(price: Price, usage: Usage) -> int:
     )
 
 
-def worst_case(price: Price, input_bound: int, max_output: int, n: int = 1) -> int:
-    """The most a call can cost: all input at its dearest, every choice at its cap."""
-    dearest = max(price.input, price.cached_input, price.cache_write)
-    return _up(input_bound * dearest + n * max_output * price.output)
+def dearest(price: Price, input_bound: int, max_output: int) -> Usage:
+    """The usage of a call that is billed at the most: all of its input as the dearest kind of input.
+
+    Some providers write to their cache unasked, so that it is no matter of the ask.
+    """
+    kinds = {
+        "input": price.input,
+        "cached_input": price.cached_input,
+        "cache_write": price.cache_write,
+    }
+    kind = max(kinds, key=kinds.__getitem__)
+    return Usage(**{kind: input_bound}, output=max_output, estimated=True)
 
 
 def neurons_micro(price: Price, usage: Usage) -> int:

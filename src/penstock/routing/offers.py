@@ -8,7 +8,7 @@ import msgspec
 
 from penstock.config import Provider as Reached
 from penstock.config import Target
-from penstock.prices import Price, worst_case
+from penstock.prices import MOST_IMAGE_TOKENS, Price, amount_nanos, dearest
 from penstock.providers import ALWAYS_CAPPED, CHAT, EMBED, Chat, Embed
 from penstock.wire.chat import Ask, Usage
 
@@ -28,6 +28,8 @@ class Offer:
     """The price as the ledger keeps it."""
     configured: bool = True
     """False where a caller's own words made it."""
+    image_tokens: int = MOST_IMAGE_TOKENS
+    """The most input tokens one image can be."""
 
     @property
     def name(self) -> str:
@@ -44,11 +46,11 @@ class Offer:
         return CLOUDFLARE if self.at.kind == "workers_ai" else self.target.provider
 
     def most(self, ask: Ask) -> Usage:
-        """The most this ask can take here."""
-        return Usage(
-            input=ask.input_bound + ask.images * self.target.image_tokens,
-            output=(ask.max_output or self._uncapped) * ask.n,
-            estimated=True,
+        """The most this ask can take here, however its input is billed."""
+        return dearest(
+            self.price,
+            ask.input_bound + ask.images * self.image_tokens,
+            (ask.max_output or self._uncapped) * ask.n,
         )
 
     @property
@@ -60,14 +62,18 @@ class Offer:
 
     def reserve(self, ask: Ask) -> int:
         """The most it can cost here, in nano-dollars."""
-        return self.reserve_of(self.most(ask))
-
-    def reserve_of(self, most: Usage) -> int:
-        """The most that such usage can cost here, in nano-dollars."""
-        return worst_case(self.price, most.input, most.output)
+        return amount_nanos(self.price, self.most(ask))
 
 
-def make(target: Target, at: Reached, price: Price, *, configured: bool = True) -> Offer:
-    """An offer with its price written down."""
+def make(
+    target: Target,
+    at: Reached,
+    price: Price,
+    image_tokens: int = MOST_IMAGE_TOKENS,
+    *,
+    configured: bool = True,
+) -> Offer:
+    """An offer with its price written down; what the operator says of images goes before `image_tokens`."""
     frozen = msgspec.json.encode(price).decode()
-    return Offer(target, at, price, CHAT.get(at.kind), EMBED.get(at.kind), frozen, configured)
+    most = target.image_tokens or image_tokens
+    return Offer(target, at, price, CHAT.get(at.kind), EMBED.get(at.kind), frozen, configured, most)

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from penstock.config import Config, Route, Target, Verb
 from penstock.errors import ModelNotFound
-from penstock.prices import Price, lookup
+from penstock.prices import MOST_IMAGE_TOKENS, Price, find, lookup
 from penstock.routing.offers import CLOUDFLARE, Offer, make
 from penstock.routing.policies import Fixed, Heuristic, Policy
 
@@ -158,7 +158,10 @@ class Routes:
     def _offer(self, target: Target, *, configured: bool = True) -> Offer:
         at = self._providers[target.provider]
         kind, _, model = (target.stands_for or f"{at.kind}/{target.model}").partition("/")
-        return make(target, at, lookup(kind, model, self._on) or Price(), configured=configured)
+        known = find(kind, model)
+        most = known.image_tokens if known else MOST_IMAGE_TOKENS
+        price = lookup(kind, model, self._on) or Price()
+        return make(target, at, price, most, configured=configured)
 
     def _way(self, name: str, route: Route) -> Way:
         if route.policy == "heuristic":

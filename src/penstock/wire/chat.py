@@ -22,6 +22,10 @@ MAX_NAME = 256
 """Characters of a model's name: names are remembered."""
 MESSAGE_OVERHEAD = 16
 TOOLS_OVERHEAD = 1024
+PARTS = ("text", "image_url", "refusal")
+"""Kinds of content of which the most tokens they can be is known; others are refused."""
+UNBOUNDED = frozenset({"file", "input_audio", "input_file", "audio_url", "video_url"})
+"""Kinds that people do send: a refusal names them. It never repeats a value that nobody knows."""
 DELIVERY_FIELDS = frozenset({"stream", "stream_options"})
 
 Role = Literal["system", "developer", "user", "assistant", "tool", "function"]
@@ -45,6 +49,8 @@ class Message(Struct):
     tool_call_id: str | UnsetType | None = UNSET
     function_call: dict[str, Any] | UnsetType | None = UNSET
     refusal: str | UnsetType | None = UNSET
+    audio: UnsetType | None = UNSET
+    """An earlier spoken answer, whose length only the provider knows: refused."""
 
 
 class StreamOptions(Struct):
@@ -57,7 +63,10 @@ Penalty = Annotated[float, Meta(ge=-2, le=2)]
 
 
 class ChatBody(Struct):
-    """What is checked of `/v1/chat/completions`; these are the fields every provider knows or refuses by name."""
+    """What is checked of `/v1/chat/completions`; these are the fields every provider knows or refuses by name.
+
+    The last four change what an answer costs: only values that leave it at the plain price are taken.
+    """
 
     model: Name
     messages: Annotated[list[Message], Meta(min_length=1)]
@@ -85,6 +94,10 @@ class ChatBody(Struct):
     reasoning_effort: str | None = None
     metadata: dict[str, Any] | None = None
     store: bool | None = None
+    service_tier: Literal["auto", "default"] | None = None
+    modalities: list[Literal["text"]] | None = None
+    audio: None = None
+    web_search_options: None = None
 
 
 KNOWN = frozenset(ChatBody.__struct_fields__)
@@ -180,7 +193,8 @@ def _ask(value: dict[str, Any], read: ChatBody, form: bytes) -> Ask:
         canonical=_without_delivery(value, form),
         stream=bool(read.stream),
         include_usage=bool(read.stream_options and read.stream_options.include_usage),
-        max_output=read.max_completion_tokens or read.max_tokens,
+        # Where both are given the bound is the larger: which of them holds is the target's choice.
+        max_output=max(read.max_completion_tokens or 0, read.max_tokens or 0) or None,
         n=read.n or 1,
         text=text_of(read.messages[-1]),
         turns=len(read.messages),
@@ -258,6 +272,8 @@ def _checked_parts(i: int, parts: list[Part] | Any) -> list[Part]:
         raise _invalid(f"messages[{i}].content", "must not be empty")
     images = []
     for part in parts:
+        if part.type not in PARTS:
+            raise _invalid(f"messages[{i}].content", _unbounded(part.type))
         if part.type == "text" and not isinstance(part.text, str):
             raise _invalid(f"messages[{i}].content", "has a text part without text")
         if part.type == "image_url":
@@ -265,6 +281,11 @@ def _checked_parts(i: int, parts: list[Part] | Any) -> list[Part]:
                 raise _invalid(f"messages[{i}].content", "has an image part without image_url")
             images.append(part)
     return images
+
+
+def _unbounded(kind: str) -> str:
+    name = f"of type '{kind}'" if kind in UNBOUNDED else "of an unknown type"
+    return f"has a part {name}, of which nobody knows beforehand what it costs; send text or images"
 
 
 def _carried(part: Part) -> int:

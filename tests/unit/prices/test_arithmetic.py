@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from penstock.prices import FREE, Price, amount_nanos, neurons_micro, usd, worst_case
+from penstock.prices import FREE, Price, amount_nanos, dearest, neurons_micro, usd
 from penstock.wire.chat import Usage
 
 TOKENS = st.integers(0, 10**7)
@@ -37,10 +37,19 @@ def test_an_amount_is_the_exact_sum_rounded_up_once(price: Price, usage: Usage) 
     assert 0 <= amount_nanos(price, usage) - exact < 1
 
 
-@given(PRICES, USAGES, st.integers(1, 8))
-def test_the_reserve_is_never_below_the_bill(price: Price, usage: Usage, n: int) -> None:
-    most = worst_case(price, usage.total_input, -(-usage.output // n), n)
-    assert amount_nanos(price, usage) <= most
+@given(PRICES, USAGES, TOKENS, TOKENS)
+def test_the_dearest_way_is_never_below_the_bill(
+    price: Price, usage: Usage, more: int, longer: int
+) -> None:
+    most = dearest(price, usage.total_input + more, usage.output + longer)
+    assert (most.total_input, most.output) == (usage.total_input + more, usage.output + longer)
+    assert most.estimated
+    assert amount_nanos(price, usage) <= amount_nanos(price, most)
+    assert neurons_micro(price, usage) <= neurons_micro(price, most)
+
+
+def test_where_all_input_costs_the_same_it_is_plain_input() -> None:
+    assert dearest(Price(5, 2, 5, 9), 7, 1) == Usage(input=7, output=1, estimated=True)
 
 
 @given(PRICES, USAGES)

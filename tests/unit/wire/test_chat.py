@@ -24,7 +24,7 @@ PARTS: st.SearchStrategy[Any] = st.one_of(
     st.fixed_dictionaries(
         {"type": st.just("image_url"), "image_url": st.fixed_dictionaries({"url": TEXT})}
     ),
-    st.fixed_dictionaries({"type": st.just("input_audio"), "input_audio": JSON}),
+    st.fixed_dictionaries({"type": st.just("refusal"), "refusal": JSON}),
 )
 MESSAGES: st.SearchStrategy[Any] = st.one_of(
     st.fixed_dictionaries(
@@ -76,7 +76,8 @@ def test_a_valid_ask_keeps_everything(body: dict[str, Any]) -> None:
     assert ask.model == body["model"]
     assert ask.stream == bool(body.get("stream"))
     assert ask.n == (body.get("n") or 1)
-    assert ask.max_output == (body.get("max_completion_tokens") or body.get("max_tokens"))
+    caps = (body.get("max_completion_tokens") or 0, body.get("max_tokens") or 0)
+    assert (ask.max_output or 0) == max(caps)
     assert set(ask.unknown) == {"made_up", "another"} & body.keys()
     assert ask.turns == len(body["messages"])
     assert ask.tools == bool(body.get("tools"))
@@ -141,6 +142,8 @@ WRONG: list[tuple[str, Any]] = [
     ("parallel_tool_calls", "no"), ("response_format", "json"), ("response_format", []), ("logprobs", 1),
     ("top_logprobs", 21), ("top_logprobs", -1), ("logit_bias", []), ("logit_bias", {"1": "x"}), ("functions", {}),
     ("function_call", 5), ("reasoning_effort", 1), ("metadata", "x"), ("metadata", []), ("store", "yes"),
+    ("service_tier", "flex"), ("service_tier", "priority"), ("modalities", ["audio"]), ("audio", {}),
+    ("web_search_options", {}),
 ]  # fmt: skip
 
 
@@ -181,6 +184,9 @@ BAD_MESSAGES: list[Any] = [
     [{"role": "admin", "content": "hello"}],
     [{"role": None, "content": "hello"}],
     [{"role": "assistant"}],
+    [{"role": "user", "content": [{"type": "file", "file": {"file_id": "f"}}]}],
+    [{"role": "user", "content": [{"type": "hunter2"}]}],
+    [{"role": "assistant", "content": "hello", "audio": {"id": "a"}}],
     [{"role": "assistant", "content": None, "tool_calls": []}],
     [{"role": "assistant", "content": None, "tool_calls": "x"}],
     [{"role": "tool", "content": None}],

@@ -8,7 +8,7 @@ import msgspec
 
 from penstock.config.standing import TIERS
 from penstock.gateway.embeddings import OPENAI_BATCH
-from penstock.wire.chat import FORBIDDEN, MAX_NAME, ChatBody
+from penstock.wire.chat import FORBIDDEN, MAX_NAME, PARTS, ChatBody
 from penstock.wire.embeddings import EmbeddingsBody
 
 Schema = dict[str, Any]
@@ -27,8 +27,12 @@ ABOUT = {
     "stream": "Whether the answer comes as server-sent events.",
     "stream_options": "`include_usage` adds a last chunk with the usage; goes with `stream: true`.",
     "max_tokens": "The most tokens of output.",
-    "max_completion_tokens": "The same in OpenAI's newer name; it goes before `max_tokens`.",
+    "max_completion_tokens": "The same in OpenAI's newer name; where both are given the larger is the bound.",
     "n": "How many choices.",
+    "service_tier": "`auto` and `default`; the other tiers have prices of their own and are refused.",
+    "modalities": "Text only: spoken answers have prices of their own.",
+    "audio": "Refused, as spoken answers are.",
+    "web_search_options": "Refused: searches have a price of their own.",
     "input": "One text, or a list of them. Token numbers are refused: targets differ in theirs.",
     "encoding_format": "`base64` is little-endian float32.",
     "dimensions": "Length of the vectors, where the target can choose.",
@@ -94,6 +98,7 @@ def _chat(found: dict[str, Schema]) -> None:
         {"required": ["content"], "properties": {"content": {"type": ["string", "array"]}}},
         {"properties": {"role": {"const": "assistant"}}, "anyOf": said},
     ]
+    found["Part"]["properties"]["type"] = {"enum": list(PARTS)}
     found["Part"]["allOf"] = [_kind("text"), _kind("image_url")]
 
 
