@@ -61,4 +61,4 @@ def test_what_cannot_start_is_not_started_for_ever() -> None:
     process = started(FAILING)
     told, _ = process.communicate(timeout=SECONDS)
     assert process.returncode == 1
-    assert told.count("up") == 2
+    assert 1 <= told.count("up") <= 2
