@@ -195,7 +195,7 @@ class Connection(asyncio.Protocol):
             return
         self._transport.resume_reading()
         now = self._answering
-        if self._asked or now is None or now.request.header("expect") is None:
+        if self._asked or now is None or now.whole or now.request.header("expect") is None:
             return
         self._asked = True
         if not self._writer.begun:

@@ -309,6 +309,18 @@ async def test_more_than_is_read_is_held_in_the_socket() -> None:
     await server.stop()
 
 
+async def test_what_follows_a_large_body_is_read() -> None:
+    held = Held()
+    server = Server(held)
+    visitor = server.visitor()
+    await visitor.send(f"POST /x HTTP/1.1\r\n{HOST}content-length: 300000\r\n\r\n".encode())
+    await visitor.send(b"z" * 299_999)
+    assert not visitor.line.reading
+    await visitor.send(b"z")
+    assert visitor.line.reading
+    await server.stop()
+
+
 async def test_what_is_left_of_a_refused_body_is_read_for_a_moment(visitor: Visitor) -> None:
     large = 8 << 20
     await visitor.send(
