@@ -24,6 +24,8 @@ Report = Callable[[str, BaseException], None]
 
 HEAD_BYTES = 64 << 10
 """Beyond the first read, which the loop bounds at 256 KB."""
+BEGINS = -1
+"""Instead of a count: what came in this read before the head began is not part of it."""
 HEAD_FIELDS = 200
 HEAD_SECONDS = 10.0
 IDLE_SECONDS = 75.0
@@ -122,11 +124,9 @@ class Connection(asyncio.Protocol):
             self._no_upgrade(data[upgrade.args[0] :])
         except (httptools.HttpParserError, UnicodeError):
             self._refuse(BadRequest("This is not a valid HTTP request.", code="invalid_http"))
-        if self._in_head:
-            self._head_bytes += len(data)
-            if self._head_bytes > HEAD_BYTES:
-                self._refuse(HeaderTooLarge())
-        elif self._open is not None and self._open.arriving is None:
+        if self._in_head or self._open is not None:
+            self._count_head(len(data))
+        if self._open is not None and self._open.arriving is None:
             self._hand_on(self._open)
 
     def pause_writing(self) -> None:
@@ -138,7 +138,7 @@ class Connection(asyncio.Protocol):
     # What the parser says.
 
     def on_message_begin(self) -> None:
-        self._in_head, self._head_bytes = True, 0
+        self._in_head, self._head_bytes = True, BEGINS
         self._fields = []
         if self._answering is None:
             self._due = self._outbox.now + HEAD_SECONDS + 1
@@ -147,10 +147,12 @@ class Connection(asyncio.Protocol):
         self._target += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self._fields.append((name_of(name), value.decode("latin-1")))
+        # What stands behind a body is no header: it came after all that headers decide.
+        if self._in_head:
+            self._fields.append((name_of(name), value.decode("latin-1")))
 
     def on_headers_complete(self) -> None:
-        self._in_head = False
+        self._in_head, self._head_bytes = False, BEGINS
         self._due = NEVER
         target, self._target = self._target, b""
         path, query = path_of(target)
@@ -166,6 +168,7 @@ class Connection(asyncio.Protocol):
     def on_body(self, data: bytes) -> None:
         incoming = self._open
         assert incoming is not None
+        self._head_bytes = BEGINS
         if incoming.arriving is None:
             incoming.parts.append(data)
         else:
@@ -223,6 +226,12 @@ class Connection(asyncio.Protocol):
     def close(self) -> None:
         """Ends it at once."""
         self._transport.abort()
+
+    def _count_head(self, size: int) -> None:
+        """Bounds what is read of a head, of trailers and of what stands between chunks."""
+        self._head_bytes = 0 if self._head_bytes == BEGINS else self._head_bytes + size
+        if self._head_bytes > HEAD_BYTES:
+            self._refuse(HeaderTooLarge())
 
     # The task.
 

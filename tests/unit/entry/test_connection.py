@@ -213,6 +213,49 @@ async def test_many_headers_are_refused(visitor: Visitor) -> None:
     assert [told.status for told in visitor.replies()] == [431]
 
 
+async def test_a_head_is_not_charged_with_what_came_before_it(visitor: Visitor) -> None:
+    await visitor.send(post("z" * 100_000) + b"GET /y HTTP/1.1\r\nho")
+    await visitor.send(b"st: penstock.test\r\n\r\n" + post("z" * 100_000) + b"GET /")
+    await visitor.send(f"z HTTP/1.1\r\n{HOST}\r\n".encode())
+    assert [told.status for told in visitor.replies()] == [200] * 4
+
+
+CHUNKED = f"POST /x HTTP/1.1\r\n{HOST}transfer-encoding: chunked\r\n\r\n3\r\nabc\r\n".encode()
+
+
+async def test_what_stands_behind_a_body_is_no_header() -> None:
+    seen: list[Request] = []
+
+    async def gateway(request: Request) -> Response:
+        await request.read(10)
+        seen.append(request)
+        return Response(200)
+
+    server = Server(gateway)
+    visitor = server.visitor()
+    await visitor.send(CHUNKED + b"0\r\nauthorization: Bearer x\r\n\r\n")
+    await visitor.send(CHUNKED)
+    await visitor.send(b"0\r\nauthorization: Bearer x\r\n\r\n")
+    assert [told.status for told in visitor.replies()] == [200, 200]
+    assert [request.header("authorization") for request in seen] == [None, None]
+    await server.stop()
+
+
+@pytest.mark.parametrize("endless", [b"0\r\n" + b"x: y\r\n" * 100, b"0\r\nx: yyyy", b"5;yyyy"])
+async def test_a_body_does_not_end_in_endless_trailers(endless: bytes) -> None:
+    held = Held()
+    server = Server(held)
+    visitor = server.visitor()
+    await visitor.send(post("") + CHUNKED + endless)
+    for _ in range(100):
+        await visitor.send(b"x: y\r\n" * 200 if endless.endswith(b"\n") else b"y" * 1_000)
+    held.go.set()
+    await turns()
+    assert visitor.line.closing
+    assert len(visitor.connection._fields) < 10
+    await server.stop()
+
+
 async def test_an_upgrade_is_answered_as_if_it_were_not_asked(visitor: Visitor) -> None:
     ask = f"POST /x HTTP/1.1\r\n{HOST}connection: upgrade, http2-settings\r\nupgrade: h2c\r\ncontent-length: 2\r\n\r\nhi"
     await visitor.send(ask.encode())
