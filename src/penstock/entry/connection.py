@@ -283,7 +283,8 @@ class Connection(asyncio.Protocol):
                 self._answering = incoming
                 await self._answer(incoming)
                 self._answering = None
-                if not incoming.keep:
+                # A client that left while a reply was closed cancelled nothing that still runs.
+                if self._lost or not incoming.keep:
                     break
         finally:
             self._writer.close()

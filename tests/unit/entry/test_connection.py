@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from penstock.errors import Error
 from penstock.gateway import reply
 from penstock.wire.http import JSON, Request, Response
-from tests.inbound import Held, Server, Visitor, turns
+from tests.inbound import Held, Pieces, Server, Visitor, turns
 
 HOST = "host: penstock.test\r\n"
 
@@ -387,3 +388,28 @@ async def test_who_leaves_ends_the_request_and_the_log_says_so() -> None:
     assert (status, request.notes["gone"]) == (499, True)
     assert not server.listener.connections
     assert not server.reports
+
+
+async def test_who_leaves_while_a_reply_is_closed_is_asked_nothing_more() -> None:
+    seen: list[str] = []
+    go = asyncio.Event()
+
+    class Slow(Pieces):
+        async def aclose(self) -> None:
+            await go.wait()
+
+    async def gateway(request: Request) -> Response:
+        seen.append(request.path)
+        body = Slow(b"1")
+        body.queue.put_nowait(None)
+        return Response(200, [], body)
+
+    server = Server(gateway)
+    visitor = server.visitor()
+    await visitor.send(post("", target="/1") + post("", target="/2"))
+    await visitor.leave()
+    go.set()
+    await turns()
+    assert seen == ["/1"]
+    assert visitor.connection.task is not None
+    assert visitor.connection.task.done()
