@@ -37,11 +37,15 @@ class Line(asyncio.Transport):
         self.written: list[bytes] = []
         self.closing = self.aborted = False
         self.reading = True
+        self.waiting = 0
         self.lost: Callable[[Exception | None], None] = lambda _: None
 
     def write(self, data: Any) -> None:
         assert not self.closing
         self.written.append(bytes(data))
+
+    def get_write_buffer_size(self) -> int:
+        return self.waiting
 
     def is_closing(self) -> bool:
         return self.closing
@@ -49,10 +53,12 @@ class Line(asyncio.Transport):
     def close(self) -> None:
         if not self.closing:
             self.closing = True
-            asyncio.get_running_loop().call_soon(self.lost, None)
+            if not self.waiting:
+                asyncio.get_running_loop().call_soon(self.lost, None)
 
     def abort(self) -> None:
-        self.aborted = True
+        self.aborted, self.waiting = True, 0
+        self.closing = False
         self.close()
 
     def pause_reading(self) -> None:

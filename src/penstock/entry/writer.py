@@ -46,7 +46,7 @@ class Outbox:
 class Writer:
     """Writes responses one after another. `begun` says that some of the present one is out."""
 
-    __slots__ = ("_chunked", "_events", "_full", "_gathered", "_outbox", "_sent_at", "_size", "_stuck_since", "_transport",
+    __slots__ = ("_chunked", "_events", "_full", "_gathered", "_left", "_outbox", "_sent_at", "_size", "_stuck_since", "_transport",
                  "begun")  # fmt: skip
 
     def __init__(self, transport: asyncio.Transport, outbox: Outbox) -> None:
@@ -55,6 +55,7 @@ class Writer:
         self._gathered: list[bytes] = []
         self._size = 0
         self._full: asyncio.Future[None] | None = None
+        self._left = -1
         self._stuck_since = 0.0
         self._sent_at = 0.0
         self._events = False
@@ -137,7 +138,7 @@ class Writer:
     def pause(self) -> None:
         """The reader is slower than what is written."""
         self._full = self._full or asyncio.get_running_loop().create_future()
-        self._stuck_since = self._outbox.now
+        self._left, self._stuck_since = -1, self._outbox.now
 
     def resume(self) -> None:
         full, self._full = self._full, None
@@ -147,7 +148,10 @@ class Writer:
     def check(self) -> bool:
         """Keeps a silent stream alive; False where its reader has taken nothing for too long."""
         now = self._outbox.now
-        if self._full is not None:
+        if self._full is not None or self._transport.is_closing():
+            left = self._transport.get_write_buffer_size()
+            if left != self._left:
+                self._left, self._stuck_since = left, now
             return now - self._stuck_since < STUCK_SECONDS
         if self._events and now - self._sent_at >= KEEP_ALIVE_SECONDS - 1:
             self.write(self._framed(sse.KEEP_ALIVE))
