@@ -241,8 +241,8 @@ class Connection(asyncio.Protocol):
         if incoming is None or incoming.request.method == "CONNECT":
             self._refuse(BadRequest("This server is no tunnel.", code="invalid_http"))
             return
-        request = incoming.request
-        head = [f"{request.method} {request.target.decode('latin-1')} HTTP/1.1"]
+        request, version = incoming.request, self._parser.get_http_version()
+        head = [f"{request.method} {request.target.decode('latin-1')} HTTP/{version}"]
         head += [f"{name}: {value}" for name, value in request.headers if name != "upgrade"]
         self._parser = httptools.HttpRequestParser(self)
         self.data_received("\r\n".join([*head, "", ""]).encode("latin-1") + rest)
@@ -360,6 +360,8 @@ def _fault(version: str, fields: Sequence[tuple[str, str]]) -> Refused | None:
     """Why a head that was parsed is still no request."""
     if version not in ("1.1", "1.0"):
         return BadRequest("This server speaks HTTP/1.1.", code="invalid_http")
+    if version == "1.0" and any(name == "transfer-encoding" for name, _ in fields):
+        return BadRequest("HTTP/1.0 knows no transfer-encoding.", code="invalid_http")
     hosts = [name for name, _ in fields].count("host")
     if hosts > 1 or (not hosts and version == "1.1"):
         return BadRequest("Send exactly one Host header.", code="invalid_header")

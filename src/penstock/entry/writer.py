@@ -15,6 +15,7 @@ STUCK_SECONDS = 60.0
 MOST_GATHERED = 64 << 10
 """Bytes that may wait for the end of a turn of the loop."""
 CLOSE = b"connection: close\r\n"
+KEEP = b"connection: keep-alive\r\n"
 CHUNKED = b"transfer-encoding: chunked\r\n"
 
 
@@ -67,7 +68,7 @@ class Writer:
     ) -> None:
         """The whole of a response: `bare` without its body (HEAD), `close` where none follows it."""
         body = response.body
-        more = [date, CLOSE] if close else [date]
+        more = [date, CLOSE] if close else [date] if chunked else [date, KEEP]
         if isinstance(body, bytes):
             if response.status not in BODILESS:
                 more.append(b"content-length: %d\r\n" % len(body))

@@ -114,7 +114,8 @@ async def test_connections_are_kept_as_asked(visitor: Visitor, head: str, kept: 
     [told] = visitor.replies()
     assert told.status == 200
     assert visitor.line.closing != kept
-    assert ("connection" in told.headers) != kept
+    old = "1.0" in head
+    assert told.headers.get("connection") == (("keep-alive" if old else None) if kept else "close")
 
 
 async def test_head_gets_the_length_and_no_body(visitor: Visitor) -> None:
@@ -188,6 +189,22 @@ async def test_what_could_be_read_in_two_ways_is_refused(
 async def test_what_is_no_request_line_is_refused(visitor: Visitor, line: str) -> None:
     await visitor.send(f"{line}\r\n{HOST}\r\n".encode("latin-1"))
     assert [told.status for told in visitor.replies()] == [400]
+    assert visitor.line.closing
+
+
+async def test_an_older_request_has_no_chunks(visitor: Visitor) -> None:
+    lines = "connection: keep-alive\r\ntransfer-encoding: chunked\r\n"
+    await visitor.send(f"POST /x HTTP/1.0\r\n{lines}\r\n0\r\n\r\nGET /y HTTP/1.0\r\n\r\n".encode())
+    assert [told.status for told in visitor.replies()] == [400]
+    assert visitor.line.closing
+
+
+@pytest.mark.parametrize(("version", "status"), [("1.0", 200), ("2.0", 400)])
+async def test_an_upgrade_changes_no_version(
+    visitor: Visitor, version: str, status: int
+) -> None:
+    await visitor.send(f"GET /x HTTP/{version}\r\n{HOST}connection: upgrade\r\nupgrade: h2c\r\n\r\n".encode())
+    assert [told.status for told in visitor.replies()] == [status]
     assert visitor.line.closing
 
 
