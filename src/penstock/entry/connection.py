@@ -10,7 +10,7 @@ from typing import Protocol, cast
 
 import httptools
 
-from penstock.entry.body import Body
+from penstock.entry.body import HELD, Body
 from penstock.entry.heads import name_of, path_of
 from penstock.entry.writer import Outbox, Writer
 from penstock.errors import BadRequest, HeaderTooLarge, Refused
@@ -30,7 +30,7 @@ HEAD_FIELDS = 200
 HEAD_SECONDS = 10.0
 IDLE_SECONDS = 75.0
 PIPELINED = 64
-"""Requests that may wait behind the one that is answered."""
+"""Requests that may wait behind the one that is answered; of their bytes no more than HELD and a read."""
 LINGER_SECONDS = 2.0
 """How long the rest of a refused body is read and thrown away, so that its sender gets to see the refusal."""
 CLIENT_GONE = 499
@@ -92,6 +92,7 @@ class Connection(asyncio.Protocol):
         self._answering: Incoming | None = None
         self._asked = False
         self._upgrading = False
+        self._behind = 0
         self._deaf = False
         self._lost = False
         self._due = NEVER
@@ -128,6 +129,10 @@ class Connection(asyncio.Protocol):
             self._count_head(len(data))
         if self._open is not None and self._open.arriving is None:
             self._hand_on(self._open)
+        if self._queue and self._answering is not None:
+            self._behind += len(data)
+            if self._behind > HELD:
+                self.hold()
 
     def pause_writing(self) -> None:
         self._writer.pause()
@@ -297,7 +302,11 @@ class Connection(asyncio.Protocol):
             self._due = self._outbox.now + (HEAD_SECONDS if self._in_head else IDLE_SECONDS) + 1
             self._waiter = asyncio.get_running_loop().create_future()
             await self._waiter
-        return self._queue.popleft()
+        incoming = self._queue.popleft()
+        if self._behind and not self._queue:
+            self._behind = 0
+            self.go_on()
+        return incoming
 
     async def _answer(self, incoming: Incoming) -> None:
         started = time.perf_counter()

@@ -59,7 +59,11 @@ class Listener:
         self.outbox.now += SWEEP_SECONDS
         self.date = f"date: {formatdate(time.time(), usegmt=True)}\r\n".encode()
         for connection in tuple(self.connections):
-            connection.check()
+            try:
+                connection.check()
+            except Exception as error:  # noqa: BLE001 - one connection must not end the care for all
+                self.report("", error)
+                connection.close()
 
     async def _sweep_on(self) -> None:
         while True:

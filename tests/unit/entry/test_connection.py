@@ -200,10 +200,10 @@ async def test_an_older_request_has_no_chunks(visitor: Visitor) -> None:
 
 
 @pytest.mark.parametrize(("version", "status"), [("1.0", 200), ("2.0", 400)])
-async def test_an_upgrade_changes_no_version(
-    visitor: Visitor, version: str, status: int
-) -> None:
-    await visitor.send(f"GET /x HTTP/{version}\r\n{HOST}connection: upgrade\r\nupgrade: h2c\r\n\r\n".encode())
+async def test_an_upgrade_changes_no_version(visitor: Visitor, version: str, status: int) -> None:
+    await visitor.send(
+        f"GET /x HTTP/{version}\r\n{HOST}connection: upgrade\r\nupgrade: h2c\r\n\r\n".encode()
+    )
     assert [told.status for told in visitor.replies()] == [status]
     assert visitor.line.closing
 
@@ -368,6 +368,37 @@ async def test_more_than_is_read_is_held_in_the_socket() -> None:
     await turns()
     assert visitor.line.reading  # the rest is thrown away
     await server.stop()
+
+
+async def test_little_waits_behind_a_request_in_the_air() -> None:
+    held = Held()
+    server = Server(held)
+    visitor = server.visitor()
+    await visitor.send(post("", target="/1"))
+    sent = 1
+    while visitor.line.reading and sent < 20:
+        await visitor.send(post("z" * 60_000))
+        sent += 1
+    assert sent == 6
+    held.go.set()
+    await turns()
+    assert visitor.line.reading
+    assert len(visitor.replies()) == sent
+    await server.stop()
+
+
+async def test_a_fault_in_one_connection_leaves_the_others_looked_after(
+    server: Server, visitor: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fault() -> None:
+        raise RuntimeError
+
+    monkeypatch.setattr(visitor.connection, "check", fault)
+    others = [server.visitor() for _ in range(3)]
+    await server.run(13)
+    assert all(other.line.closing for other in others)
+    assert visitor.line.aborted
+    assert [type(error) for error in server.reports] == [RuntimeError]
 
 
 async def test_what_follows_a_large_body_is_read() -> None:

@@ -125,20 +125,16 @@ async def test_a_reply_that_is_read_slowly_is_not_cut_off() -> None:
 
     served = Served(gateway)
     reader, writer = await served.connect()
-    while not served.listener.connections:
-        await asyncio.sleep(0)
+    await turns()
     [connection] = served.listener.connections
     # Nothing is read, until what the system holds is full and the next reply waits in this process.
     asked = 0
     while not connection._transport.get_write_buffer_size():
         asked += 1
         writer.write(ASK)
-        while len(served.log) < asked:
-            await asyncio.sleep(0)
-        await turns(10)
+        await turns()
     writer.write(ASK[:-2] + b"connection: close\r\n\r\n")
-    while len(served.log) <= asked:
-        await asyncio.sleep(0)
+    await turns()
     served.stop.set()
     await turns(10)
     told = await reader.read()
