@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from itertools import count
@@ -13,10 +14,35 @@ import httptools
 from penstock.entry.connection import Connection
 from penstock.entry.listener import Listener
 from penstock.entry.writer import Outbox
+from penstock.errors import Error
+from penstock.gateway import reply
 from penstock.ports import Fetch
-from penstock.wire.http import Request, Response
+from penstock.wire.http import JSON, Request, Response
 
 CLIENT = ("192.0.2.1", 5)
+HOST = "host: penstock.test\r\n"
+
+
+async def echo(request: Request) -> Response:
+    """What a gateway does with errors, and else says what it was asked."""
+    try:
+        body = await request.read(1 << 20)
+    except Error as error:
+        return reply.error(error, request.path)
+    told = {
+        "method": request.method,
+        "path": request.path,
+        "query": request.query,
+        "body": body.decode("latin-1"),
+    }
+    return Response(200, [JSON], json.dumps(told).encode())
+
+
+def post(body: str, *headers: str, target: str = "/x") -> bytes:
+    lines = "".join(f"{header}\r\n" for header in headers)
+    return (
+        f"POST {target} HTTP/1.1\r\n{HOST}{lines}content-length: {len(body)}\r\n\r\n{body}".encode()
+    )
 
 
 @dataclass

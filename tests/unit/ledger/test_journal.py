@@ -111,7 +111,7 @@ async def test_who_asks_for_the_rows_and_leaves_takes_none_with_them(monkeypatch
             await go.wait()
             return written
 
-    journal = make(platform, Slow(platform.tables))  # type: ignore[arg-type]
+    journal = make(platform, Slow(platform.tables))  # type: ignore[arg-type]  # a stand-in
     for number in range(5):
         journal.add(decided(number))
     asking = asyncio.create_task(journal.flush())
