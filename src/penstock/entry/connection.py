@@ -339,7 +339,7 @@ class Connection(asyncio.Protocol):
         except Exception as error:  # noqa: BLE001 - reported without its text, which may hold what a caller sent
             incoming.keep = False
             service.report(str(request.notes.get("id", "")), error)
-            self._transport.abort()
+            self._writer.give_up()
         finally:
             await _closed(response)
             request.notes["gone"] = self._lost

@@ -125,6 +125,13 @@ class Writer:
         self.flush()
         self._transport.close()
 
+    def give_up(self) -> None:
+        """A part of the present reply must not pass for the whole; those before it still go out."""
+        if self.begun:
+            self._transport.abort()
+        else:
+            self.close()
+
     def _framed(self, piece: bytes) -> bytes:
         if not self._chunked:
             return piece

@@ -130,7 +130,35 @@ async def test_a_reply_that_holds_a_line_end_is_not_sent() -> None:
     server = Server(gateway)
     visitor = server.visitor()
     await visitor.send(f"GET / HTTP/1.1\r\n{HOST}\r\n".encode())
-    assert (visitor.received, visitor.line.aborted) == (b"", True)
+    assert (visitor.received, visitor.line.closing) == (b"", True)
+    assert len(server.reports) == 1
+
+
+async def test_a_fault_takes_no_earlier_reply_with_it() -> None:
+    async def gateway(request: Request) -> Response:
+        if request.path == "/2":
+            raise RuntimeError
+        return Response(200, [], b"one")
+
+    server = Server(gateway)
+    visitor = server.visitor()
+    ask = f"GET /1 HTTP/1.1\r\n{HOST}\r\nGET /2 HTTP/1.1\r\n{HOST}\r\n"
+    await visitor.send(ask.encode())
+    assert [told.body for told in visitor.replies()] == [b"one"]
+    assert visitor.line.closing
+
+
+async def test_a_stream_that_breaks_off_does_not_end_well() -> None:
+    class Broken(Pieces):
+        async def __anext__(self) -> bytes:
+            if self.pulled:
+                raise RuntimeError
+            return await super().__anext__()
+
+    server = streaming(Broken(b"data: 1\n\n"))
+    visitor = server.visitor()
+    await visitor.send(b"GET / HTTP/1.0\r\n\r\n")
+    assert visitor.line.aborted
     assert len(server.reports) == 1
 
 
