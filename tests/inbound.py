@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from itertools import count
@@ -13,10 +14,35 @@ import httptools
 from penstock.entry.connection import Connection
 from penstock.entry.listener import Listener
 from penstock.entry.writer import Outbox
+from penstock.errors import Error
+from penstock.gateway import reply
 from penstock.ports import Fetch
-from penstock.wire.http import Request, Response
+from penstock.wire.http import JSON, Request, Response
 
 CLIENT = ("192.0.2.1", 5)
+HOST = "host: penstock.test\r\n"
+
+
+async def echo(request: Request) -> Response:
+    """What a gateway does with errors, and else says what it was asked."""
+    try:
+        body = await request.read(1 << 20)
+    except Error as error:
+        return reply.error(error, request.path)
+    told = {
+        "method": request.method,
+        "path": request.path,
+        "query": request.query,
+        "body": body.decode("latin-1"),
+    }
+    return Response(200, [JSON], json.dumps(told).encode())
+
+
+def post(body: str, *headers: str, target: str = "/x") -> bytes:
+    lines = "".join(f"{header}\r\n" for header in headers)
+    return (
+        f"POST {target} HTTP/1.1\r\n{HOST}{lines}content-length: {len(body)}\r\n\r\n{body}".encode()
+    )
 
 
 @dataclass
@@ -37,11 +63,15 @@ class Line(asyncio.Transport):
         self.written: list[bytes] = []
         self.closing = self.aborted = False
         self.reading = True
+        self.waiting = 0
         self.lost: Callable[[Exception | None], None] = lambda _: None
 
     def write(self, data: Any) -> None:
         assert not self.closing
         self.written.append(bytes(data))
+
+    def get_write_buffer_size(self) -> int:
+        return self.waiting
 
     def is_closing(self) -> bool:
         return self.closing
@@ -49,10 +79,12 @@ class Line(asyncio.Transport):
     def close(self) -> None:
         if not self.closing:
             self.closing = True
-            asyncio.get_running_loop().call_soon(self.lost, None)
+            if not self.waiting:
+                asyncio.get_running_loop().call_soon(self.lost, None)
 
     def abort(self) -> None:
-        self.aborted = True
+        self.aborted, self.waiting = True, 0
+        self.closing = False
         self.close()
 
     def pause_reading(self) -> None:

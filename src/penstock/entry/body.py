@@ -97,6 +97,9 @@ class Body:
 
     def finish(self) -> None:
         self.done = True
+        if self._waiting > HELD:
+            # What comes after it is another's to read, and so is that the client left.
+            self._flow.go_on()
         self._wake()
 
     def fail(self, refusal: Refused) -> None:

@@ -10,7 +10,7 @@ from typing import Protocol, cast
 
 import httptools
 
-from penstock.entry.body import Body
+from penstock.entry.body import HELD, Body
 from penstock.entry.heads import NAMES, path_of
 from penstock.entry.writer import Outbox, Writer
 from penstock.errors import BadRequest, HeaderTooLarge, Refused
@@ -24,11 +24,13 @@ Report = Callable[[str, BaseException], None]
 
 HEAD_BYTES = 64 << 10
 """Beyond the first read, which the loop bounds at 256 KB."""
+BEGINS = -1
+"""Instead of a count: what came in this read before the head began is not part of it."""
 HEAD_FIELDS = 200
 HEAD_SECONDS = 10.0
 IDLE_SECONDS = 75.0
 PIPELINED = 64
-"""Requests that may wait behind the one that is answered."""
+"""Requests that may wait behind the one that is answered; of their bytes no more than HELD and a read."""
 LINGER_SECONDS = 2.0
 """How long the rest of a refused body is read and thrown away, so that its sender gets to see the refusal."""
 CLIENT_GONE = 499
@@ -90,6 +92,7 @@ class Connection(asyncio.Protocol):
         self._answering: Incoming | None = None
         self._asked = False
         self._upgrading = False
+        self._behind = 0
         self._deaf = False
         self._lost = False
         self._due = NEVER
@@ -122,12 +125,14 @@ class Connection(asyncio.Protocol):
             self._no_upgrade(data[upgrade.args[0] :])
         except (httptools.HttpParserError, UnicodeError):
             self._refuse(BadRequest("This is not a valid HTTP request.", code="invalid_http"))
-        if self._in_head:
-            self._head_bytes += len(data)
-            if self._head_bytes > HEAD_BYTES:
-                self._refuse(HeaderTooLarge())
-        elif self._open is not None and self._open.arriving is None:
+        if self._in_head or self._open is not None:
+            self._count_head(len(data))
+        if self._open is not None and self._open.arriving is None:
             self._hand_on(self._open)
+        if self._queue and self._answering is not None:
+            self._behind += len(data)
+            if self._behind > HELD:
+                self.hold()
 
     def pause_writing(self) -> None:
         self._writer.pause()
@@ -138,7 +143,7 @@ class Connection(asyncio.Protocol):
     # What the parser says.
 
     def on_message_begin(self) -> None:
-        self._in_head, self._head_bytes = True, 0
+        self._in_head, self._head_bytes = True, BEGINS
         self._fields = []
         if self._answering is None:
             self._due = self._outbox.now + HEAD_SECONDS + 1
@@ -147,11 +152,13 @@ class Connection(asyncio.Protocol):
         self._target += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        lower = NAMES.get(name) or name.decode("latin-1").lower()
-        self._fields.append((lower, value.decode("latin-1")))
+        # What stands behind a body is no header: it came after all that headers decide.
+        if self._in_head:
+            lower = NAMES.get(name) or name.decode("latin-1").lower()
+            self._fields.append((lower, value.decode("latin-1")))
 
     def on_headers_complete(self) -> None:
-        self._in_head = False
+        self._in_head, self._head_bytes = False, BEGINS
         self._due = NEVER
         target, self._target = self._target, b""
         path, query = path_of(target)
@@ -167,6 +174,7 @@ class Connection(asyncio.Protocol):
     def on_body(self, data: bytes) -> None:
         incoming = self._open
         assert incoming is not None
+        self._head_bytes = BEGINS
         if incoming.arriving is None:
             incoming.parts.append(data)
         else:
@@ -196,7 +204,7 @@ class Connection(asyncio.Protocol):
             return
         self._transport.resume_reading()
         now = self._answering
-        if self._asked or now is None or now.request.header("expect") is None:
+        if self._asked or now is None or now.whole or now.request.header("expect") is None:
             return
         self._asked = True
         if not self._writer.begun:
@@ -225,6 +233,12 @@ class Connection(asyncio.Protocol):
         """Ends it at once."""
         self._transport.abort()
 
+    def _count_head(self, size: int) -> None:
+        """Bounds what is read of a head, of trailers and of what stands between chunks."""
+        self._head_bytes = 0 if self._head_bytes == BEGINS else self._head_bytes + size
+        if self._head_bytes > HEAD_BYTES:
+            self._refuse(HeaderTooLarge())
+
     # The task.
 
     def _no_upgrade(self, rest: bytes) -> None:
@@ -233,8 +247,8 @@ class Connection(asyncio.Protocol):
         if incoming is None or incoming.request.method == "CONNECT":
             self._refuse(BadRequest("This server is no tunnel.", code="invalid_http"))
             return
-        request = incoming.request
-        head = [f"{request.method} {request.target.decode('latin-1')} HTTP/1.1"]
+        request, version = incoming.request, self._parser.get_http_version()
+        head = [f"{request.method} {request.target.decode('latin-1')} HTTP/{version}"]
         head += [f"{name}: {value}" for name, value in request.headers if name != "upgrade"]
         self._parser = httptools.HttpRequestParser(self)
         self.data_received("\r\n".join([*head, "", ""]).encode("latin-1") + rest)
@@ -275,7 +289,8 @@ class Connection(asyncio.Protocol):
                 self._answering = incoming
                 await self._answer(incoming)
                 self._answering = None
-                if not incoming.keep:
+                # A client that left while a reply was closed cancelled nothing that still runs.
+                if self._lost or not incoming.keep:
                     break
         finally:
             self._writer.close()
@@ -288,7 +303,11 @@ class Connection(asyncio.Protocol):
             self._due = self._outbox.now + (HEAD_SECONDS if self._in_head else IDLE_SECONDS) + 1
             self._waiter = asyncio.get_running_loop().create_future()
             await self._waiter
-        return self._queue.popleft()
+        incoming = self._queue.popleft()
+        if self._behind and not self._queue:
+            self._behind = 0
+            self.go_on()
+        return incoming
 
     async def _answer(self, incoming: Incoming) -> None:
         started = time.perf_counter()
@@ -321,7 +340,7 @@ class Connection(asyncio.Protocol):
         except Exception as error:  # noqa: BLE001 - reported without its text, which may hold what a caller sent
             incoming.keep = False
             service.report(str(request.notes.get("id", "")), error)
-            self._transport.abort()
+            self._writer.give_up()
         finally:
             await _closed(response)
             request.notes["gone"] = self._lost
@@ -351,6 +370,8 @@ def _fault(version: str, fields: Sequence[tuple[str, str]]) -> Refused | None:
     """Why a head that was parsed is still no request."""
     if version not in ("1.1", "1.0"):
         return BadRequest("This server speaks HTTP/1.1.", code="invalid_http")
+    if version == "1.0" and any(name == "transfer-encoding" for name, _ in fields):
+        return BadRequest("HTTP/1.0 knows no transfer-encoding.", code="invalid_http")
     hosts = [name for name, _ in fields].count("host")
     if hosts > 1 or (not hosts and version == "1.1"):
         return BadRequest("Send exactly one Host header.", code="invalid_header")

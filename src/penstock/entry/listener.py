@@ -6,6 +6,7 @@ import asyncio
 import socket
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from email.utils import formatdate
 
 from penstock.entry.connection import Connection, Log, Report
@@ -19,6 +20,9 @@ BACKLOG = 2_048
 SWEEP_SECONDS = 1.0
 GRACE_SECONDS = 20.0
 """How long requests in the air may take to end once the server stops."""
+
+SENDING_SECONDS = 5.0
+"""How long what they wrote last may then take to be read."""
 
 
 class Listener:
@@ -55,7 +59,11 @@ class Listener:
         self.outbox.now += SWEEP_SECONDS
         self.date = f"date: {formatdate(time.time(), usegmt=True)}\r\n".encode()
         for connection in tuple(self.connections):
-            connection.check()
+            try:
+                connection.check()
+            except Exception as error:  # noqa: BLE001 - one connection must not end the care for all
+                self.report("", error)
+                connection.close()
 
     async def _sweep_on(self) -> None:
         while True:
@@ -74,8 +82,18 @@ class Listener:
             for task in late:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(SENDING_SECONDS):
+                await self._sent()
         for connection in tuple(self.connections):
             connection.close()
+
+    async def _sent(self) -> None:
+        """Returns when all replies have left this process, and with them their connections."""
+        while self.connections:
+            for connection in tuple(self.connections):
+                connection.shut()
+            await asyncio.sleep(SENDING_SECONDS / 100)
 
 
 def _nothing(request: Request, status: int, seconds: float) -> None:

@@ -15,6 +15,7 @@ STUCK_SECONDS = 60.0
 MOST_GATHERED = 64 << 10
 """Bytes that may wait for the end of a turn of the loop."""
 CLOSE = b"connection: close\r\n"
+KEEP = b"connection: keep-alive\r\n"
 CHUNKED = b"transfer-encoding: chunked\r\n"
 
 
@@ -46,7 +47,7 @@ class Outbox:
 class Writer:
     """Writes responses one after another. `begun` says that some of the present one is out."""
 
-    __slots__ = ("_chunked", "_events", "_full", "_gathered", "_outbox", "_sent_at", "_size", "_stuck_since", "_transport",
+    __slots__ = ("_chunked", "_events", "_full", "_gathered", "_left", "_outbox", "_sent_at", "_size", "_stuck_since", "_transport",
                  "begun")  # fmt: skip
 
     def __init__(self, transport: asyncio.Transport, outbox: Outbox) -> None:
@@ -55,6 +56,7 @@ class Writer:
         self._gathered: list[bytes] = []
         self._size = 0
         self._full: asyncio.Future[None] | None = None
+        self._left = -1
         self._stuck_since = 0.0
         self._sent_at = 0.0
         self._events = False
@@ -66,7 +68,7 @@ class Writer:
     ) -> None:
         """The whole of a response: `bare` without its body (HEAD), `close` where none follows it."""
         body = response.body
-        more = [date, CLOSE] if close else [date]
+        more = [date, CLOSE] if close else [date] if chunked else [date, KEEP]
         if isinstance(body, bytes):
             if response.status not in BODILESS:
                 more.append(b"content-length: %d\r\n" % len(body))
@@ -123,6 +125,13 @@ class Writer:
         self.flush()
         self._transport.close()
 
+    def give_up(self) -> None:
+        """A part of the present reply must not pass for the whole; those before it still go out."""
+        if self.begun:
+            self._transport.abort()
+        else:
+            self.close()
+
     def _framed(self, piece: bytes) -> bytes:
         if not self._chunked:
             return piece
@@ -137,7 +146,7 @@ class Writer:
     def pause(self) -> None:
         """The reader is slower than what is written."""
         self._full = self._full or asyncio.get_running_loop().create_future()
-        self._stuck_since = self._outbox.now
+        self._left, self._stuck_since = -1, self._outbox.now
 
     def resume(self) -> None:
         full, self._full = self._full, None
@@ -147,7 +156,10 @@ class Writer:
     def check(self) -> bool:
         """Keeps a silent stream alive; False where its reader has taken nothing for too long."""
         now = self._outbox.now
-        if self._full is not None:
+        if self._full is not None or self._transport.is_closing():
+            left = self._transport.get_write_buffer_size()
+            if left != self._left:
+                self._left, self._stuck_since = left, now
             return now - self._stuck_since < STUCK_SECONDS
         if self._events and now - self._sent_at >= KEEP_ALIVE_SECONDS - 1:
             self.write(self._framed(sse.KEEP_ALIVE))

@@ -61,6 +61,11 @@ class Journal:
                 self.dropped += len(rows) - start - len(kept)
                 self._rows = [*kept, *self._rows]
                 return
+            except BaseException:
+                # Who asked for it left, or a row is at fault: what stands behind this group goes with the next.
+                self._rows = [*rows[start + GROUP :], *self._rows]
+                self._wake()
+                raise
 
     def _wake(self) -> None:
         if not self._flushing:

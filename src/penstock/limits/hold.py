@@ -26,7 +26,7 @@ class Hold:
     simply ended again.
     """
 
-    __slots__ = ("_before", "_billable", "_clock", "_lease", "_meter", "_recorded", "_tables", "account", "amount",
+    __slots__ = ("_before", "_billable", "_clock", "_ending", "_lease", "_meter", "_recorded", "_tables", "account", "amount",
                  "attempt", "done", "most", "offer", "reserved")  # fmt: skip
 
     def __init__(
@@ -43,6 +43,7 @@ class Hold:
         self._clock = clock
         self._lease = lease
         self._recorded = 0
+        self._ending = -1
         self._billable: Billable | None = None
         self._before: Billable | None = None
         self.account = account
@@ -107,6 +108,8 @@ class Hold:
         except Conflict as conflict:
             if conflict.name != FINAL_EXISTS:
                 raise
+            # The ending that was cut off stands: it was the first.
+            self.amount = max(0, self._ending)
         if self._lease is not None:
             await self._meter.give(self._lease, usage.total)
         self.done = True
@@ -124,6 +127,8 @@ class Hold:
         units = neurons_micro(offer.price, usage) if free else 0
         if not units:
             amount = amount_nanos(offer.price, usage)
+            if self._ending < 0:
+                self._ending = amount
             await self._tables.batch(
                 book.final(self.account, self.attempt, ended, now, charged(offer), usage, amount)
             )

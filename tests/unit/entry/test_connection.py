@@ -2,53 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import AsyncIterator
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from penstock.errors import Error
-from penstock.gateway import reply
-from penstock.wire.http import JSON, Request, Response
-from tests.inbound import Held, Server, Visitor, turns
-
-HOST = "host: penstock.test\r\n"
-
-
-async def echo(request: Request) -> Response:
-    """What a gateway does with errors, and else says what it was asked."""
-    try:
-        body = await request.read(1 << 20)
-    except Error as error:
-        return reply.error(error, request.path)
-    told = {
-        "method": request.method,
-        "path": request.path,
-        "query": request.query,
-        "body": body.decode("latin-1"),
-    }
-    return Response(200, [JSON], json.dumps(told).encode())
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[Server]:
-    made = Server(echo)
-    yield made
-    await made.stop()
-
-
-@pytest.fixture
-def visitor(server: Server) -> Visitor:
-    return server.visitor()
-
-
-def post(body: str, *headers: str, target: str = "/x") -> bytes:
-    lines = "".join(f"{header}\r\n" for header in headers)
-    return (
-        f"POST {target} HTTP/1.1\r\n{HOST}{lines}content-length: {len(body)}\r\n\r\n{body}".encode()
-    )
+from penstock.wire.http import Request, Response
+from tests.inbound import HOST, Held, Pieces, Server, Visitor, echo, post, turns
 
 
 async def test_a_request_is_read_and_its_reply_written(visitor: Visitor) -> None:
@@ -113,7 +75,8 @@ async def test_connections_are_kept_as_asked(visitor: Visitor, head: str, kept: 
     [told] = visitor.replies()
     assert told.status == 200
     assert visitor.line.closing != kept
-    assert ("connection" in told.headers) != kept
+    old = "1.0" in head
+    assert told.headers.get("connection") == (("keep-alive" if old else None) if kept else "close")
 
 
 async def test_head_gets_the_length_and_no_body(visitor: Visitor) -> None:
@@ -190,6 +153,22 @@ async def test_what_is_no_request_line_is_refused(visitor: Visitor, line: str) -
     assert visitor.line.closing
 
 
+async def test_an_older_request_has_no_chunks(visitor: Visitor) -> None:
+    lines = "connection: keep-alive\r\ntransfer-encoding: chunked\r\n"
+    await visitor.send(f"POST /x HTTP/1.0\r\n{lines}\r\n0\r\n\r\nGET /y HTTP/1.0\r\n\r\n".encode())
+    assert [told.status for told in visitor.replies()] == [400]
+    assert visitor.line.closing
+
+
+@pytest.mark.parametrize(("version", "status"), [("1.0", 200), ("2.0", 400)])
+async def test_an_upgrade_changes_no_version(visitor: Visitor, version: str, status: int) -> None:
+    await visitor.send(
+        f"GET /x HTTP/{version}\r\n{HOST}connection: upgrade\r\nupgrade: h2c\r\n\r\n".encode()
+    )
+    assert [told.status for told in visitor.replies()] == [status]
+    assert visitor.line.closing
+
+
 @pytest.mark.parametrize("hosts", ["", f"{HOST}{HOST}", f"{HOST}host: other.test\r\n"])
 async def test_a_request_names_one_host(visitor: Visitor, hosts: str) -> None:
     await visitor.send(f"GET /v1/models HTTP/1.1\r\n{hosts}\r\n".encode())
@@ -211,6 +190,13 @@ async def test_many_headers_are_refused(visitor: Visitor) -> None:
     lines = "".join(f"x-{number}: y\r\n" for number in range(300))
     await visitor.send(f"GET / HTTP/1.1\r\n{HOST}{lines}\r\n".encode())
     assert [told.status for told in visitor.replies()] == [431]
+
+
+async def test_a_head_is_not_charged_with_what_came_before_it(visitor: Visitor) -> None:
+    await visitor.send(post("z" * 100_000) + b"GET /y HTTP/1.1\r\nho")
+    await visitor.send(b"st: penstock.test\r\n\r\n" + post("z" * 100_000) + b"GET /")
+    await visitor.send(f"z HTTP/1.1\r\n{HOST}\r\n".encode())
+    assert [told.status for told in visitor.replies()] == [200] * 4
 
 
 async def test_an_upgrade_is_answered_as_if_it_were_not_asked(visitor: Visitor) -> None:
@@ -259,66 +245,18 @@ async def test_a_request_in_the_air_has_no_deadline_here() -> None:
     await server.stop()
 
 
-async def test_a_body_is_asked_for_where_its_sender_waits(visitor: Visitor) -> None:
-    await visitor.send(
-        f"POST /x HTTP/1.1\r\n{HOST}expect: 100-continue\r\ncontent-length: 2\r\n\r\n".encode()
-    )
-    assert visitor.received == b"HTTP/1.1 100 Continue\r\n\r\n"
-    await visitor.send(b"hi")
-    assert json.loads(visitor.replies()[0].body)["body"] == "hi"
+async def test_a_fault_in_one_connection_leaves_the_others_looked_after(
+    server: Server, visitor: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fault() -> None:
+        raise RuntimeError
 
-
-async def test_a_body_that_drips_is_told_so(server: Server, visitor: Visitor) -> None:
-    await visitor.send(f"POST /x HTTP/1.1\r\n{HOST}content-length: 1000\r\n\r\n".encode())
-    for _ in range(40):
-        if not visitor.received:
-            await visitor.send(b"z")
-            await server.run(1)
-    [told] = visitor.replies()
-    assert (told.status, json.loads(told.body)["code"]) == (408, "body_timeout")
-    assert visitor.line.closing
-
-
-async def test_a_body_that_stands_still_is_told_so(server: Server, visitor: Visitor) -> None:
-    await visitor.send(
-        f"POST /x HTTP/1.1\r\n{HOST}content-length: 100000\r\n\r\n{'z' * 90000}".encode()
-    )
-    await server.run(32)
-    assert [told.status for told in visitor.replies()] == [408]
-
-
-async def test_a_body_with_a_bad_chunk_is_refused_by_its_reader(visitor: Visitor) -> None:
-    await visitor.send(
-        f"POST /x HTTP/1.1\r\n{HOST}transfer-encoding: chunked\r\n\r\n3\r\nabc\r\n".encode()
-    )
-    await visitor.send(b"nonsense\r\n")
-    [told] = visitor.replies()
-    assert (told.status, json.loads(told.body)["code"]) == (400, "invalid_http")
-
-
-async def test_more_than_is_read_is_held_in_the_socket() -> None:
-    held = Held()
-    server = Server(held)
-    visitor = server.visitor()
-    await visitor.send(f"POST /x HTTP/1.1\r\n{HOST}content-length: 1000000\r\n\r\n".encode())
-    await visitor.send(b"z" * 300_000)
-    assert not visitor.line.reading
-    held.go.set()
-    await turns()
-    assert visitor.line.reading  # the rest is thrown away
-    await server.stop()
-
-
-async def test_what_is_left_of_a_refused_body_is_read_for_a_moment(visitor: Visitor) -> None:
-    large = 8 << 20
-    await visitor.send(
-        f"POST /x HTTP/1.1\r\n{HOST}content-length: {large}\r\n\r\n{'z' * 1000}".encode()
-    )
-    [told] = visitor.replies()
-    assert (told.status, told.headers["connection"]) == (413, "close")
-    assert not visitor.line.closing
-    await visitor.send(b"z" * (large - 1000))
-    assert visitor.line.closing
+    monkeypatch.setattr(visitor.connection, "check", fault)
+    others = [server.visitor() for _ in range(3)]
+    await server.run(13)
+    assert all(other.line.closing for other in others)
+    assert visitor.line.aborted
+    assert [type(error) for error in server.reports] == [RuntimeError]
 
 
 async def test_who_leaves_ends_the_request_and_the_log_says_so() -> None:
@@ -332,3 +270,28 @@ async def test_who_leaves_ends_the_request_and_the_log_says_so() -> None:
     assert (status, request.notes["gone"]) == (499, True)
     assert not server.listener.connections
     assert not server.reports
+
+
+async def test_who_leaves_while_a_reply_is_closed_is_asked_nothing_more() -> None:
+    seen: list[str] = []
+    go = asyncio.Event()
+
+    class Slow(Pieces):
+        async def aclose(self) -> None:
+            await go.wait()
+
+    async def gateway(request: Request) -> Response:
+        seen.append(request.path)
+        body = Slow(b"1")
+        body.queue.put_nowait(None)
+        return Response(200, [], body)
+
+    server = Server(gateway)
+    visitor = server.visitor()
+    await visitor.send(post("", target="/1") + post("", target="/2"))
+    await visitor.leave()
+    go.set()
+    await turns()
+    assert seen == ["/1"]
+    assert visitor.connection.task is not None
+    assert visitor.connection.task.done()

@@ -12,7 +12,7 @@ from penstock.entry import listener as module
 from penstock.entry.listener import Listener
 from penstock.ports import Fetch
 from penstock.wire.http import Request, Response
-from tests.inbound import Held, Pieces
+from tests.inbound import Held, Pieces, turns
 
 ASK = b"GET /x HTTP/1.1\r\nhost: penstock.test\r\n\r\n"
 
@@ -31,10 +31,10 @@ class Served:
         self.socket.bind(("127.0.0.1", 0))
         self.stop = asyncio.Event()
         self.log: list[int] = []
-        listener = Listener(
+        self.listener = Listener(
             gateway, lambda prefix: f"{prefix}1", lambda *_: None, lambda _, status, __: self.log.append(status)
         )  # fmt: skip
-        self.task = asyncio.create_task(listener.serve(self.socket, self.stop))
+        self.task = asyncio.create_task(self.listener.serve(self.socket, self.stop))
 
     async def connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         await asyncio.sleep(0)
@@ -116,4 +116,29 @@ async def test_a_request_that_outlasts_the_grace_is_cancelled(
     await served.ended()
     assert await reader.read() == b""
     assert (held.cancelled, served.log) == (1, [499])
+    await closed(writer)
+
+
+async def test_a_reply_that_is_read_slowly_is_not_cut_off() -> None:
+    async def gateway(request: Request) -> Response:
+        return Response(200, [], b"x" * 20_000)
+
+    served = Served(gateway)
+    reader, writer = await served.connect()
+    await turns()
+    [connection] = served.listener.connections
+    # Nothing is read, until what the system holds is full and the next reply waits in this process.
+    asked = 0
+    while not connection._transport.get_write_buffer_size():
+        asked += 1
+        writer.write(ASK)
+        await turns()
+    writer.write(ASK[:-2] + b"connection: close\r\n\r\n")
+    await turns()
+    served.stop.set()
+    await turns(10)
+    told = await reader.read()
+    assert told.count(b"HTTP/1.1 200 OK\r\n") == asked + 1
+    assert told.endswith(b"x" * 20_000)
+    await served.task
     await closed(writer)

@@ -95,6 +95,34 @@ async def test_a_slow_reader_is_waited_for_and_one_that_is_stuck_is_not() -> Non
     assert body.closed == 1
 
 
+async def test_a_slow_reader_that_goes_on_reading_is_not_stuck() -> None:
+    body = Pieces(b"data: 1\n\n")
+    server = streaming(body)
+    visitor = server.visitor()
+    await visitor.send(f"GET / HTTP/1.1\r\n{HOST}\r\n".encode())
+    visitor.line.waiting = 5_000_000
+    visitor.connection.pause_writing()
+    for _ in range(4):
+        await server.run(40)
+        visitor.line.waiting -= 1_000_000
+    assert not visitor.line.aborted
+    await server.run(62)
+    assert visitor.line.aborted
+
+
+async def test_the_rest_of_a_closed_connection_does_not_wait_for_ever() -> None:
+    server = Server(Held())
+    visitor = server.visitor()
+    visitor.line.waiting = 50_000
+    await server.run(13)
+    assert visitor.line.closing
+    await server.run(50)
+    assert not visitor.line.aborted
+    await server.run(12)
+    assert visitor.line.aborted
+    assert not server.listener.connections
+
+
 async def test_a_reply_that_holds_a_line_end_is_not_sent() -> None:
     async def gateway(request: Request) -> Response:
         return Response(200, [("x", "a\r\nset-cookie: b")], b"")
@@ -102,7 +130,35 @@ async def test_a_reply_that_holds_a_line_end_is_not_sent() -> None:
     server = Server(gateway)
     visitor = server.visitor()
     await visitor.send(f"GET / HTTP/1.1\r\n{HOST}\r\n".encode())
-    assert (visitor.received, visitor.line.aborted) == (b"", True)
+    assert (visitor.received, visitor.line.closing) == (b"", True)
+    assert len(server.reports) == 1
+
+
+async def test_a_fault_takes_no_earlier_reply_with_it() -> None:
+    async def gateway(request: Request) -> Response:
+        if request.path == "/2":
+            raise RuntimeError
+        return Response(200, [], b"one")
+
+    server = Server(gateway)
+    visitor = server.visitor()
+    ask = f"GET /1 HTTP/1.1\r\n{HOST}\r\nGET /2 HTTP/1.1\r\n{HOST}\r\n"
+    await visitor.send(ask.encode())
+    assert [told.body for told in visitor.replies()] == [b"one"]
+    assert visitor.line.closing
+
+
+async def test_a_stream_that_breaks_off_does_not_end_well() -> None:
+    class Broken(Pieces):
+        async def __anext__(self) -> bytes:
+            if self.pulled:
+                raise RuntimeError
+            return await super().__anext__()
+
+    server = streaming(Broken(b"data: 1\n\n"))
+    visitor = server.visitor()
+    await visitor.send(b"GET / HTTP/1.0\r\n\r\n")
+    assert visitor.line.aborted
     assert len(server.reports) == 1
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import suppress
+
 from penstock.errors import Unavailable
 from penstock.ledger import journal as module
 from penstock.ledger.decisions import Decision, explain, row
@@ -93,3 +96,30 @@ async def test_explain_tells_a_request_to_its_owner_and_to_nobody_else() -> None
     assert await explain(platform.tables, "req_1", "default/other") is None
     assert await explain(platform.tables, "req_1") is not None
     assert await explain(platform.tables, "req_2") is None
+
+
+async def test_who_asks_for_the_rows_and_leaves_takes_none_with_them(monkeypatch) -> None:
+    monkeypatch.setattr(module, "GROUP", 2)
+    platform = memory.platform()
+    begun, go = asyncio.Event(), asyncio.Event()
+
+    class Slow(Down):
+        async def batch(self, *statements: Statement) -> object:
+            begun.set()
+            # What was handed over is written, whoever waits for it.
+            written = await self.tables.batch(*statements)
+            await go.wait()
+            return written
+
+    journal = make(platform, Slow(platform.tables))  # type: ignore[arg-type]  # a stand-in
+    for number in range(5):
+        journal.add(decided(number))
+    asking = asyncio.create_task(journal.flush())
+    await begun.wait()
+    asking.cancel()
+    with suppress(asyncio.CancelledError):
+        await asking
+    go.set()
+    await platform.clock.run(2)
+    assert await count(platform) == 5
+    await platform.spawn.join()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
 from fractions import Fraction
 from math import ceil
 
@@ -15,7 +18,7 @@ from penstock.ledger.book import Account
 from penstock.limits.hold import Hold
 from penstock.platforms import memory
 from penstock.platforms.memory import MemoryPlatform
-from penstock.ports import Demand, Lease
+from penstock.ports import Demand, Lease, Row, Statement
 from penstock.prices import NEURON_NANOS, Price, amount_nanos
 from penstock.routing.offers import Offer, make
 from penstock.wire.chat import Usage
@@ -250,3 +253,33 @@ async def test_a_lowered_cap_charges_the_list_price_and_not_more() -> None:
         await hold.dispatch(1, one, MOST)
         paid.append(await hold.settle(Usage(input=1_000_000)))
     assert paid == [0, 4_119 * NEURON_NANOS, 0]
+
+
+@pytest.mark.parametrize("again", ["settle", "close"])
+async def test_an_ending_that_was_cut_off_tells_what_it_wrote(again: str) -> None:
+    platform = memory.platform()
+    written = asyncio.Event()
+
+    class Cut:
+        """Tables that write the first batch, and are cut off before they say so."""
+
+        rows = platform.tables.rows
+
+        async def batch(self, *statements: Statement) -> Sequence[Sequence[Row]]:
+            found = await platform.tables.batch(*statements)
+            if not written.is_set() and hold.offer is not None:
+                written.set()
+                await asyncio.Event().wait()
+            return found
+
+    hold = Hold(Cut(), platform.meter, platform.clock, ACCOUNT, 1_000_000, None)
+    await hold.open(offer(), 600)
+    await hold.dispatch(1, offer(), MOST)
+    settling = asyncio.create_task(hold.settle(USED))
+    await written.wait()
+    settling.cancel()
+    with suppress(asyncio.CancelledError):
+        await settling
+    told = await (hold.settle(USED) if again == "settle" else hold.close())
+    assert told == hold.amount == amount_nanos(PRICE, USED)
+    assert (await rows(platform))[-1] == (1, "final", "settled", told)

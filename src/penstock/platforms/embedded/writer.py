@@ -12,6 +12,7 @@ import apsw
 
 from penstock.errors import Unavailable
 from penstock.platforms.embedded.group import Batch, Group, Outcome, refuse_all
+from penstock.platforms.memory import sqlite
 from penstock.ports import Row
 
 MOST_IN_GROUP = 64
@@ -61,15 +62,22 @@ class Writer:
             taken, last = self._take(first)
             batches = [waiting.batch for waiting in taken]
             with self._pause:
-                try:
-                    outcomes = self._group.run(batches)
-                except apsw.BusyError:
-                    outcomes = refuse_all(batches)
+                outcomes = self._outcomes(batches)
             loop = first.done.get_loop()
             if not loop.is_closed():
                 loop.call_soon_threadsafe(_tell, taken, outcomes)
             if last:
                 return
+
+    def _outcomes(self, batches: Sequence[Batch]) -> list[Outcome]:
+        try:
+            return self._group.run(batches)
+        except apsw.BusyError:
+            return refuse_all(batches)
+        except sqlite.OUT_OF_REACH:
+            return [Unavailable("The tables cannot be reached or written.") for _ in batches]
+        except Exception as error:  # noqa: BLE001 - without its thread every later batch would wait for ever
+            return [error for _ in batches]
 
     def _take(self, first: Waiting) -> tuple[list[Waiting], bool]:
         """This batch with those that wait behind it, and whether it was the last group."""
