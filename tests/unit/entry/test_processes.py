@@ -13,8 +13,8 @@ from penstock.entry.processes import Processes
 
 def work():
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
-    signal.signal(signal.SIGHUP, lambda *_: print("told", flush=True))
-    print("up", os.getpid(), flush=True)
+    signal.signal(signal.SIGHUP, lambda *_: os.write(1, b"told\\n"))
+    os.write(1, f"up {os.getpid()}\\n".encode())
     while True:
         signal.pause()
 
@@ -25,7 +25,7 @@ import os, sys
 from penstock.entry.processes import Processes
 
 def work():
-    print("up", flush=True)
+    os.write(1, b"up\\n")
     return 1
 
 sys.exit(Processes(2, work).run())
