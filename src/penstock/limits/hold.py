@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 
-from penstock.errors import Conflict
-from penstock.ledger import book, days
+from penstock.errors import Conflict, Error, Unavailable
+from penstock.ledger import book, budgets, days
 from penstock.ledger.book import Account, Allotment, Charged
+from penstock.ledger.budgets import Held
 from penstock.ports import Clock, Lease, Meter, Statement, Tables
 from penstock.prices import NEURON_NANOS, amount_nanos, neurons_micro
 from penstock.routing.offers import Offer
@@ -27,7 +29,7 @@ class Hold:
     """
 
     __slots__ = ("_before", "_billable", "_clock", "_lease", "_meter", "_recorded", "_tables", "account", "amount",
-                 "attempt", "done", "most", "offer", "reserved")  # fmt: skip
+                 "attempt", "done", "held", "most", "offer", "reserved")  # fmt: skip
 
     def __init__(
         self,
@@ -37,6 +39,7 @@ class Hold:
         account: Account,
         reserved: int,
         lease: Lease | None,
+        held: Sequence[Held] = (),
     ) -> None:
         self._tables = tables
         self._meter = meter
@@ -47,6 +50,7 @@ class Hold:
         self._before: Billable | None = None
         self.account = account
         self.reserved = reserved
+        self.held = held
         self.offer: Offer | None = None
         self.attempt = 0
         self.done = False
@@ -56,11 +60,15 @@ class Hold:
     async def open(
         self, first: Offer, total_seconds: float, also: Sequence[Statement] = ()
     ) -> None:
-        """Writes the reserve and the first attempt's dispatched row at once: they are one step of one request."""
+        """Writes the reserve and the first attempt's dispatched row at once: they are one step of one request.
+
+        Raises Conflict(budgets.CAP), with nothing written, where a budget does not have it.
+        """
         now = self._now()
         lease_until = now + int(total_seconds * 1000) + GRACE_MS
         await self._tables.batch(
             *also,
+            *budgets.reserve(self.account.request_id, self.held),
             book.reserve(self.account, now, lease_until, self.reserved),
             self._dispatched(1, first, now),
         )
@@ -79,6 +87,11 @@ class Hold:
     def unprocessed(self) -> None:
         """The last attempt is known to be neither done nor billed; what is unknown of those before it stays so."""
         self._billable = self._before
+
+    @property
+    def capped(self) -> bool:
+        """Whether a call without an output cap of its own is sent the target's: what a budget reserves must hold."""
+        return bool(self.held)
 
     @property
     def sent(self) -> bool:
@@ -107,17 +120,28 @@ class Hold:
         except Conflict as conflict:
             if conflict.name != FINAL_EXISTS:
                 raise
-        if self._lease is not None:
-            await self._meter.give(self._lease, usage.total)
+        except Error:
+            # The call is over all the same: only its final row is still to be written.
+            await self._give(usage)
+            raise
+        await self._give(usage)
         self.done = True
         return self.amount
 
+    async def _give(self, usage: Usage) -> None:
+        """Gives the lease back, once; a meter out of reach forgets it by itself."""
+        if self._lease is not None:
+            with suppress(Unavailable):
+                await self._meter.give(self._lease, usage.total)
+            self._lease = None
+
     async def _write(self, ended: book.Ended, usage: Usage) -> int:
         now, offer = self._now(), self.offer
+        settled = budgets.settle(self.account.request_id, [one.key for one in self.held], ended)
         if offer is None or ended == "released":
             what = Charged() if offer is None else charged(offer)
             await self._tables.batch(
-                book.final(self.account, self.attempt, ended, now, what, usage, 0)
+                book.final(self.account, self.attempt, ended, now, what, usage, 0), *settled
             )
             return 0
         free = offer.at.free_neurons_per_day
@@ -125,7 +149,8 @@ class Hold:
         if not units:
             amount = amount_nanos(offer.price, usage)
             await self._tables.batch(
-                book.final(self.account, self.attempt, ended, now, charged(offer), usage, amount)
+                book.final(self.account, self.attempt, ended, now, charged(offer), usage, amount),
+                *settled,
             )
             return amount
         # The vendor counts by account, whatever the providers are called that reach it.
@@ -139,7 +164,8 @@ class Hold:
         results = await self._tables.batch(
             *book.final_allotted(
                 self.account, self.attempt, ended, now, charged(offer), usage, allotment
-            )
+            ),
+            *settled,
         )
         return int(results[1][0][0])
 
