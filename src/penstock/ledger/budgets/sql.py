@@ -5,7 +5,7 @@ from __future__ import annotations
 RESERVE = """
 insert into budgets (budget, starts, ends, cap, reserved) values ($1, $2, $3, $4, $5)
 on conflict (budget, starts) do update
-set cap = excluded.cap, over = 0, reserved = budgets.reserved + excluded.reserved
+set cap = excluded.cap, beyond = 0, reserved = budgets.reserved + excluded.reserved
 """
 
 HOLD = """
@@ -17,8 +17,8 @@ SETTLE = """
 update budgets
 set reserved = budgets.reserved - due.amount,
   spent = budgets.spent + due.used,
-  over = case when budgets.reserved - due.amount + budgets.spent + due.used > budgets.cap
-    then budgets.reserved - due.amount + budgets.spent + due.used - budgets.cap else budgets.over end
+  beyond = case when budgets.reserved - due.amount + budgets.spent + due.used > budgets.cap
+    then budgets.reserved - due.amount + budgets.spent + due.used - budgets.cap else budgets.beyond end
 from (
   select h.amount as amount, case when h.unit = 'tokens'
     then l.input + l.cached_input + l.cache_write + l.output else l.amount_nanos end as used
@@ -35,8 +35,8 @@ KEEP = "update budget_holds set amount = 0, settled = 1 where request_id = $1"
 CORRECT = """
 update budgets
 set spent = budgets.spent + due.used,
-  over = case when budgets.reserved + budgets.spent + due.used > budgets.cap
-    then budgets.reserved + budgets.spent + due.used - budgets.cap else budgets.over end
+  beyond = case when budgets.reserved + budgets.spent + due.used > budgets.cap
+    then budgets.reserved + budgets.spent + due.used - budgets.cap else budgets.beyond end
 from (
   select budget, starts, case when unit = 'tokens' then cast($1 as bigint) else cast($2 as bigint) end as used
   from budget_holds where request_id = $3 and settled = 1
