@@ -148,7 +148,7 @@ async def test_without_a_budget_a_request_goes_out_unchanged_and_writes_two_plai
         batches.append(statements)
         return await written(*statements)
 
-    tables.batch = batch  # type: ignore[method-assign]
+    tables.batch = batch  # type: ignore[method-assign] - this world's own tables
     reply = await world.chat()
     assert reply.header("x-penstock-max-output") is None
     sent = json.loads(world.platform.fetch.requests[0].body)
@@ -329,7 +329,7 @@ async def test_books_out_of_reach_do_not_keep_a_place() -> None:
     async def gone(*statements: Statement) -> Any:
         raise Unavailable
 
-    tables.batch = gone  # type: ignore[method-assign]
+    tables.batch = gone  # type: ignore[method-assign] - this world's own tables
     await read(reply)
-    tables.batch = written  # type: ignore[method-assign]
+    tables.batch = written  # type: ignore[method-assign] - this world's own tables
     assert (await world.chat("two", stream=True, token=token)).status == 200

@@ -76,17 +76,20 @@ def refusal(denied: Sequence[tuple[Held, int, int]], now: int) -> OutOfBudget:
     body = {"per": per, "period": period, "cap": cap, "resets": days.iso(held.ends)}
     if per in OWN:
         body |= {"spent": _said(held, spent), "reserved": _said(held, reserved)}
+    wait, may = whole_seconds((held.ends - now) / 1000), _said(held, held.amount)
     if held.amount > held.cap:
-        return OutOfBudget(
-            f"This call may take {_said(held, held.amount)}, more than the budget of {cap} {each}"
-            f" for this {per} allows at all: send less, or a smaller max_tokens.",
-            body={"budget": body},
+        message = (
+            f"This call may take {may}, more than all of the budget of {cap} {each} for this {per}:"
+            " send less, or a smaller max_tokens."
         )
-    wait = whole_seconds((held.ends - now) / 1000)
-    used = f", {body['spent']} spent and {body['reserved']} reserved" if per in OWN else ""
+    else:
+        used = f", {body['spent']} spent and {body['reserved']} reserved" if per in OWN else ""
+        message = (
+            f"The budget of {cap} {each} for this {per} does not have the {may} that this call may"
+            f" take{used}: it begins again at {body['resets']}. Wait, send less, or have it raised."
+        )
     return OutOfBudget(
-        f"The budget of {cap} {each} for this {per} does not have the {_said(held, held.amount)} that this"
-        f" call may take{used}: it begins again at {body['resets']}. Wait, send less, or have it raised.",
+        message,
         headers=(("retry-after", str(wait)),),
         body={"retryAfter": wait, "budget": body},
     )

@@ -126,11 +126,10 @@ def test_the_full_one_speaks_and_of_several_the_one_that_begins_again_last() -> 
     )
 
 
-def test_what_can_never_fit_names_no_wait() -> None:
+def test_what_can_never_fit_is_told_so() -> None:
     told = refusal([(one("user", amount=101, unit="tokens"), 0, 0)], NOW)
-    assert told.headers == ()
-    assert "101 tokens" in told.message
-    assert "retryAfter" not in told.extra["body"]
+    assert "101 tokens, more than all of the budget of 100 tokens an hour" in told.message
+    assert told.headers == (("retry-after", "3600"),)
 
 
 CAPS = (100, 60)
