@@ -279,6 +279,17 @@ async def test_a_token_budget_takes_targets_without_a_price() -> None:
     assert (await world.chat(model="house-model")).status == 200
 
 
+async def test_what_costs_nothing_is_not_refused_when_the_money_is_used_up() -> None:
+    free = '\n[[prices]]\nprovider = "cheap"\nmodel = "house-model"\ninput = "0"\n'
+    world = World(None, OWN + NO_PRICE + free + budget(per="user", period="day", money="0.00005"))
+    assert (await world.chat(model="gpt-4o-mini", max_tokens=5)).status == 200
+    assert (await world.chat("more", model="gpt-4o-mini", max_tokens=5)).status == 429
+    reply = await world.chat("more", model="house-model")
+    assert reply.status == 200
+    assert reply.header("x-penstock-max-output") == "4096"
+    assert [row[-2:] for row in await counts(world)] == [(0, 50_000)]
+
+
 async def test_own_prices_are_charged_and_kept_with_the_row() -> None:
     world = World(None, OWN)
     reply = await world.chat(model="gpt-4o-mini")

@@ -80,8 +80,12 @@ class Limits:
         """Takes the lease, writes the reserve; a failure of the second gives the first back."""
         lease = await self._lease(exchange, most, int(total) + GRACE_MS // 1000)
         platform, now = self._platform, int(self._platform.clock.now() * 1000)
-        held = budgets.hold(self._budgets.of(exchange.caller, account.route), now, reserve, most)
-        hold = Hold(platform.tables, platform.meter, platform.clock, account, reserve, lease, held)
+        applied = self._budgets.of(exchange.caller, account.route)
+        held = budgets.hold(applied, now, reserve, most)
+        hold = Hold(
+            platform.tables, platform.meter, platform.clock, account, reserve, lease, held,
+            capped=bool(applied),
+        )  # fmt: skip
         exchange.holds += (hold,)
         try:
             await hold.open(tried[0], total)

@@ -63,8 +63,9 @@ def money(applied: Sequence[Applied]) -> bool:
 
 
 def hold(applied: Sequence[Applied], now: int, amount: int, tokens: int) -> tuple[Held, ...]:
-    """What a request of at most this amount and these tokens reserves of each."""
-    return tuple([_held(rule, whose, now, amount, tokens) for rule, whose in applied])
+    """What a request of at most this amount and these tokens reserves of each; what takes nothing is never refused."""
+    found = [_held(rule, whose, now, amount, tokens) for rule, whose in applied]
+    return tuple([one for one in found if one.amount])
 
 
 def refusal(denied: Sequence[tuple[Held, int, int]], now: int) -> OutOfBudget:

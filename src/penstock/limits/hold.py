@@ -24,12 +24,13 @@ Billable = tuple[Offer, Usage]
 class Hold:
     """What one request may cost, until it is settled, released or estimated: exactly one of them, once.
 
-    Ending it again is safe: the ledger takes one final row a request, so that an ending cut off by a cancellation is
+    A call without an output cap of its own is sent the target's where the hold is `capped`: what a budget reserves
+    must be the most. Ending it again is safe: the ledger takes one final row a request, so that an ending cut off by a cancellation is
     simply ended again.
     """
 
     __slots__ = ("_before", "_billable", "_clock", "_lease", "_meter", "_recorded", "_tables", "account", "amount",
-                 "attempt", "done", "held", "most", "offer", "reserved")  # fmt: skip
+                 "attempt", "capped", "done", "held", "most", "offer", "reserved")  # fmt: skip
 
     def __init__(
         self,
@@ -40,6 +41,8 @@ class Hold:
         reserved: int,
         lease: Lease | None,
         held: Sequence[Held] = (),
+        *,
+        capped: bool = False,
     ) -> None:
         self._tables = tables
         self._meter = meter
@@ -51,6 +54,7 @@ class Hold:
         self.account = account
         self.reserved = reserved
         self.held = held
+        self.capped = capped
         self.offer: Offer | None = None
         self.attempt = 0
         self.done = False
@@ -87,11 +91,6 @@ class Hold:
     def unprocessed(self) -> None:
         """The last attempt is known to be neither done nor billed; what is unknown of those before it stays so."""
         self._billable = self._before
-
-    @property
-    def capped(self) -> bool:
-        """Whether a call without an output cap of its own is sent the target's: what a budget reserves must hold."""
-        return bool(self.held)
 
     @property
     def sent(self) -> bool:
