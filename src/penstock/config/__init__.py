@@ -6,6 +6,7 @@ from penstock.config.decode import decode
 from penstock.config.defaults import defaults
 from penstock.config.values import (
     Auth,
+    Budget,
     Cache,
     Config,
     Cors,
@@ -13,6 +14,7 @@ from penstock.config.values import (
     Kind,
     KnownModel,
     Limit,
+    OwnPrice,
     Provider,
     Route,
     RouteCache,
@@ -26,6 +28,7 @@ from penstock.config.values import (
 
 __all__ = [
     "Auth",
+    "Budget",
     "Cache",
     "Config",
     "Cors",
@@ -33,6 +36,7 @@ __all__ = [
     "Kind",
     "KnownModel",
     "Limit",
+    "OwnPrice",
     "Provider",
     "Route",
     "RouteCache",

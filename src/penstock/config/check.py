@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from urllib.parse import SplitResult, urlsplit
 
 from penstock.config.catalog import join
+from penstock.config.spending import check_budgets, check_prices
 from penstock.config.values import Config, Issuer, Provider, Route, Target, Verb
 from penstock.errors import Misconfigured
 
@@ -26,6 +27,7 @@ def check_values(config: Config) -> None:
         _check_issuer(issuer, f"auth.issuers[{at}]")
     for at, origin in enumerate(config.cors.origins):
         _check_origin(origin, f"cors.origins[{at}]")
+    check_budgets(config.budgets)
     for section, names in (("providers", config.providers), ("tiers", config.tiers)):
         for name in names:
             _check_name(name, section)
@@ -42,6 +44,7 @@ def check_whole(config: Config) -> None:
     _check_unique(config.targets)
     for name, route in config.routes.items():
         _check_route(config, route, join("routes", name))
+    check_prices(config)
     for alias, end in config.aliases.items():
         if end not in config.routes:
             _end(config, end, join("aliases", alias), routes=config.routes)

@@ -32,6 +32,8 @@ class Server(Struct, frozen=True, forbid_unknown_fields=True):
     """One JSON line a request on standard output; never bodies or credentials."""
     docs: bool = True
     """Whether `/docs` and `/openapi.json` are served."""
+    unpriced: Literal["budget", "allow", "refuse"] = "budget"
+    """Calls to targets without a price: `allow` counts them as free, `refuse` turns them down, `budget` turns them down where a money budget holds."""
 
 
 class Issuer(Struct, frozen=True, forbid_unknown_fields=True):
@@ -80,6 +82,44 @@ class Tier(Struct, frozen=True, forbid_unknown_fields=True):
     """Texts in one call of `/api/ai/embeddings`."""
     tokens_per_minute: Count = 0
     """Tokens of a caller a minute; 0 = no token rate."""
+    parallel: Count = 0
+    """Calls of a caller that may run at once; 0 = no limit. Cached answers are none."""
+
+
+class Budget(Struct, frozen=True, forbid_unknown_fields=True):
+    """What may be spent in an hour, day or month (UTC). Of several of one `per`, `period` and unit the most particular holds: by `name`, then by `tier`."""
+
+    per: Literal["user", "key", "tenant", "route"]
+    """Whose spending is added up."""
+    period: Literal["hour", "day", "month"]
+    """When it begins again."""
+    name: str = ""
+    """The one it is for: `SUB` or `TENANT/SUB`, a key's id, a tenant, a route or target; empty: each of them."""
+    tier: str = ""
+    """Only callers of this tier (per user or key)."""
+    money: str = ""
+    """Dollars, as `"5.00"`, to nine decimals."""
+    tokens: Count = 0
+    """Tokens of input and output; 0 = no such budget."""
+
+
+class OwnPrice(Struct, frozen=True, forbid_unknown_fields=True):
+    """What a model costs you, in dollars per million tokens, as `"2.50"`; it goes before the price table."""
+
+    provider: str
+    """Name of the provider."""
+    model: str
+    """The model as the provider calls it."""
+    input: str
+    """Input."""
+    output: str = "0"
+    """Output."""
+    cached_input: str = ""
+    """Input read from the provider's cache; empty: as input."""
+    cache_write: str = ""
+    """Input written to the provider's cache; empty: as input."""
+    since: str = ""
+    """The UTC day it holds from, `2026-11-01`; empty: always. Of several the newest holds."""
 
 
 class Limit(Struct, frozen=True, forbid_unknown_fields=True):
@@ -234,6 +274,10 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     """Old or short model names → a target or a route."""
     cache: Cache = Cache()
     """Where answers are kept."""
+    budgets: tuple[Budget, ...] = ()
+    """What may be spent, and by whom."""
+    prices: tuple[OwnPrice, ...] = ()
+    """Negotiated prices, and those of models that the price table does not know."""
 
 
 class KnownModel(Struct, frozen=True):

@@ -10,10 +10,16 @@ from pathlib import Path
 from penstock.config import Config, decode, defaults
 from penstock.entry.known import known_models
 from penstock.errors import Misconfigured
-from penstock.prices import CHECKED, lookup, stale
+from penstock.prices import CHECKED, price_of, stale
 
 FILE = Path("penstock.toml")
 MOST_NAMED = 5
+_FATES = {
+    "budget": "counted as free, and refused where a money budget holds",
+    "allow": "counted as free",
+    "refuse": "refused",
+}
+"""What becomes of calls to them, by `server.unpriced`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,20 +45,15 @@ def load(path: str | None, env: Mapping[str, str]) -> Loaded:
     if free:
         more = f" and {len(free) - MOST_NAMED} more" if len(free) > MOST_NAMED else ""
         notes.append(
-            f"warning: no price is known for {', '.join(free[:MOST_NAMED])}{more}; counted as free"
+            f"warning: no price is known for {', '.join(free[:MOST_NAMED])}{more};"
+            f" {_FATES[config.server.unpriced]}: give it under [[prices]]"
         )
     return Loaded(config, notes, str(file) if file else "environment")
 
 
 def unpriced(config: Config, day: str) -> list[str]:
     """The targets that cost something somewhere, but have no price here."""
-    found = []
-    for target in config.targets:
-        own = f"{config.providers[target.provider].kind}/{target.model}"
-        kind, _, model = (target.stands_for or own).partition("/")
-        if lookup(kind, model, day) is None:
-            found.append(target.name)
-    return found
+    return [target.name for target in config.targets if price_of(config, target, day) is None]
 
 
 def today() -> str:

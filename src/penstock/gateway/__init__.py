@@ -22,7 +22,6 @@ from penstock.gateway.limiting import Limits
 from penstock.gateway.names import Names
 from penstock.gateway.routes import Endpoint, find
 from penstock.ledger.journal import Journal
-from penstock.limits.rates import Rates
 from penstock.ports import Platform
 from penstock.upstream.send import Upstream
 from penstock.wire.http import Request, Response
@@ -147,7 +146,7 @@ def build(config: Config, platform: Platform, report: Report, edge: str = "unkno
         config=config,
         platform=platform,
         identity=Identity(config, platform),
-        limits=Limits(platform, Rates(config, platform.meter)),
+        limits=Limits(config, platform),
         names=Names(config, platform.clock),
         generations=generations,
         exact=exact,

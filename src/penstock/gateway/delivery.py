@@ -71,7 +71,9 @@ class Delivery:
     def rank(self) -> Choice:
         """The policy's choice among the targets that can take this ask; raises BadRequest where none can."""
         assert self.way is not None
-        choice = self.way.policy.rank(self.ask, fitting(self.ask, self.way.offers))
+        way, caller = self.way, self.exchange.caller
+        offers = self.gateway.limits.payable(caller, way.name, fitting(self.ask, way.offers))
+        choice = way.policy.rank(self.ask, offers)
         self.decision.reason, self.decision.features = choice.reason, choice.features
         self.decision.ranks = tuple(offer.name for offer in choice.offers)
         return choice
@@ -104,6 +106,8 @@ class Delivery:
         """The reply: a stream that this delivery carries, or the whole answer, settled."""
         self._note()
         headers = [("x-penstock-target", self.decision.target), ("x-penstock-cache", self.cache)]
+        if self.hold is not None and self.hold.capped and self.answer and not self.ask.max_output:
+            headers.append(("x-penstock-max-output", str(self.answer.offer.cap)))
         if self.ask.stream:
             return Response(200, [*sse.HEADERS, *headers], self)
         data = await self._whole()

@@ -139,7 +139,9 @@ class Work:
         express all fields; raises BadRequest where none can."""
         model = self.offer.target.model
         same = [offer for offer in self.way.offers if offer.target.model == model]
-        return embedding(self.ask.fields, same)
+        able = embedding(self.ask.fields, same)
+        limits, caller = self.gateway.limits, self.exchange.caller
+        return list(limits.payable(caller, self.way.name, able))
 
     async def _named(self) -> dict[str, Key]:
         """One key a text, of the text and all that can change its vector; none where nothing may be kept."""

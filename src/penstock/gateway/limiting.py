@@ -1,16 +1,22 @@
-"""The hold of a request: token rates first, then the reserve, both or none."""
+"""The hold of a request: token rates and a place among its parallel calls first, then the reserve, all or none."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from penstock.auth.caller import Caller
-from penstock.errors import BadRequest, Error
+from penstock.config import Config
+from penstock.errors import BadRequest, Conflict, Error, OutOfBudget, Unavailable
 from penstock.gateway.exchange import Exchange
+from penstock.ledger import budgets as counters
 from penstock.ledger.book import Account
-from penstock.limits.hold import Hold
-from penstock.limits.rates import TOKENS, Rates, refusal
+from penstock.ledger.budgets import Held
+from penstock.limits import budgets
+from penstock.limits.budgets import Budgets
+from penstock.limits.hold import GRACE_MS, Hold
+from penstock.limits.rates import PARALLEL, TOKENS, Rates, refusal
 from penstock.ports import Demand, Denial, Lease, Platform
 from penstock.routing.offers import Offer
 from penstock.routing.policies import Choice
@@ -22,19 +28,40 @@ MINUTE = 60
 
 
 class Limits:
-    """Takes token rates from the meter and reserves the dearest target that may be tried."""
+    """Takes token rates and parallel calls from the meter, and reserves the dearest target that may be tried."""
 
-    def __init__(self, platform: Platform, rates: Rates) -> None:
+    def __init__(self, config: Config, platform: Platform) -> None:
         self._platform = platform
-        self.rates = rates
+        self._unpriced = config.server.unpriced
+        self._budgets = Budgets(config)
+        self.rates = Rates(config, platform.meter)
+
+    def payable(self, caller: Caller, route: str, offers: Sequence[Offer]) -> tuple[Offer, ...]:
+        """The offers that this caller may be sent to, by what the operator says of those without a price;
+        raises BadRequest where none is left."""
+        priced = tuple([offer for offer in offers if offer.priced])
+        if len(priced) == len(offers) or self._unpriced == "allow":
+            return tuple(offers)
+        if self._unpriced == "budget" and not budgets.money(self._budgets.of(caller, route)):
+            return tuple(offers)
+        if not priced:
+            raise BadRequest(
+                f"No price is known for {offers[0].name}, so it cannot be called here: name another model,"
+                " or have its price added to the configuration.",
+                code="unpriced_target",
+                param="model",
+            )
+        return priced
 
     async def hold(self, delivery: Delivery, choice: Choice) -> Hold:
-        """A chat's hold; raises RateLimited, Unavailable."""
+        """A chat's hold; raises RateLimited, OutOfBudget, Unavailable."""
         assert delivery.way is not None
         settings = delivery.way.settings
-        tried = choice.offers[: settings.attempts]
-        most = max(offer.most(delivery.ask).total for offer in tried)
-        reserve = max(offer.reserve(delivery.ask) for offer in tried)
+        ask, tried = delivery.ask, choice.offers[: settings.attempts]
+        # Under a budget a call has an output cap, so that it cannot cost more than was reserved for it.
+        capped = bool(self._budgets.of(delivery.exchange.caller, delivery.way.name))
+        most = max(offer.most(ask, capped=capped).total for offer in tried)
+        reserve = max(offer.reserve(ask, capped=capped) for offer in tried)
         whose = account(delivery.exchange, delivery.way.name, "chat")
         delivery.hold = await self.open(
             delivery.exchange, whose, tried, most, reserve, settings.timeouts.total
@@ -50,16 +77,24 @@ class Limits:
         reserve: int,
         total: float,
     ) -> Hold:
-        """Takes the tokens, writes the reserve; a failure of the second gives the first back."""
-        lease = await self._tokens(exchange, most)
-        platform = self._platform
-        hold = Hold(platform.tables, platform.meter, platform.clock, account, reserve, lease)
+        """Takes the lease, writes the reserve; a failure of the second gives the first back."""
+        lease = await self._lease(exchange, most, int(total) + GRACE_MS // 1000)
+        platform, now = self._platform, int(self._platform.clock.now() * 1000)
+        applied = self._budgets.of(exchange.caller, account.route)
+        held = budgets.hold(applied, now, reserve, most)
+        hold = Hold(
+            platform.tables, platform.meter, platform.clock, account, reserve, lease, held,
+            capped=bool(applied),
+        )  # fmt: skip
         exchange.holds += (hold,)
         try:
             await hold.open(tried[0], total)
-        except Error:
+        except Error as error:
             if lease is not None:
-                await platform.meter.give(lease)
+                with suppress(Unavailable):
+                    await platform.meter.give(lease)
+            if isinstance(error, Conflict) and error.name == counters.CAP:
+                raise await self._out_of_budget(held, now) from error
             raise
         except BaseException:
             # The caller left meanwhile: the rows may stand all the same, so they are ended behind them.
@@ -67,22 +102,33 @@ class Limits:
             raise
         return hold
 
-    async def _tokens(self, exchange: Exchange, most: int) -> Lease | None:
-        caller = exchange.caller
-        limit = self.rates.tier(caller).tokens_per_minute
-        if not limit:
-            return None
-        if most > limit:
-            raise BadRequest(
-                f"This may take {most} tokens, more than the {limit} a minute of your tier: send less,"
-                " or a smaller max_tokens.",
-                code="beyond_token_rate",
+    async def _out_of_budget(self, held: Sequence[Held], now: int) -> OutOfBudget:
+        tables = self._platform.tables
+        return budgets.refusal([(one, *await counters.counted(tables, one)) for one in held], now)
+
+    async def _lease(self, exchange: Exchange, most: int, seconds: int) -> Lease | None:
+        """What of the meter a call has until it ends, if its tier limits any of it."""
+        caller, tier = exchange.caller, self.rates.tier(exchange.caller)
+        limit, demands = tier.tokens_per_minute, []
+        if limit:
+            if most > limit:
+                raise BadRequest(
+                    f"This may take {most} tokens, more than the {limit} a minute of your tier: send less,"
+                    " or a smaller max_tokens.",
+                    code="beyond_token_rate",
+                )
+            demands.append(
+                Demand("tokens", TOKENS, f"{TOKENS}:{caller.owner}", limit, MINUTE, most)
             )
-        demand = Demand("tokens", TOKENS, f"{TOKENS}:{caller.owner}", limit, MINUTE, most)
-        took = await self._platform.meter.take((demand,))
+        if tier.parallel:
+            key = f"{PARALLEL}:{caller.owner}"
+            demands.append(Demand("parallel", PARALLEL, key, tier.parallel, seconds))
+        if not demands:
+            return None
+        took = await self._platform.meter.take(demands)
         exchange.token_standing = took.standings[0] if took.standings else None
         if isinstance(took, Denial):
-            raise refusal(took, caller)
+            raise refusal(took, caller, tier.parallel)
         return took
 
 

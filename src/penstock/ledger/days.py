@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
+from typing import Literal
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+HOUR_MS = 3_600_000
 DAY_MS = 86_400_000
 
 
@@ -38,3 +40,18 @@ def parse(text: str) -> int | None:
     if found.tzinfo is None:
         found = found.replace(tzinfo=UTC)
     return (found - EPOCH) // timedelta(milliseconds=1)
+
+
+def span(period: Literal["hour", "day", "month"], milliseconds: int) -> tuple[int, int]:
+    """Beginning and end of the UTC hour, day or month that an instant lies in."""
+    if period != "month":
+        step = HOUR_MS if period == "hour" else DAY_MS
+        start = milliseconds // step * step
+        return start, start + step
+    first = at(milliseconds).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    after = (first + timedelta(days=32)).replace(day=1)
+    return _milliseconds(first), _milliseconds(after)
+
+
+def _milliseconds(instant: datetime) -> int:
+    return (instant - EPOCH) // timedelta(milliseconds=1)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 
-from penstock.errors import Conflict
-from penstock.ledger import book, days
+from penstock.errors import Conflict, Error, Unavailable
+from penstock.ledger import book, budgets, days
 from penstock.ledger.book import Account, Allotment, Charged
+from penstock.ledger.budgets import Held
 from penstock.ports import Clock, Lease, Meter, Statement, Tables
 from penstock.prices import NEURON_NANOS, amount_nanos, neurons_micro
 from penstock.routing.offers import Offer
@@ -22,12 +24,13 @@ Billable = tuple[Offer, Usage]
 class Hold:
     """What one request may cost, until it is settled, released or estimated: exactly one of them, once.
 
-    Ending it again is safe: the ledger takes one final row a request, so that an ending cut off by a cancellation is
+    A call without an output cap of its own is sent the target's where the hold is `capped`: what a budget reserves
+    must be the most. Ending it again is safe: the ledger takes one final row a request, so that an ending cut off by a cancellation is
     simply ended again.
     """
 
     __slots__ = ("_before", "_billable", "_clock", "_ending", "_lease", "_meter", "_recorded", "_tables", "account", "amount",
-                 "attempt", "done", "most", "offer", "reserved")  # fmt: skip
+                 "attempt", "capped", "done", "held", "most", "offer", "reserved")  # fmt: skip
 
     def __init__(
         self,
@@ -37,6 +40,9 @@ class Hold:
         account: Account,
         reserved: int,
         lease: Lease | None,
+        held: Sequence[Held] = (),
+        *,
+        capped: bool = False,
     ) -> None:
         self._tables = tables
         self._meter = meter
@@ -48,6 +54,8 @@ class Hold:
         self._before: Billable | None = None
         self.account = account
         self.reserved = reserved
+        self.held = held
+        self.capped = capped
         self.offer: Offer | None = None
         self.attempt = 0
         self.done = False
@@ -57,11 +65,15 @@ class Hold:
     async def open(
         self, first: Offer, total_seconds: float, also: Sequence[Statement] = ()
     ) -> None:
-        """Writes the reserve and the first attempt's dispatched row at once: they are one step of one request."""
+        """Writes the reserve and the first attempt's dispatched row at once: they are one step of one request.
+
+        Raises Conflict(budgets.CAP), with nothing written, where a budget does not have it.
+        """
         now = self._now()
         lease_until = now + int(total_seconds * 1000) + GRACE_MS
         await self._tables.batch(
             *also,
+            *budgets.reserve(self.account.request_id, self.held),
             book.reserve(self.account, now, lease_until, self.reserved),
             self._dispatched(1, first, now),
         )
@@ -110,17 +122,28 @@ class Hold:
                 raise
             # The ending that was cut off stands: it was the first.
             self.amount = max(0, self._ending)
-        if self._lease is not None:
-            await self._meter.give(self._lease, usage.total)
+        except Error:
+            # The call is over all the same: only its final row is still to be written.
+            await self._give(usage)
+            raise
+        await self._give(usage)
         self.done = True
         return self.amount
 
+    async def _give(self, usage: Usage) -> None:
+        """Gives the lease back, once; a meter out of reach forgets it by itself."""
+        if self._lease is not None:
+            with suppress(Unavailable):
+                await self._meter.give(self._lease, usage.total)
+            self._lease = None
+
     async def _write(self, ended: book.Ended, usage: Usage) -> int:
         now, offer = self._now(), self.offer
+        settled = budgets.settle(self.account.request_id, [one.key for one in self.held], ended)
         if offer is None or ended == "released":
             what = Charged() if offer is None else charged(offer)
             await self._tables.batch(
-                book.final(self.account, self.attempt, ended, now, what, usage, 0)
+                book.final(self.account, self.attempt, ended, now, what, usage, 0), *settled
             )
             return 0
         free = offer.at.free_neurons_per_day
@@ -130,7 +153,8 @@ class Hold:
             if self._ending < 0:
                 self._ending = amount
             await self._tables.batch(
-                book.final(self.account, self.attempt, ended, now, charged(offer), usage, amount)
+                book.final(self.account, self.attempt, ended, now, charged(offer), usage, amount),
+                *settled,
             )
             return amount
         # The vendor counts by account, whatever the providers are called that reach it.
@@ -144,7 +168,8 @@ class Hold:
         results = await self._tables.batch(
             *book.final_allotted(
                 self.account, self.attempt, ended, now, charged(offer), usage, allotment
-            )
+            ),
+            *settled,
         )
         return int(results[1][0][0])
 

@@ -14,6 +14,7 @@ from penstock.ports import Demand, Denial, Lease, Meter, Standing
 
 TIER = "tier"
 TOKENS = "tokens"
+PARALLEL = "parallel"
 MOST_SLEPT = 60
 """Seconds of a wait that an SDK may sleep through; npm's sleeps as long as it is told, an hour if need be."""
 NO_RETRY = ("x-should-retry", "false")
@@ -73,13 +74,19 @@ class Rates:
         return self._tiers.get(caller.tier) or self._tiers["free"]
 
 
-def refusal(denial: Denial, caller: Caller) -> RateLimited | Unauthorized:
-    """What a denied caller is told: the endpoint's text speaks, unless the tier's leaves a longer wait."""
+def refusal(denial: Denial, caller: Caller, parallel: int = 0) -> RateLimited | Unauthorized:
+    """What a denied caller is told: the endpoint's text speaks, unless the tier's leaves a longer wait.
+
+    `parallel` is how many calls the tier lets run at once; they speak where nothing else refuses.
+    """
     if "alive" in denial.policies:
         return refusals.revoked()
     waits = dict(zip(denial.policies, denial.waits, strict=False)) or dict.fromkeys(
         denial.policies, denial.retry_after
     )
+    waits.pop(PARALLEL, None)
+    if not waits:
+        return _all_running(denial, parallel)
     # Sorting puts the endpoint first among equals.
     policy = max(sorted(waits, key=lambda name: name == TIER), key=lambda name: waits[name])
     standing = next(found for found in denial.standings if found.policy == policy)
@@ -93,6 +100,16 @@ def refusal(denial: Denial, caller: Caller) -> RateLimited | Unauthorized:
         headers=(("retry-after", str(wait)), *([NO_RETRY] if wait > MOST_SLEPT else [])),
         standings=denial.standings,
         body={"retryAfter": wait, "limit": standing.limit, "window": standing.window, **extra},
+    )
+
+
+def _all_running(denial: Denial, parallel: int) -> RateLimited:
+    wait = whole_seconds(denial.retry_after)
+    return RateLimited(
+        f"{parallel} calls of yours run already, as many as may at once: wait until one has ended.",
+        code="parallel_limit_exceeded",
+        headers=(("retry-after", str(wait)),),
+        body={"retryAfter": wait, "limit": parallel},
     )
 
 

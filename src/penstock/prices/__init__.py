@@ -12,6 +12,7 @@ from penstock.prices.arithmetic import (
     neurons_micro,
 )
 from penstock.prices.lookup import Model, find, known, lookup, stale
+from penstock.prices.own import named, price_of
 from penstock.prices.table import CHECKED, MOST_IMAGE_TOKENS
 from penstock.wire.json import usd
 
@@ -28,7 +29,9 @@ __all__ = [
     "find",
     "known",
     "lookup",
+    "named",
     "neurons_micro",
+    "price_of",
     "stale",
     "usd",
 ]

@@ -9,7 +9,7 @@ from penstock.prices.table import CHECKED, MODELS, Model
 
 __all__ = ["Model", "find", "known", "lookup", "stale"]
 
-STALE_AFTER = timedelta(days=180)
+STALE_AFTER = timedelta(days=90)
 
 _FREE_KINDS = frozenset({"local", "hashed", "sandbox"})
 _BY_NAME: dict[tuple[str, str], Model] = {

@@ -30,6 +30,8 @@ class Offer:
     """False where a caller's own words made it."""
     image_tokens: int = MOST_IMAGE_TOKENS
     """The most input tokens one image can be."""
+    priced: bool = True
+    """Whether its price is known; if not, it is counted as free."""
 
     @property
     def name(self) -> str:
@@ -45,13 +47,19 @@ class Offer:
         """The provider as the product face names it: `cloudflare` for Workers AI, however it is configured."""
         return CLOUDFLARE if self.at.kind == "workers_ai" else self.target.provider
 
-    def most(self, ask: Ask) -> Usage:
-        """The most this ask can take here, however its input is billed."""
+    def most(self, ask: Ask, *, capped: bool = False) -> Usage:
+        """The most this ask can take here, however its input is billed; `capped` if it is sent `cap` where it has none."""
         return dearest(
             self.price,
             ask.input_bound + ask.images * self.image_tokens,
-            (ask.max_output or self._uncapped) * ask.n,
+            (ask.max_output or (self.cap if capped else self._uncapped)) * ask.n,
         )
+
+    @property
+    def cap(self) -> int:
+        """The output cap under a budget of an ask that names none."""
+        target = self.target
+        return min(target.default_max_output, target.max_output or target.default_max_output)
 
     @property
     def _uncapped(self) -> int:
@@ -60,20 +68,23 @@ class Offer:
             return self.target.default_max_output
         return self.target.max_output or self.target.context
 
-    def reserve(self, ask: Ask) -> int:
+    def reserve(self, ask: Ask, *, capped: bool = False) -> int:
         """The most it can cost here, in nano-dollars."""
-        return amount_nanos(self.price, self.most(ask))
+        return amount_nanos(self.price, self.most(ask, capped=capped))
 
 
 def make(
     target: Target,
     at: Reached,
-    price: Price,
+    price: Price | None,
     image_tokens: int = MOST_IMAGE_TOKENS,
     *,
     configured: bool = True,
 ) -> Offer:
-    """An offer with its price written down; what the operator says of images goes before `image_tokens`."""
-    frozen = msgspec.json.encode(price).decode()
+    """An offer with its price written down, None where it is not known; what the operator says of images goes before `image_tokens`."""
+    known = price or Price()
+    frozen = msgspec.json.encode(known).decode()
     most = target.image_tokens or image_tokens
-    return Offer(target, at, price, CHAT.get(at.kind), EMBED.get(at.kind), frozen, configured, most)
+    chat, embed = CHAT.get(at.kind), EMBED.get(at.kind)
+    priced = price is not None
+    return Offer(target, at, known, chat, embed, frozen, configured, most, priced)

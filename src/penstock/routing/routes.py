@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from penstock.config import Config, Route, Target, Verb
 from penstock.errors import ModelNotFound
-from penstock.prices import MOST_IMAGE_TOKENS, Price, find, lookup
+from penstock.prices import MOST_IMAGE_TOKENS, find, lookup, named, price_of
 from penstock.routing.offers import CLOUDFLARE, Offer, make
 from penstock.routing.policies import Fixed, Heuristic, Policy
 
@@ -33,6 +33,7 @@ class Routes:
     """All names, worked out once a day; targets of providers that take any model are made on request, bounded."""
 
     def __init__(self, config: Config, on: str) -> None:
+        self._config = config
         self._providers = config.providers
         self._routes = config.routes
         self._targets = config.targets
@@ -157,10 +158,9 @@ class Routes:
 
     def _offer(self, target: Target, *, configured: bool = True) -> Offer:
         at = self._providers[target.provider]
-        kind, _, model = (target.stands_for or f"{at.kind}/{target.model}").partition("/")
-        known = find(kind, model)
+        known = find(*named(self._config, target))
         most = known.image_tokens if known else MOST_IMAGE_TOKENS
-        price = lookup(kind, model, self._on) or Price()
+        price = price_of(self._config, target, self._on)
         return make(target, at, price, most, configured=configured)
 
     def _way(self, name: str, route: Route) -> Way:

@@ -117,11 +117,13 @@ class Upstream:
             raise BadRequest(
                 f"{offer.name} serves no chat.", code="unsupported_field", param="model"
             )
-        call = Call(ask, offer.target, offer.at, hold.account.request_id, int(self.clock.now()))
+        cap = offer.cap if hold.capped and not ask.max_output else None
+        id, created = hold.account.request_id, int(self.clock.now())
+        call = Call(ask, offer.target, offer.at, id, created, cap)
         request = speak.chat(call)
         request.headers = [*request.headers, *speak.key_headers(offer.at), *named]
         request.timeouts = bounds(timeouts)
-        await hold.dispatch(attempt, offer, offer.most(ask))
+        await hold.dispatch(attempt, offer, offer.most(ask, capped=hold.capped))
         start = self.clock.tick()
         response = await self.fetch(offer, request, call.id, call.created)
         answer = Answer(

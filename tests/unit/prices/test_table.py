@@ -104,7 +104,7 @@ def test_the_table_is_sound() -> None:
         assert (model.dimension > 0) == (model.verb == "embed")
 
 
-def test_stale_after_half_a_year() -> None:
+def test_stale_after_ninety_days() -> None:
     assert not stale(CHECKED)
-    assert not stale("2027-05-04")
-    assert stale("2027-05-05")
+    assert not stale("2027-02-03")
+    assert stale("2027-02-04")

@@ -5,13 +5,13 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from penstock.config import Config, Target
+from penstock.config import Budget, Config, Target
 from penstock.config.schema import schema
 from penstock.entry import settings
 from penstock.entry.cli import show
 from penstock.entry.cli.command import Command, configured
 from penstock.entry.settings import Loaded
-from penstock.prices import lookup, usd
+from penstock.prices import price_of, usd
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -46,14 +46,14 @@ def described(loaded: Loaded) -> dict[str, Any]:
         "routes": {name: _route(config, name) for name in config.routes},
         "aliases": config.aliases,
         "tiers": {name: tier.requests_per_hour for name, tier in config.tiers.items()},
+        "budgets": [_budget(budget) for budget in config.budgets],
         "limits": {name: [rule.requests, rule.window] for name, rule in config.limits.items()},
     }
 
 
 def _target(config: Config, target: Target, day: str) -> dict[str, Any]:
     """A target with its price in dollars a million tokens, null where the price table has none."""
-    kind, _, model = (target.stands_for or f"{_kind(config, target)}/{target.model}").partition("/")
-    price = lookup(kind, model, day)
+    price = price_of(config, target, day)
     return {
         "name": target.name,
         "verb": target.verb,
@@ -63,8 +63,10 @@ def _target(config: Config, target: Target, day: str) -> dict[str, Any]:
     }
 
 
-def _kind(config: Config, target: Target) -> str:
-    return config.providers[target.provider].kind
+def _budget(budget: Budget) -> dict[str, Any]:
+    """A budget in its own words, without those it leaves out."""
+    found = {name: getattr(budget, name) for name in budget.__struct_fields__}
+    return {name: value for name, value in found.items() if value}
 
 
 def _route(config: Config, name: str) -> list[str]:
@@ -80,6 +82,11 @@ def _print(loaded: Loaded) -> None:
         ("TARGET", "FOR", "CONTEXT", "USD/M IN", "USD/M OUT"),
         [tuple(target.values()) for target in found["targets"]],
     )
+    if found["budgets"]:
+        print()
+        heads = Budget.__struct_fields__
+        lines = [[budget.get(name, "") for name in heads] for budget in found["budgets"]]
+        show.table([f"BUDGET {heads[0].upper()}", *map(str.upper, heads[1:])], lines)
     print("\nThe configuration is good.")
 
 

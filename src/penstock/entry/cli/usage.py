@@ -9,7 +9,7 @@ from typing import Any
 from penstock.entry.cli import show
 from penstock.entry.cli.command import Command, Misused, with_tables
 from penstock.entry.cli.values import instant
-from penstock.ledger import reports
+from penstock.ledger import budgets, reports
 from penstock.ports import Tables
 from penstock.prices import usd
 
@@ -37,8 +37,16 @@ def add(parser: argparse.ArgumentParser) -> None:
         help="until then, itself left out (default: now)",
     )
 
+    parser.add_argument(
+        "--budgets",
+        action="store_true",
+        help="instead how the budgets stand that were used in their running hour, day or month",
+    )
+
 
 def run(args: argparse.Namespace) -> int:
+    if args.budgets:
+        return _budgets(args)
     if args.since is not None and args.until is not None and args.since >= args.until:
         raise Misused("--from is not before --to; name a span of time")
 
@@ -54,6 +62,32 @@ def run(args: argparse.Namespace) -> int:
     else:
         _print(found)
     return 0
+
+
+def _budgets(args: argparse.Namespace) -> int:
+    if args.since is not None or args.until is not None:
+        raise Misused("--budgets shows how they stand now; leave --from and --to out")
+
+    async def work(tables: Tables) -> list[budgets.Standing]:
+        return await budgets.current(tables, round(time.time() * 1000))
+
+    found = [budgets.as_told(one) for one in with_tables(args, work)]
+    if args.json:
+        show.as_json({"budgets": found})
+    elif not found:
+        print("no budget is in use")
+    else:
+        show.table([name.upper() for name in found[0]], [_amounts(one) for one in found])
+    return 0
+
+
+def _amounts(one: dict[str, Any]) -> list[object]:
+    """Nano-dollars as dollars, the other values as they are."""
+    money = one["unit"] == "nanos"
+    shown = one | {"unit": "usd" if money else one["unit"]}
+    if money:
+        shown |= {name: usd(one[name]) for name in ("cap", "reserved", "spent", "left")}
+    return list(shown.values())
 
 
 def _priced(row: dict[str, Any]) -> dict[str, Any]:

@@ -208,6 +208,10 @@ def _errors() -> dict[str, Schema]:
         "limit": {**COUNT, "description": "Requests in a window (429)."},
         "window": {**COUNT, "description": "Seconds (429)."},
         "upgrade": {**TEXT, "description": "For free callers whose tier is used up (429)."},
+        "budget": {
+            "type": "object",
+            "description": "The budget that does not have what the call may take (429).",
+        },
     }
-    more = ("param", "retryAfter", "limit", "window", "upgrade")
+    more = ("param", "retryAfter", "limit", "window", "upgrade", "budget")
     return {"Error": exact({"error": exact(error)}), "Problem": exact(problem, *more)}

@@ -32,7 +32,7 @@ MEANINGS: dict[int, Meaning] = {
             "invalid_header", "duplicate_header", "conflicting_credentials", "credential_in_query",
             "too_many_inputs", "token_input_unsupported", "unknown_provider", "unsupported_field",
             "unsupported_parameter", "no_target_fits", "context_length_exceeded", "content_filter", "upstream_refused",
-            "beyond_token_rate",
+            "beyond_token_rate", "unpriced_target",
         ),
     ),
     401: Meaning(
@@ -51,8 +51,8 @@ MEANINGS: dict[int, Meaning] = {
     415: Meaning("Unsupported encoding", "The body is compressed.", ("unsupported_encoding",)),
     429: Meaning(
         "Too many requests",
-        "A rate or the budget is used up; wait as long as `retry-after` says.",
-        ("rate_limit_exceeded", "insufficient_quota"),
+        "A rate or a budget is used up, or too many calls run at once; wait as long as `retry-after` says.",
+        ("rate_limit_exceeded", "insufficient_quota", "parallel_limit_exceeded"),
     ),
     431: Meaning("Credential too long", "It is longer than 8 KB.", ("header_too_large",)),
     500: Meaning("Internal error", "Nobody foresaw this; the request id finds it.", ("internal_error",)),
@@ -94,6 +94,7 @@ HEADERS: dict[str, tuple[str, dict[str, str]]] = {
     "x-penstock-cache": ("Where the answer came from.", {**_TEXT, "pattern": "^(hit|miss|bypass)$"}),
     "x-penstock-cost-nanos": ("What it cost, in 10⁻⁹ US dollars; not on streams.", _WHOLE),
     "x-penstock-overhead-us": ("What the gateway itself took, in microseconds; not on streams.", _WHOLE),
+    "x-penstock-max-output": ("The output cap sent under a budget, since the request named none.", _WHOLE),
     "www-authenticate": ("`Bearer`.", _TEXT),
     "allow": ("The methods of this path.", _TEXT),
     "content-security-policy": ("No scripts, nothing from elsewhere.", _TEXT),
@@ -210,6 +211,7 @@ def _told(operation: Operation, status: int) -> dict[str, Any]:
     if status == 200 and operation.spends:
         always += _ANSWERED
         (perhaps if operation.streams else always).extend(_SPENT)
+        perhaps += ("x-penstock-max-output",) if operation.streams else ()
     if status == 200 and operation.path == "/docs":
         always.append("content-security-policy")
     return {name: _header(name, name in always) for name in [*always, *perhaps]}
