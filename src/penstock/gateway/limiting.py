@@ -55,8 +55,9 @@ class Limits:
         platform = self._platform
         hold = Hold(platform.tables, platform.meter, platform.clock, account, reserve, lease)
         exchange.holds += (hold,)
+        also, exchange.also = exchange.also, ()
         try:
-            await hold.open(tried[0], total)
+            await hold.open(tried[0], total, also)
         except Error:
             if lease is not None:
                 await platform.meter.give(lease)

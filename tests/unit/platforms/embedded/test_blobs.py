@@ -13,6 +13,10 @@ from penstock.platforms.embedded.blobs import SWEEP_ROWS, EmbeddedBlobs
 from penstock.platforms.memory.world import FakeClock
 
 
+def made(folder: Path) -> list[str]:
+    return [file.name for file in folder.iterdir()]
+
+
 def rows(path: Path) -> int:
     connection = apsw.Connection(str(path), apsw.SQLITE_OPEN_READONLY)
     try:
@@ -36,7 +40,7 @@ async def test_what_was_put_is_found_by_the_next_process(tmp_path: Path) -> None
 async def test_a_file_that_is_not_used_is_not_made(tmp_path: Path) -> None:
     blobs = EmbeddedBlobs(tmp_path / "blobs.sqlite", FakeClock())
     await blobs.close()
-    assert list(tmp_path.iterdir()) == []
+    assert not made(tmp_path)
 
 
 async def test_what_is_over_is_swept_with_the_next_put(tmp_path: Path) -> None:

@@ -1,0 +1,1 @@
+-- Stands in for another branch's migration until the merge, which drops this file.
