@@ -62,9 +62,9 @@ async def cut_off(world: World, fuse: Fuse, stream: bool) -> bytes | None:
     platform, background = world.platform, Background()
     doomed = replace(
         platform,
-        tables=Guarded(platform.tables, fuse),  # type: ignore[arg-type]
-        blobs=Guarded(platform.blobs, fuse),  # type: ignore[arg-type]
-        fetch=fuse(platform.fetch),  # type: ignore[arg-type]
+        tables=Guarded(platform.tables, fuse),  # type: ignore[arg-type]  # stands in for the port
+        blobs=Guarded(platform.blobs, fuse),  # type: ignore[arg-type]  # stands in for the port
+        fetch=fuse(platform.fetch),  # type: ignore[arg-type]  # stands in for the port
         spawn=background,
     )
     alive, world.gateway = world.gateway, build(world.gateway.config, doomed, world.gateway.report)
