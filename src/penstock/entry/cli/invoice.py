@@ -46,7 +46,7 @@ def add(parser: argparse.ArgumentParser) -> None:
         "--tolerance",
         type=share,
         metavar="PERCENT",
-        help="with --reconcile: how far apart they may be (default: 0.1%%)",
+        help="with --reconcile: how far apart they may be (default: 0.1)",
     )
 
 
