@@ -221,6 +221,20 @@ async def test_a_failure_that_surely_cost_nothing_leaves_it_free() -> None:
     assert (await world.chat(headers=KEY)).status == 200
 
 
+async def test_a_token_rate_that_is_used_up_leaves_it_free() -> None:
+    gate = asyncio.Event()
+    world = World(gated(gate), "\n[tiers.slow]\ntokens_per_minute = 200\n")
+    how: dict[str, Any] = {"token": world.token(tier="slow"), "max_tokens": 100}
+    first = asyncio.create_task(world.chat("first", **how))
+    await world.platform.clock.run(0)
+    refused = await world.chat(**how, headers=KEY)
+    assert await code(refused) == (429, "rate_limit_exceeded")
+    gate.set()
+    await read(await first)
+    good = await world.chat(**how, headers=KEY)
+    assert (good.status, good.header(REPLAYED)) == (200, None)
+
+
 async def test_an_error_reply_of_the_target_leaves_it_free() -> None:
     world = World(lambda request: Response(500, [], b"{}"))
     assert (await world.chat(headers=KEY)).status == 502

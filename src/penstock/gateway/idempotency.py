@@ -67,6 +67,7 @@ class Once:
         claim = Claim(exchange.caller.owner, key, exchange.id, fingerprint(request, body))
         kept = await self._begin(claim)
         if kept is not None:
+            exchange.notes["replayed"] = kept.header(REPLAYED)
             return kept
         exchange.also = (claims.dispatch(exchange.id, self._now()),)
         try:
