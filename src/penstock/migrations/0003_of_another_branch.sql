@@ -1,1 +1,0 @@
--- Stands in for another branch's migration until the merge, which drops this file.
