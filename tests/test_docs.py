@@ -39,7 +39,7 @@ ENVIRONMENT = re.compile(
     "(OPENAI|ANTHROPIC|CLOUDFLARE|OLLAMA|PENSTOCK|AUTH_SERVICE|CHAT_SERVICE|BILLING_SERVICE|JWT)_"
 )
 """Variables that change what commands say."""
-NEVER_OVER_HTTP = {"misused", "misconfigured", "not_installed", "io_error"}
+NEVER_OVER_HTTP = {"misused", "misconfigured", "not_installed", "io_error", "invalid_file"}
 """Codes of the command line, which cli.md lists."""
 
 curl = pytest.mark.skipif(shutil.which("curl") is None, reason="the pages' commands need curl")

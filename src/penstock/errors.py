@@ -8,8 +8,10 @@ Error                          status  code                     what a caller sh
 │   ├── NotFound               404     not_found
 │   │   └── ModelNotFound      404     model_not_found          name a configured target or route
 │   ├── NotAllowed             405     method_not_allowed
+│   ├── Repeated               409     idempotency_in_flight    repeat later; other codes: take a new key
 │   ├── TooLarge               413     body_too_large           send less
 │   ├── UnsupportedEncoding    415     unsupported_encoding     send the body as it is
+│   ├── KeyReused              422     idempotency_key_reused   take a new key
 │   ├── HeaderTooLarge         431     header_too_large         send a shorter credential
 │   ├── RateLimited            429     rate_limit_exceeded      wait `retry_after`
 │   └── OutOfBudget            429     insufficient_quota       raise the budget
@@ -113,6 +115,14 @@ class NotAllowed(Refused):
     text = "Method Not Allowed"
 
 
+class Repeated(Refused):
+    """A request with this Idempotency-Key is being answered: repeat it later."""
+
+    status = 409
+    code = "idempotency_in_flight"
+    text = "Conflict"
+
+
 class TooLarge(Refused):
     """The request body is larger than this server takes."""
 
@@ -127,6 +137,14 @@ class UnsupportedEncoding(Refused):
     status = 415
     code = "unsupported_encoding"
     text = "Unsupported Media Type"
+
+
+class KeyReused(Refused):
+    """This Idempotency-Key was used for another path or body: take a new key for a new request."""
+
+    status = 422
+    code = "idempotency_key_reused"
+    text = "Unprocessable Content"
 
 
 class HeaderTooLarge(Refused):

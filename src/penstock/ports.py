@@ -27,6 +27,17 @@ class Store(Protocol):
     async def delete(self, key: str) -> None: ...
 
 
+class Blobs(Protocol):
+    """Bytes that are kept: what was put is there, durable as the tables are, until its time is over or it is deleted.
+
+    Where there is no room, `put` raises Unavailable; nothing older is dropped for it. Not for large things: megabytes.
+    """
+
+    async def get(self, key: str) -> bytes | None: ...
+    async def put(self, key: str, value: bytes, ttl: float) -> None: ...
+    async def delete(self, key: str) -> None: ...
+
+
 class Demand(Struct, frozen=True):
     """One thing asked of the meter.
 
@@ -147,6 +158,7 @@ class Platform:
     name: str
     fetch: Fetch
     store: Store
+    blobs: Blobs
     meter: Meter
     tables: Tables
     clock: Clock

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from penstock.platforms.memory.world import FakeClock
-from penstock.ports import Meter, Store, Tables
+from penstock.ports import Blobs, Meter, Store, Tables
 from tests.contract import homes
 
 
@@ -22,6 +22,13 @@ async def store(request, tmp_path: Path, clock: FakeClock) -> AsyncGenerator[Sto
     """A store that holds 100,000 bytes in memory."""
     async with homes.STORES[request.param](tmp_path, clock, 100_000) as store:
         yield store
+
+
+@pytest.fixture(params=homes.BLOBS)
+async def blobs(request, tmp_path: Path, clock: FakeClock) -> AsyncGenerator[Blobs]:
+    """Blobs that hold 100,000 bytes."""
+    async with homes.BLOBS[request.param](tmp_path, clock, 100_000) as blobs:
+        yield blobs
 
 
 @pytest.fixture(params=homes.METERS)

@@ -6,15 +6,17 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
+from penstock.platforms.embedded.blobs import EmbeddedBlobs
 from penstock.platforms.embedded.meter import EmbeddedMeter, Epoch
 from penstock.platforms.embedded.store import EmbeddedStore
 from penstock.platforms.embedded.tables import EmbeddedTables
+from penstock.platforms.memory.blobs import MemoryBlobs
 from penstock.platforms.memory.meter import MemoryMeter
 from penstock.platforms.memory.store import MemoryStore
 from penstock.platforms.memory.tables import MemoryTables
 from penstock.platforms.memory.world import FakeClock
 from penstock.platforms.migrations import Migration
-from penstock.ports import Meter, Store, Tables
+from penstock.ports import Blobs, Meter, Store, Tables
 
 THINGS = (
     Migration(
@@ -48,6 +50,20 @@ async def embedded_store(folder: Path, clock: FakeClock, max_bytes: int) -> Asyn
         yield store
     finally:
         await store.close()
+
+
+@asynccontextmanager
+async def memory_blobs(_: Path, clock: FakeClock, max_bytes: int) -> AsyncGenerator[Blobs]:
+    yield MemoryBlobs(clock, max_bytes)
+
+
+@asynccontextmanager
+async def embedded_blobs(folder: Path, clock: FakeClock, max_bytes: int) -> AsyncGenerator[Blobs]:
+    blobs = EmbeddedBlobs(folder / "blobs.sqlite", clock, max_bytes=max_bytes)
+    try:
+        yield blobs
+    finally:
+        await blobs.close()
 
 
 @asynccontextmanager
@@ -94,6 +110,10 @@ async def powerful_tables(folder: Path) -> AsyncGenerator[Tables]:
 STORES: dict[str, Callable[[Path, FakeClock, int], AbstractAsyncContextManager[Store]]] = {
     "memory": memory_store,
     "embedded": embedded_store,
+}
+BLOBS: dict[str, Callable[[Path, FakeClock, int], AbstractAsyncContextManager[Blobs]]] = {
+    "memory": memory_blobs,
+    "embedded": embedded_blobs,
 }
 METERS: dict[str, Callable[[Path, FakeClock], AbstractAsyncContextManager[Meter]]] = {
     "memory": memory_meter,

@@ -55,6 +55,7 @@ def test_credential_scope_and_rate_are_as_the_routes_say(operation: Operation) -
     assert operation.credential == (route.auth != "none")
     assert operation.scope == route.scope
     assert operation.rate == (route.limit or "")
+    assert operation.spends == route.spends
 
 
 def test_operations_have_names_of_their_own() -> None:

@@ -7,7 +7,9 @@ default limits, and, without a credential, the first again.
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Iterator
+from itertools import count
 from typing import Any
 
 import pytest
@@ -22,6 +24,7 @@ from tests.path.served import served
 from tests.path.targets import PLAIN, UNLIMITED, upstream
 from tests.path.world import World
 
+NUMBERS = count()
 LEFT = 2
 """Requests that each caller has left of the default limits."""
 ENOUGH = 20
@@ -105,7 +108,11 @@ def plain(value: Any) -> Any:
 
 
 def aimed(case: Any) -> None:
-    """Gives most bodies a model that exists, since a made-up one is answered 404 and no more."""
+    """Gives most bodies a model that exists, since a made-up one is answered 404 and no more, and good keys their own name,
+    since one that names two bodies is refused."""
+    key = (case.headers or {}).get("idempotency-key")
+    if isinstance(key, str) and re.fullmatch("[!-~]{1,255}", key):
+        case.headers["idempotency-key"] = f"{next(NUMBERS)}-{key}"[:255]
     if not isinstance(case.body, dict | list):
         return
     case.body = plain(case.body)

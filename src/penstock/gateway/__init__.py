@@ -17,6 +17,7 @@ from penstock.gateway import reply
 from penstock.gateway.cors import Cors
 from penstock.gateway.counters import Counters
 from penstock.gateway.exchange import Exchange
+from penstock.gateway.idempotency import Once, keyed
 from penstock.gateway.kept import Kept
 from penstock.gateway.limiting import Limits
 from penstock.gateway.names import Names
@@ -50,6 +51,7 @@ class Gateway:
     cors: Cors
     report: Report
     counters: Counters
+    once: Once
     purchases: Purchases = field(default_factory=Purchases)
     edge: str = "unknown"
     started_at: float = 0.0
@@ -75,7 +77,8 @@ class Gateway:
             if endpoint is None:
                 raise _nothing(request, tuple(methods or ()))
             await self._enter(exchange, endpoint)
-            response = await endpoint.handler(self, exchange)
+            handler = self.once if endpoint.spends and keyed(request) else endpoint.handler
+            response = await handler(self, exchange)
         except Error as error:
             response = self._refuse(exchange, error)
         except Exception as error:  # noqa: BLE001 - the last line of defence; nothing of it reaches the caller
@@ -160,6 +163,7 @@ def build(config: Config, platform: Platform, report: Report, edge: str = "unkno
         cors=Cors(config.cors.origins),
         report=report,
         counters=counters,
+        once=Once(platform),
         edge=edge,
         started_at=platform.clock.now(),
     )

@@ -10,7 +10,7 @@ EXPOSED = (
     "x-request-id, retry-after, X-Cache, x-should-retry, x-ratelimit-limit-requests, x-ratelimit-remaining-requests, "
     "x-ratelimit-reset-requests, x-ratelimit-limit-tokens, x-ratelimit-remaining-tokens, x-ratelimit-reset-tokens, "
     "RateLimit, RateLimit-Policy, X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, x-penstock-target, "
-    "x-penstock-cache, x-penstock-cost-nanos, x-penstock-overhead-us, x-penstock-max-output"
+    "x-penstock-cache, x-penstock-cost-nanos, x-penstock-overhead-us, x-penstock-max-output, x-penstock-replayed"
 )
 VARY = ("vary", "Origin")
 MAX_AGE = "600"

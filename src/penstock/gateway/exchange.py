@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl
 
 from penstock.auth.caller import Caller
 from penstock.errors import BadRequest, UnsupportedEncoding
-from penstock.ports import Standing
+from penstock.ports import Standing, Statement
 from penstock.wire.http import Request
 
 if TYPE_CHECKING:
@@ -38,6 +38,8 @@ class Exchange:
     token_standing: Standing | None = None
     holds: tuple[Hold, ...] = ()
     follows: bool = False
+    also: tuple[Statement, ...] = ()
+    """What the first hold's batch writes beside its own: where that cannot be written nothing is sent."""
 
     @property
     def notes(self) -> dict[str, Any]:
@@ -47,7 +49,12 @@ class Exchange:
     @property
     def billed(self) -> bool:
         """Whether a call for it may have been charged, so that a repeat could be charged again."""
-        return self.follows or any(hold.sent for hold in self.holds)
+        return self.follows or self.spent
+
+    @property
+    def spent(self) -> bool:
+        """Whether a call of its own may have been charged."""
+        return any(hold.sent for hold in self.holds)
 
     async def read(self) -> bytes:
         """The request's body; raises TooLarge, UnsupportedEncoding for a compressed one."""

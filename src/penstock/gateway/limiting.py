@@ -87,8 +87,9 @@ class Limits:
             capped=bool(applied),
         )  # fmt: skip
         exchange.holds += (hold,)
+        also, exchange.also = exchange.also, ()
         try:
-            await hold.open(tried[0], total)
+            await hold.open(tried[0], total, also)
         except Error as error:
             if lease is not None:
                 with suppress(Unavailable):

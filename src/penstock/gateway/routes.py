@@ -31,6 +31,8 @@ class Endpoint:
     limit: str | None = None
     failed: str = ""
     """What a failure of this route is called on `/api/*`."""
+    spends: bool = False
+    """Whether it can cost money, so that an `Idempotency-Key` counts."""
 
 
 async def _chat(gateway: Gateway, exchange: Exchange) -> Response:
@@ -58,16 +60,20 @@ _EMBED_FAILED = "Embedding generation failed"
 _USAGE = Endpoint(usage.own, limit="other")
 
 ROUTES: Mapping[str, Mapping[str, Endpoint]] = {
-    "/v1/chat/completions": {"POST": Endpoint(_chat, "routed", scopes.CHAT, "chat")},
-    "/v1/embeddings": {"POST": Endpoint(_embed, "routed", scopes.EMBED, "embed")},
+    "/v1/chat/completions": {"POST": Endpoint(_chat, "routed", scopes.CHAT, "chat", spends=True)},
+    "/v1/embeddings": {"POST": Endpoint(_embed, "routed", scopes.EMBED, "embed", spends=True)},
     "/v1/models": {"GET": Endpoint(meta.models, limit="other")},
     "/v1/usage": {"GET": _USAGE},
     "/api/ai/chat/completions": {
-        "POST": Endpoint(_product_chat, "routed", scopes.CHAT, "chat", _CHAT_FAILED)
+        "POST": Endpoint(_product_chat, "routed", scopes.CHAT, "chat", _CHAT_FAILED, spends=True)
     },
-    "/api/ai/chat": {"POST": Endpoint(_one_message, "routed", scopes.CHAT, "chat", _CHAT_FAILED)},
+    "/api/ai/chat": {
+        "POST": Endpoint(_one_message, "routed", scopes.CHAT, "chat", _CHAT_FAILED, spends=True)
+    },
     "/api/ai/embeddings": {
-        "POST": Endpoint(_product_embed, "routed", scopes.EMBED, "embed", _EMBED_FAILED)
+        "POST": Endpoint(
+            _product_embed, "routed", scopes.EMBED, "embed", _EMBED_FAILED, spends=True
+        )
     },
     "/api/usage": {"GET": _USAGE},
     "/": {"GET": Endpoint(meta.index, "none")},

@@ -54,7 +54,7 @@ class Request:
     timeouts: Timeouts | None = None
     max_reply: int = 64 << 20
     notes: dict[str, Any] = field(default_factory=dict)
-    """What the access log says of an inbound one beside status and time (id, caller, route, target, cache)."""
+    """What the access log says of an inbound one beside status and time (id, caller, route, target, cache, replayed)."""
 
     def header(self, name: str) -> str | None:
         """The first value under a lower-case name."""

@@ -6,7 +6,7 @@ import argparse
 import time
 from typing import Any
 
-from penstock.entry.cli import show
+from penstock.entry.cli import invoice, show
 from penstock.entry.cli.command import Command, Misused, with_tables
 from penstock.entry.cli.values import instant
 from penstock.ledger import budgets, reports
@@ -36,6 +36,7 @@ def add(parser: argparse.ArgumentParser) -> None:
         metavar="DAY",
         help="until then, itself left out (default: now)",
     )
+    invoice.add(parser)
 
     parser.add_argument(
         "--budgets",
@@ -47,6 +48,10 @@ def add(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     if args.budgets:
         return _budgets(args)
+    if args.reconcile is not None:
+        return invoice.run(args)
+    if args.provider or args.tolerance is not None:
+        raise Misused("--provider and --tolerance go with --reconcile FILE")
     if args.since is not None and args.until is not None and args.since >= args.until:
         raise Misused("--from is not before --to; name a span of time")
 

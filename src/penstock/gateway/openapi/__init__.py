@@ -7,7 +7,7 @@ from typing import Any
 
 import penstock
 from penstock.gateway.openapi import answers, replies, requests
-from penstock.gateway.openapi.operations import JSON, OPERATIONS, Operation
+from penstock.gateway.openapi.operations import JSON, ONCE, OPERATIONS, Operation
 from penstock.gateway.openapi.page import HEADERS as PAGE_HEADERS
 from penstock.gateway.openapi.page import render
 from penstock.wire.json import encode
@@ -83,8 +83,9 @@ def _described(operation: Operation) -> dict[str, Any]:
         "security": [{"bearer": scopes}, {"key": scopes}] if operation.credential else [],
         "responses": replies.responses(operation),
     }
-    if operation.parameters:
-        found["parameters"] = list(operation.parameters)
+    parameters = [*operation.parameters, *([ONCE] if operation.spends else [])]
+    if parameters:
+        found["parameters"] = parameters
     if operation.body:
         content = {"schema": answers.ref(operation.body), "example": operation.example}
         found["requestBody"] = {"required": True, "content": {JSON: content}}

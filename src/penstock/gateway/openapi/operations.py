@@ -76,6 +76,14 @@ _CACHE_CONTROL: Parameter = {
     "description": "`no-cache` skips the lookup and refreshes the kept answer; `no-store` also keeps nothing.",
     "example": "no-cache",
 }
+ONCE: Parameter = {
+    "name": "idempotency-key",
+    "in": "header",
+    "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
+    "description": "A name for this request, such as a UUID: for 24 hours a repeat under it gets the same bytes and is"
+    " not charged again.",
+    "example": "0b9f2c56-6c1b-4f0e-9a53-2f6d1c1c7c11",
+}
 _NAMES: dict[str, dict[str, Any]] = {
     "kind": {"type": "string", "enum": [*KINDS]},
     "key": {"type": "string", "pattern": f"^({'|'.join(KINDS)}):[0-9a-f]{{64}}(\\.[0-9]+)?$"},

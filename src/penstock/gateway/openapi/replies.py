@@ -11,7 +11,7 @@ from penstock.gateway.openapi.operations import EVENTS, JSON, Operation
 PROBLEM = "application/problem+json"
 CREDENTIAL = (400, 401, 431, 503)
 BODY = (400, 413, 415)
-SPENDING = (400, 404, 502, 503, 504)
+SPENDING = (400, 404, 409, 422, 502, 503, 504)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ MEANINGS: dict[int, Meaning] = {
             "invalid_header", "duplicate_header", "conflicting_credentials", "credential_in_query",
             "too_many_inputs", "token_input_unsupported", "unknown_provider", "unsupported_field",
             "unsupported_parameter", "no_target_fits", "context_length_exceeded", "content_filter", "upstream_refused",
-            "beyond_token_rate", "unpriced_target",
+            "beyond_token_rate", "unpriced_target", "invalid_idempotency_key",
         ),
     ),
     401: Meaning(
@@ -45,10 +45,18 @@ MEANINGS: dict[int, Meaning] = {
     405: Meaning(
         "Method not allowed", "This path takes only the methods in `allow`.", ("method_not_allowed",)
     ),
+    409: Meaning(
+        "Conflict",
+        "The first request with this Idempotency-Key is being answered, or its reply cannot be repeated.",
+        ("idempotency_in_flight", "idempotency_outcome_unknown", "idempotency_body_not_kept"),
+    ),
     413: Meaning(
         "Too large", "The body has too many bytes (10 MB unless configured) or values.", ("body_too_large",)
     ),
     415: Meaning("Unsupported encoding", "The body is compressed.", ("unsupported_encoding",)),
+    422: Meaning(
+        "Key used before", "This Idempotency-Key was used for another path or body.", ("idempotency_key_reused",)
+    ),
     429: Meaning(
         "Too many requests",
         "A rate or a budget is used up, or too many calls run at once; wait as long as `retry-after` says.",
@@ -90,6 +98,7 @@ HEADERS: dict[str, tuple[str, dict[str, str]]] = {
     "x-ratelimit-reset": ("When it is whole again, in epoch milliseconds.", _WHOLE),
     "retry-after": ("Seconds to wait.", _WHOLE),
     "x-should-retry": ("`false` where a repeat could be charged twice, or would wait more than a minute.", {**_TEXT, "const": "false"}),
+    "x-penstock-replayed": ("The request whose kept reply this is, by its Idempotency-Key.", {**_TEXT, "pattern": "^req_"}),
     "x-penstock-target": ("The target that answered, `PROVIDER/MODEL`.", _TEXT),
     "x-penstock-cache": ("Where the answer came from.", {**_TEXT, "pattern": "^(hit|miss|bypass)$"}),
     "x-penstock-cost-nanos": ("What it cost, in 10⁻⁹ US dollars; not on streams.", _WHOLE),
@@ -117,13 +126,14 @@ _ALWAYS: dict[int, tuple[str, ...]] = {
     503: ("retry-after",),
 }
 _PERHAPS: dict[int, tuple[str, ...]] = {
+    409: ("retry-after", "x-should-retry"),
     429: ("x-should-retry",),
     502: ("retry-after", "x-should-retry"),
     504: ("x-should-retry",),
 }
 _AFTER_A_CALL = frozenset({400, 500, 503})
 """Statuses that may follow a call which was charged, beside those of `_PERHAPS`."""
-_COUNTED = frozenset({200, 403, 404, 413, 415, 429, 502, 504})
+_COUNTED = frozenset({200, 403, 404, 409, 413, 415, 422, 429, 502, 504})
 """Statuses that come only after a request was counted, so that the rates are told."""
 
 _OPENAI_EVENTS = (
@@ -210,6 +220,7 @@ def _told(operation: Operation, status: int) -> dict[str, Any]:
         perhaps += ("x-should-retry",) if status in _AFTER_A_CALL else ()
     if status == 200 and operation.spends:
         always += _ANSWERED
+        perhaps.append("x-penstock-replayed")
         (perhaps if operation.streams else always).extend(_SPENT)
         perhaps += ("x-penstock-max-output",) if operation.streams else ()
     if status == 200 and operation.path == "/docs":

@@ -11,6 +11,7 @@ import apsw
 
 from penstock.platforms.crypto import Signatures
 from penstock.platforms.embedded import folder
+from penstock.platforms.embedded.blobs import EmbeddedBlobs
 from penstock.platforms.embedded.meter import EmbeddedMeter, Epoch, bump
 from penstock.platforms.embedded.store import EmbeddedStore
 from penstock.platforms.embedded.tables import Durability, EmbeddedTables
@@ -22,6 +23,7 @@ __all__ = ["EmbeddedPlatform", "bump", "open_platform", "open_tables"]
 
 TABLES_FILE = "penstock.sqlite"
 CACHE_FILE = "cache.sqlite"
+BLOBS_FILE = "blobs.sqlite"
 DRAIN_SECONDS = 10.0
 
 
@@ -30,6 +32,7 @@ class EmbeddedPlatform(Platform):
     """A Platform whose meter is told how to load revocations (`meter.load_marks_by`) and whose work can be drained."""
 
     store: EmbeddedStore
+    blobs: EmbeddedBlobs
     meter: EmbeddedMeter
     tables: EmbeddedTables
     spawn: Spawner
@@ -60,11 +63,14 @@ async def open_platform(
         except (OSError, apsw.Error) as error:
             raise folder.unusable(place, f"cannot be used ({type(error).__name__})") from error
         stack.push_async_callback(store.close)
+        blobs = EmbeddedBlobs(folder.private(place / BLOBS_FILE), clock, durability)
+        stack.push_async_callback(blobs.close)
         stack.push_async_callback(spawn.drain, DRAIN_SECONDS)
         yield EmbeddedPlatform(
             name="embedded",
             fetch=fetch,
             store=store,
+            blobs=blobs,
             meter=EmbeddedMeter(clock, epoch),
             tables=tables,
             clock=clock,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from penstock.platforms.crypto import Signatures
+from penstock.platforms.memory.blobs import MemoryBlobs
 from penstock.platforms.memory.meter import MemoryMeter
 from penstock.platforms.memory.store import MemoryStore
 from penstock.platforms.memory.tables import MemoryTables
@@ -19,6 +20,7 @@ class MemoryPlatform(Platform):
 
     fetch: FakeFetch
     store: MemoryStore
+    blobs: MemoryBlobs
     meter: MemoryMeter
     tables: MemoryTables
     clock: FakeClock
@@ -40,6 +42,7 @@ def platform(
         name="memory",
         fetch=FakeFetch(handler),
         store=MemoryStore(clock, cache_max_bytes),
+        blobs=MemoryBlobs(clock),
         meter=MemoryMeter(clock),
         tables=MemoryTables(shipped(), now),
         clock=clock,
