@@ -15,6 +15,7 @@ Positive = Annotated[int, Meta(gt=0)]
 Count = Annotated[int, Meta(ge=0)]
 Seconds = Annotated[float, Meta(gt=0)]
 Patience = Annotated[float, Meta(ge=0)]
+DrainSeconds = Annotated[float, Meta(gt=0, le=25)]
 
 
 class Server(Struct, frozen=True, forbid_unknown_fields=True):
@@ -110,6 +111,13 @@ class Provider(Struct, frozen=True, forbid_unknown_fields=True):
     """Whether `NAME/whatever` is a target though no such target is configured."""
     idempotent: bool = False
     """Whether it charges a repeated `Idempotency-Key` once, so that a call of unknown outcome may be sent again."""
+    on_disconnect: Literal["cancel", "drain", "none"] = "cancel"
+    """A stream whose callers have all left: cancelled and charged as the most it can have cost; read on to its usage
+    report; or cancelled and charged nothing, at providers that do not charge for one."""
+    drain_seconds: DrainSeconds = 25.0
+    """How long such a stream is read on (on_disconnect = "drain")."""
+    drain_bytes: Positive = 16 << 20
+    """How much of it is read on."""
     max_batch: Positive = 2048
     """Texts in one embeddings call."""
     free_neurons_per_day: Count = 0

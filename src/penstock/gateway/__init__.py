@@ -16,6 +16,7 @@ from penstock.errors import Error, NotAllowed, NotFound, Unauthorized
 from penstock.gateway import reply
 from penstock.gateway.cors import Cors
 from penstock.gateway.counters import Counters
+from penstock.gateway.drains import Drains
 from penstock.gateway.exchange import Exchange
 from penstock.gateway.kept import Kept
 from penstock.gateway.limiting import Limits
@@ -54,6 +55,7 @@ class Gateway:
     cors: Cors
     report: Report
     counters: Counters
+    drains: Drains
     purchases: Purchases = field(default_factory=Purchases)
     edge: str = "unknown"
     started_at: float = 0.0
@@ -95,7 +97,8 @@ class Gateway:
         await self.generations.read()
 
     async def stop(self) -> None:
-        """Writes what waits; no request may come after it."""
+        """Ends what is drained and writes what waits; no request may come after it."""
+        await self.drains.stop()
         await self.journal.flush()
 
     async def _enter(self, exchange: Exchange, endpoint: Endpoint) -> None:
@@ -168,6 +171,7 @@ def build(config: Config, platform: Platform, report: Report, edge: str = "unkno
         cors=Cors(config.cors.origins),
         report=report,
         counters=counters,
+        drains=Drains(platform.clock, platform.spawn),
         edge=edge,
         started_at=platform.clock.now(),
     )

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from penstock.errors import Conflict
 from penstock.ledger import book, days
 from penstock.ledger.book import Account, Allotment, Charged
+from penstock.limits.estimate import at_most
 from penstock.ports import Clock, Lease, Meter, Statement, Tables
 from penstock.prices import NEURON_NANOS, amount_nanos, neurons_micro
 from penstock.routing.offers import Offer
@@ -97,7 +98,7 @@ class Hold:
         if self._billable is None:
             return await self._end("released", Usage())
         self.offer, most = self._billable
-        return await self._end("estimated", most)
+        return await self._end("estimated", at_most(self.offer.price, None, most))
 
     async def _end(self, ended: book.Ended, usage: Usage) -> int:
         if self.done:
