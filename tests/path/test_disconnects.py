@@ -118,7 +118,7 @@ async def test_whose_end_was_reported_is_settled_whatever_the_policy() -> None:
 
 async def test_an_answer_that_the_provider_broke_off_is_billed_although_cancels_are_not() -> None:
     world = Left('on_disconnect = "none"', at=99)
-    parts = [*PARTS[:3], Broken("gone")]
+    parts: list[bytes | BaseException] = [*PARTS[:3], Broken("gone")]
     world.platform.fetch.handler = lambda request: Response(
         200, [("content-type", "text/event-stream")], Script(parts)
     )

@@ -29,6 +29,10 @@ class Server(Struct, frozen=True, forbid_unknown_fields=True):
     """Addresses or networks whose X-Forwarded-For and CF-Connecting-IP are believed."""
     max_body_bytes: Positive = 10_000_000
     """Largest request body taken; a larger one is refused with 413."""
+    notice_seconds: Patience = 0.0
+    """How long it still takes requests after SIGTERM, while `/readyz` says already that it is not ready."""
+    grace_seconds: Patience = 20.0
+    """How long requests in the air may then take to end; a stream that takes longer ends with an error event."""
     access_log: bool = True
     """One JSON line a request on standard output; never bodies or credentials."""
     docs: bool = True

@@ -13,7 +13,7 @@ import httptools
 from penstock.entry.body import Body
 from penstock.entry.heads import name_of, path_of
 from penstock.entry.writer import Outbox, Writer
-from penstock.errors import BadRequest, HeaderTooLarge, Refused
+from penstock.errors import BadRequest, HeaderTooLarge, Refused, Unavailable
 from penstock.gateway import reply
 from penstock.ports import Fetch
 from penstock.wire.http import Request, Response
@@ -33,6 +33,7 @@ LINGER_SECONDS = 2.0
 """How long the rest of a refused body is read and thrown away, so that its sender gets to see the refusal."""
 CLIENT_GONE = 499
 """What the log says of a request whose client left before there was a reply."""
+STOPS = "The gateway stops; ask again."
 NEVER = float("inf")
 
 
@@ -292,7 +293,7 @@ class Connection(asyncio.Protocol):
     async def _answer(self, incoming: Incoming) -> None:
         started = time.perf_counter()
         request, service = incoming.request, self._service
-        response = Response(CLIENT_GONE)
+        response, status = Response(CLIENT_GONE), 0
         self._writer.begun = self._asked = False
         try:
             if incoming.refusal is None:
@@ -315,7 +316,7 @@ class Connection(asyncio.Protocol):
             # The client is gone and nobody waits for this task; else the server stops.
             incoming.keep = False
             if not self._lost:
-                self._writer.break_off(service.cut_off)
+                status = await self._break_off(incoming)
                 raise
         except Exception as error:  # noqa: BLE001 - reported without its text, which may hold what a caller sent
             incoming.keep = False
@@ -324,7 +325,24 @@ class Connection(asyncio.Protocol):
         finally:
             await _closed(response)
             request.notes["gone"] = self._lost
-            service.log(request, response.status, time.perf_counter() - started)
+            service.log(request, status or response.status, time.perf_counter() - started)
+
+    async def _break_off(self, incoming: Incoming) -> int:
+        """The server stops: a stream that has begun ends with an event, what has not is told; returns its status if so."""
+        if self._writer.begun:
+            self._writer.break_off(self._service.cut_off)
+            return 0
+        request = incoming.request
+        stopped = reply.error(Unavailable(STOPS), request.path, billed=True)
+        stopped.headers = [*stopped.headers, ("x-request-id", str(request.notes.get("id", "")))]
+        await self._writer.send(
+            stopped,
+            bare=request.method == "HEAD",
+            chunked=False,
+            close=True,
+            date=self._service.date,
+        )
+        return stopped.status
 
     def _refused(self, request: Request, refusal: Refused) -> Response:
         response = reply.error(refusal, request.path)

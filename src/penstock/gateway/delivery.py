@@ -150,7 +150,7 @@ class Delivery:
             if not self._left:
                 self._left = True
                 if self._read is not None:
-                    self.gateway.drains.board(
+                    self.gateway.lasting.drains.board(
                         self, self.flight, self._position, self._read.offer.at
                     )
                 self.flight.leave()
