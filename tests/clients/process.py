@@ -44,6 +44,7 @@ class Penstock:
             (home / "penstock.toml").write_text(config)
         self.said: list[str] = []
         self.url = ""
+        self.port = 0
         self.process: subprocess.Popen[str] | None = None
 
     def __enter__(self) -> Self:
@@ -64,8 +65,8 @@ class Penstock:
         return self.home / ".penstock"
 
     def start(self) -> None:
-        command = [sys.executable, "-m", "penstock", "serve", "--port", "0"]
-        with (self.home / "access.log").open("w") as log:
+        command = [sys.executable, "-m", "penstock", "serve", "--port", str(self.port)]
+        with (self.home / "access.log").open("a") as log:
             self.process = subprocess.Popen(
                 command, cwd=self.home, env=self.env, stdout=log, stderr=subprocess.PIPE, text=True
             )

@@ -31,7 +31,7 @@ class Flight:
     """
 
     __slots__ = ("_landed", "_landing", "_passed", "_pulling", "_readers", "_source", "_waiters", "complete", "ended",
-                 "events", "failure", "kept", "most", "size", "whole")  # fmt: skip
+                 "events", "failure", "kept", "most", "over", "size", "whole")  # fmt: skip
 
     def __init__(self, *, whole: bool, kept: bool, most: int = 0) -> None:
         self.events: list[Event] = []
@@ -40,6 +40,8 @@ class Flight:
         self.most = most
         self.size = 0
         self.complete = False
+        self.over = False
+        """Whether the source ended by itself, well or not."""
         self.ended = False
         self.failure: Error | None = None
         self._source: Source | None = None
@@ -163,7 +165,8 @@ class Flight:
             self._passed += len(self.events)
             self.events = []
         self.events.extend(events)
-        if not events or events[-1].end:
+        self.over = not events or events[-1].end
+        if self.over:
             # Settled before anyone is told the end: who saw it, finds it in the books. Where the books are out of
             # reach the answer goes out all the same: the hold stays, with its lease.
             with suppress(Unavailable):

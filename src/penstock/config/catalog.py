@@ -84,6 +84,8 @@ def due(wanted: inspect.Type) -> str:
 
 def _number(wanted: inspect.IntType | inspect.FloatType) -> str:
     noun = "an integer" if isinstance(wanted, inspect.IntType) else "a number"
+    if wanted.gt is not None and wanted.le is not None:
+        return f"{noun} above {wanted.gt}, at most {wanted.le}"
     if wanted.le is not None:
         return f"{noun} from {wanted.ge} to {wanted.le}"
     if wanted.gt is not None:

@@ -15,6 +15,7 @@ Positive = Annotated[int, Meta(gt=0)]
 Count = Annotated[int, Meta(ge=0)]
 Seconds = Annotated[float, Meta(gt=0)]
 Patience = Annotated[float, Meta(ge=0)]
+DrainSeconds = Annotated[float, Meta(gt=0, le=25)]
 
 
 class Server(Struct, frozen=True, forbid_unknown_fields=True):
@@ -28,6 +29,10 @@ class Server(Struct, frozen=True, forbid_unknown_fields=True):
     """Addresses or networks whose X-Forwarded-For and CF-Connecting-IP are believed."""
     max_body_bytes: Positive = 10_000_000
     """Largest request body taken; a larger one is refused with 413."""
+    notice_seconds: Patience = 0.0
+    """How long it still takes requests after SIGTERM, while `/readyz` says already that it is not ready."""
+    grace_seconds: Patience = 20.0
+    """How long requests in the air may then take to end; a stream that takes longer ends with an error event."""
     access_log: bool = True
     """One JSON line a request on standard output; never bodies or credentials."""
     docs: bool = True
@@ -150,6 +155,13 @@ class Provider(Struct, frozen=True, forbid_unknown_fields=True):
     """Whether `NAME/whatever` is a target though no such target is configured."""
     idempotent: bool = False
     """Whether it charges a repeated `Idempotency-Key` once, so that a call of unknown outcome may be sent again."""
+    on_disconnect: Literal["cancel", "drain", "none"] = "cancel"
+    """A stream whose callers have all left: cancelled and charged as the most it can have cost; read on to its usage
+    report; or cancelled and charged nothing, at providers that do not charge for one."""
+    drain_seconds: DrainSeconds = 25.0
+    """How long such a stream is read on (on_disconnect = "drain")."""
+    drain_bytes: Positive = 16 << 20
+    """How much of it is read on."""
     max_batch: Positive = 2048
     """Texts in one embeddings call."""
     free_neurons_per_day: Count = 0

@@ -5,15 +5,15 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Protocol, cast
 
 import httptools
 
 from penstock.entry.body import HELD, Body
-from penstock.entry.heads import NAMES, path_of
+from penstock.entry.heads import NAMES, HeadTooSlow, fault, path_of
 from penstock.entry.writer import Outbox, Writer
-from penstock.errors import BadRequest, HeaderTooLarge, Refused
+from penstock.errors import BadRequest, HeaderTooLarge, Refused, Unavailable
 from penstock.gateway import reply
 from penstock.ports import Fetch
 from penstock.wire.http import Request, Response
@@ -26,7 +26,6 @@ HEAD_BYTES = 64 << 10
 """Beyond the first read, which the loop bounds at 256 KB."""
 BEGINS = -1
 """Instead of a count: what came in this read before the head began is not part of it."""
-HEAD_FIELDS = 200
 HEAD_SECONDS = 10.0
 IDLE_SECONDS = 75.0
 PIPELINED = 64
@@ -35,15 +34,8 @@ LINGER_SECONDS = 2.0
 """How long the rest of a refused body is read and thrown away, so that its sender gets to see the refusal."""
 CLIENT_GONE = 499
 """What the log says of a request whose client left before there was a reply."""
+STOPS = "The gateway stops; ask again."
 NEVER = float("inf")
-
-
-class TooSlow(Refused):
-    """The request's header did not arrive in time."""
-
-    status = 408
-    code = "head_timeout"
-    text = "Request Timeout"
 
 
 class Service(Protocol):
@@ -169,7 +161,7 @@ class Connection(asyncio.Protocol):
             request, keep=parser.should_keep_alive(), chunked=version == "1.1"
         )
         self._upgrading = parser.should_upgrade()
-        incoming.refusal = _fault(version, fields)
+        incoming.refusal = fault(version, fields)
 
     def on_body(self, data: bytes) -> None:
         incoming = self._open
@@ -216,7 +208,7 @@ class Connection(asyncio.Protocol):
         if now >= self._due:
             self._due = NEVER
             if self._in_head:
-                self._refuse(TooSlow())
+                self._refuse(HeadTooSlow())
             else:
                 self._writer.close()
         if not self._writer.check():
@@ -312,7 +304,7 @@ class Connection(asyncio.Protocol):
     async def _answer(self, incoming: Incoming) -> None:
         started = time.perf_counter()
         request, service = incoming.request, self._service
-        response = Response(CLIENT_GONE)
+        response, status = Response(CLIENT_GONE), 0
         self._writer.begun = self._asked = False
         try:
             if incoming.refusal is None:
@@ -335,7 +327,7 @@ class Connection(asyncio.Protocol):
             # The client is gone and nobody waits for this task; else the server stops.
             incoming.keep = False
             if not self._lost:
-                self._writer.break_off(service.cut_off)
+                status = await self._break_off(incoming)
                 raise
         except Exception as error:  # noqa: BLE001 - reported without its text, which may hold what a caller sent
             incoming.keep = False
@@ -344,7 +336,24 @@ class Connection(asyncio.Protocol):
         finally:
             await _closed(response)
             request.notes["gone"] = self._lost
-            service.log(request, response.status, time.perf_counter() - started)
+            service.log(request, status or response.status, time.perf_counter() - started)
+
+    async def _break_off(self, incoming: Incoming) -> int:
+        """The server stops: a stream that has begun ends with an event, what has not is told; returns its status if so."""
+        if self._writer.begun:
+            self._writer.break_off(self._service.cut_off)
+            return 0
+        request = incoming.request
+        stopped = reply.error(Unavailable(STOPS), request.path, billed=True)
+        stopped.headers = [*stopped.headers, ("x-request-id", str(request.notes.get("id", "")))]
+        await self._writer.send(
+            stopped,
+            bare=request.method == "HEAD",
+            chunked=False,
+            close=True,
+            date=self._service.date,
+        )
+        return stopped.status
 
     def _refused(self, request: Request, refusal: Refused) -> Response:
         response = reply.error(refusal, request.path)
@@ -364,20 +373,6 @@ class Connection(asyncio.Protocol):
                 await body.arrive()
         except TimeoutError:
             return
-
-
-def _fault(version: str, fields: Sequence[tuple[str, str]]) -> Refused | None:
-    """Why a head that was parsed is still no request."""
-    if version not in ("1.1", "1.0"):
-        return BadRequest("This server speaks HTTP/1.1.", code="invalid_http")
-    if version == "1.0" and any(name == "transfer-encoding" for name, _ in fields):
-        return BadRequest("HTTP/1.0 knows no transfer-encoding.", code="invalid_http")
-    hosts = [name for name, _ in fields].count("host")
-    if hosts > 1 or (not hosts and version == "1.1"):
-        return BadRequest("Send exactly one Host header.", code="invalid_header")
-    if len(fields) > HEAD_FIELDS:
-        return HeaderTooLarge("The request has more headers than this server takes.")
-    return None
 
 
 async def _closed(response: Response) -> None:

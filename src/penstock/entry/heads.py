@@ -7,9 +7,12 @@ from functools import lru_cache
 from http import HTTPStatus
 from urllib.parse import unquote
 
+from penstock.errors import BadRequest, HeaderTooLarge, Refused
 from penstock.wire.http import Headers
 
 REMEMBERED_BYTES = 256
+FIELDS = 200
+"""Headers that one request may have."""
 BODILESS = frozenset({204, 304})
 _STATUS = {
     status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus
@@ -24,6 +27,28 @@ NAMES = {
     for name in (lower, lower.title())
 }  # fmt: skip
 """Common header names in lower case, by how they are sent."""
+
+
+class HeadTooSlow(Refused):
+    """The request's header did not arrive in time."""
+
+    status = 408
+    code = "head_timeout"
+    text = "Request Timeout"
+
+
+def fault(version: str, fields: Sequence[tuple[str, str]]) -> Refused | None:
+    """Why a head that was parsed is still no request."""
+    if version not in ("1.1", "1.0"):
+        return BadRequest("This server speaks HTTP/1.1.", code="invalid_http")
+    if version == "1.0" and any(name == "transfer-encoding" for name, _ in fields):
+        return BadRequest("HTTP/1.0 knows no transfer-encoding.", code="invalid_http")
+    hosts = [name for name, _ in fields].count("host")
+    if hosts > 1 or (not hosts and version == "1.1"):
+        return BadRequest("Send exactly one Host header.", code="invalid_header")
+    if len(fields) > FIELDS:
+        return HeaderTooLarge("The request has more headers than this server takes.")
+    return None
 
 
 def path_of(target: bytes) -> tuple[str, str]:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from email.utils import formatdate
 
-from penstock.entry.connection import Connection, Log, Report
+from penstock.entry.connection import STOPS, Connection, Log, Report
 from penstock.entry.writer import Outbox
 from penstock.errors import Unavailable
 from penstock.gateway.reply import stream_error
@@ -37,8 +37,9 @@ class Listener:
         self.log = log or _nothing
         self.connections: set[Connection] = set()
         self.closing = False
+        self.grace_seconds = GRACE_SECONDS
         self.date = b""
-        self.cut_off = stream_error(Unavailable("The gateway stops; ask again."))
+        self.cut_off = stream_error(Unavailable(STOPS))
 
     async def serve(self, on: socket.socket, stop: asyncio.Event) -> None:
         """Serves until `stop` is set, then lets what is in the air end."""
@@ -78,7 +79,7 @@ class Listener:
             one.task for one in self.connections if one.task is not None and not one.task.done()
         }
         if tasks:
-            _, late = await asyncio.wait(tasks, timeout=GRACE_SECONDS)
+            _, late = await asyncio.wait(tasks, timeout=self.grace_seconds)
             for task in late:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)

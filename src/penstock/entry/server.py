@@ -18,49 +18,60 @@ from penstock.config import Config
 from penstock.entry.access import AccessLog
 from penstock.entry.home import opened
 from penstock.entry.listener import Listener
+from penstock.entry.reload import Again, Serving, say
 from penstock.errors import Misconfigured
 from penstock.gateway import Gateway, build
 from penstock.wire.json import encode
 
 
-def run(config: Config, notes: Sequence[str], *, as_json: bool = False) -> int:
-    """Serves until told to stop; raises Misconfigured where it cannot start."""
+def run(config: Config, notes: Sequence[str], again: Again, *, as_json: bool = False) -> int:
+    """Serves until told to stop, by what `again` reads once told to; raises Misconfigured where it cannot start."""
     with _listening(config) as listener:
-        uvloop.run(_serve(config, notes, listener, as_json))
+        uvloop.run(_serve(config, notes, again, listener, as_json))
     return 0
 
 
 async def _serve(
-    config: Config, notes: Sequence[str], listener: socket.socket, as_json: bool
+    config: Config, notes: Sequence[str], again: Again, on: socket.socket, as_json: bool
 ) -> None:
     log = AccessLog() if config.server.access_log else None
     async with opened(config) as platform:
         gateway = build(config, platform, report)
         await gateway.start()
-        stop = _told_to_stop(gateway)
-        announce(gateway, notes, listener.getsockname(), as_json)
+        listener = Listener(gateway, platform.ids.new, report, log)
+        serving = Serving(gateway, listener, again, say)
+        stop = _told_to_stop(serving)
+        _told_to_reload(serving)
+        announce(gateway, notes, on.getsockname(), as_json)
         # What stands now lives as long as the process: the collector need not look at it again.
         gc.collect()
         gc.freeze()
         gc.set_threshold(50_000, 50, 50)
-        await Listener(gateway, platform.ids.new, report, log).serve(listener, stop)
-        await gateway.stop()
+        await listener.serve(on, stop)
+        await serving.gateway.stop()
         if log is not None:
             log.close()
 
 
-def _told_to_stop(gateway: Gateway) -> asyncio.Event:
-    """Set by SIGTERM or SIGINT, when readiness goes off too; a second SIGINT waits for nothing."""
+def _told_to_stop(serving: Serving) -> asyncio.Event:
+    """Set after SIGTERM or SIGINT and the notice; readiness goes off at once. A second SIGINT waits for nothing."""
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
 
     def begin() -> None:
-        gateway.draining = True
-        stop.set()
+        serving.gateway.draining = True
+        loop.call_later(serving.gateway.config.server.notice_seconds, stop.set)
         loop.remove_signal_handler(signal.SIGINT)
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, begin)
     return stop
+
+
+def _told_to_reload(serving: Serving) -> None:
+    def begin() -> None:
+        serving.gateway.platform.spawn(serving.reload())
+
+    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, begin)
 
 
 def report(request_id: str, error: BaseException) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from penstock.auth import caller as callers
 from penstock.auth.caller import Caller, require
@@ -19,6 +19,7 @@ from penstock.gateway.counters import Counters
 from penstock.gateway.exchange import Exchange
 from penstock.gateway.idempotency import Once, keyed
 from penstock.gateway.kept import Kept
+from penstock.gateway.lasting import Lasting, lasting
 from penstock.gateway.limiting import Limits
 from penstock.gateway.names import Names
 from penstock.gateway.routes import Endpoint, find
@@ -52,7 +53,8 @@ class Gateway:
     report: Report
     counters: Counters
     once: Once
-    purchases: Purchases = field(default_factory=Purchases)
+    purchases: Purchases
+    lasting: Lasting
     edge: str = "unknown"
     started_at: float = 0.0
     draining: bool = False
@@ -94,7 +96,8 @@ class Gateway:
         await self.generations.read()
 
     async def stop(self) -> None:
-        """Writes what waits; no request may come after it."""
+        """Ends what is drained and writes what waits; no request may come after it."""
+        await self.lasting.drains.stop()
         await self.journal.flush()
 
     async def _enter(self, exchange: Exchange, endpoint: Endpoint) -> None:
@@ -138,35 +141,54 @@ class Gateway:
         self.counters.request(path, request.method if known else "other", status)
 
 
-def build(config: Config, platform: Platform, report: Report, edge: str = "unknown") -> Gateway:
-    """A gateway on a platform; raises Misconfigured."""
-    generations = Generations(platform.tables, platform.clock)
-    journal = Journal(platform.tables, platform.clock, platform.spawn)
+def build(
+    config: Config,
+    platform: Platform,
+    report: Report,
+    edge: str = "unknown",
+    before: Gateway | None = None,
+) -> Gateway:
+    """A gateway on a platform, in the place of the one `before` it, whose requests end there; raises Misconfigured."""
+    kept_on = lasting(platform) if before is None else before.lasting
+    journal, generations, counters = kept_on.journal, kept_on.generations, kept_on.counters
     most = config.cache.max_entry_bytes
-    counters = Counters()
     exact = Exact(platform.store, platform.clock, platform.secret, generations, most)
     return Gateway(
         config=config,
         platform=platform,
-        identity=Identity(config, platform),
+        identity=_identity(config, platform, before),
         limits=Limits(config, platform),
         names=Names(config, platform.clock),
         generations=generations,
         exact=exact,
         kept=Kept(
-            exact, journal, platform.clock, share_flights=platform.shared_loop, max_entry=most
+            exact, journal, platform.clock, kept_on.flights,
+            share_flights=platform.shared_loop, max_entry=most,
         ),
         upstream=Upstream(
-            platform.fetch, platform.clock, platform.ids, counters.attempt, platform.runner
+            platform.fetch, platform.clock, platform.ids, counters.attempt, platform.runner, kept_on.retries
         ),
         journal=journal,
         cors=Cors(config.cors.origins),
         report=report,
         counters=counters,
         once=Once(platform),
+        purchases=kept_on.purchases,
+        lasting=kept_on,
         edge=edge,
-        started_at=platform.clock.now(),
-    )
+        started_at=platform.clock.now() if before is None else before.started_at,
+    )  # fmt: skip
+
+
+def _identity(config: Config, platform: Platform, before: Gateway | None) -> Identity:
+    """Who was checked stays so where the rules are the same, with the issuers' keys that may be out of reach now."""
+    if before is not None and _who(before.config) == _who(config):
+        return before.identity
+    return Identity(config, platform)
+
+
+def _who(config: Config) -> tuple[object, ...]:
+    return config.auth, config.server.trusted_proxies, config.tiers.keys()
 
 
 async def _unreachable(gateway: Gateway, exchange: Exchange) -> Response:

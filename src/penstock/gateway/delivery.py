@@ -15,13 +15,14 @@ from penstock.gateway.faces import Face, Told
 from penstock.gateway.limiting import account
 from penstock.ledger import book
 from penstock.ledger.decisions import Decision, row
+from penstock.limits.estimate import UNBILLED, at_most
 from penstock.limits.hold import Hold
 from penstock.ports import Statement
 from penstock.routing.policies import Choice, fitting
 from penstock.routing.routes import Way
 from penstock.upstream.answer import Answer, unfinished
 from penstock.wire import completion, sse
-from penstock.wire.chat import Ask, Event, Usage
+from penstock.wire.chat import Ask, Event
 from penstock.wire.http import JSON, Response
 
 if TYPE_CHECKING:
@@ -152,14 +153,14 @@ class Delivery:
         if self.flight is not None:
             if not self._left:
                 self._left = True
+                if self._read is not None:
+                    self.gateway.lasting.drains.board(
+                        self, self.flight, self._position, self._read.offer.at
+                    )
                 self.flight.leave()
                 if self.leads and not self.flight.started:
                     self.gateway.kept.withdraw(self)
-            try:
-                await self.flight.close()
-            except Unavailable:
-                # The answer goes out all the same; its final row follows when the books are back.
-                self.gateway.platform.spawn(self._close_later(self.flight))
+            await self.end(self.flight)
         if (
             self.leads
             and self.hold is not None
@@ -171,6 +172,14 @@ class Delivery:
         self.decision.total_us = int((clock.tick() - self.exchange.started) * 1e6)
         if not self._in_the_air:
             self._record()
+
+    async def end(self, flight: Flight) -> None:
+        """Ends a flight that nobody reads any more."""
+        try:
+            await flight.close()
+        except Unavailable:
+            # The answer goes out all the same; its final row follows when the books are back.
+            self.gateway.platform.spawn(self._close_later(flight))
 
     async def _still_good(self, now: float) -> None:
         """Raises Unauthorized where the credential was revoked meanwhile."""
@@ -271,7 +280,11 @@ class Delivery:
         assert self.answer is not None
         usage = self.answer.usage
         if not flight.complete or usage is None:
-            usage = _at_most(usage, self.hold.most)
+            offer = self.answer.offer
+            if offer.at.on_disconnect == "none" and not flight.over and not flight.whole:
+                usage = UNBILLED
+            else:
+                usage = at_most(offer.price, usage, self.hold.most)
         self.told.cost_nanos = await self.hold.settle(usage)
         self.told.usage = usage
         await self.gateway.kept.keep(self, flight, usage)
@@ -312,18 +325,3 @@ def _hit_row(exchange: Exchange, decision: Decision, told: Told, now: int) -> St
     whose = account(exchange, decision.route, "chat")
     what = book.Charged(decision.target.partition("/")[0], told.model, decision.target)
     return book.final(whose, 0, "settled", now, what, told.usage, 0, "hit")
-
-
-def _at_most(reported: Usage | None, most: Usage) -> Usage:
-    """What an answer can have taken at the most, given what was reported before it broke off."""
-    if reported is None:
-        return most
-    told = reported if reported.total_input else most
-    return Usage(
-        told.input,
-        told.cached_input,
-        told.cache_write,
-        max(most.output, reported.output),
-        reported.reasoning,
-        estimated=True,
-    )

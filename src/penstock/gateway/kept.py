@@ -22,14 +22,21 @@ class Kept:
     """Finds and keeps answers by route settings and the caller's cache-control; counts hits and misses."""
 
     def __init__(
-        self, exact: Exact, journal: Journal, clock: Clock, *, share_flights: bool, max_entry: int
+        self,
+        exact: Exact,
+        journal: Journal,
+        clock: Clock,
+        flights: Flights,
+        *,
+        share_flights: bool,
+        max_entry: int,
     ) -> None:
         self._exact = exact
         self._journal = journal
         self._clock = clock
         self._share = share_flights
         self._max_entry = max_entry
-        self._flights = Flights()
+        self._flights = flights
 
     async def find(self, delivery: Delivery) -> bool:
         """Whether a kept answer, or one in the air, serves this ask; otherwise the delivery leads a flight of its own."""

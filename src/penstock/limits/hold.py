@@ -9,6 +9,7 @@ from penstock.errors import Conflict, Error, Unavailable
 from penstock.ledger import book, budgets, days
 from penstock.ledger.book import Account, Allotment, Charged
 from penstock.ledger.budgets import Held
+from penstock.limits.estimate import at_most
 from penstock.ports import Clock, Lease, Meter, Statement, Tables
 from penstock.prices import NEURON_NANOS, amount_nanos, neurons_micro
 from penstock.routing.offers import Offer
@@ -110,7 +111,7 @@ class Hold:
         if self._billable is None:
             return await self._end("released", Usage())
         self.offer, most = self._billable
-        return await self._end("estimated", most)
+        return await self._end("estimated", at_most(self.offer.price, None, most))
 
     async def _end(self, ended: book.Ended, usage: Usage) -> int:
         if self.done:

@@ -36,14 +36,20 @@ class Upstream:
     """Sends asks; one a gateway. `runner` serves the local embedding model where there is one."""
 
     def __init__(
-        self, fetch: Fetch, clock: Clock, ids: Ids, count: Count, runner: Runner | None = None
+        self,
+        fetch: Fetch,
+        clock: Clock,
+        ids: Ids,
+        count: Count,
+        runner: Runner | None = None,
+        budget: RetryBudget | None = None,
     ) -> None:
         self._fetch = fetch
         self._ids = ids
         self._count = count
         self.clock = clock
         self.runner = runner
-        self.budget = RetryBudget()
+        self.budget = budget or RetryBudget()
 
     async def send(self, ask: Ask, offers: Sequence[Offer], hold: Hold, route: Route) -> Answer:
         """The answer of the first target that gives one; raises Failed, or Unavailable where there is no target."""

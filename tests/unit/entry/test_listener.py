@@ -105,7 +105,7 @@ async def test_a_stream_that_outlasts_the_grace_ends_with_an_error_event(
     await closed(writer)
 
 
-async def test_a_request_that_outlasts_the_grace_is_cancelled(
+async def test_a_request_that_outlasts_the_grace_is_cancelled_and_told(
     monkeypatch: pytest.MonkeyPatch, held: Held
 ) -> None:
     monkeypatch.setattr(module, "GRACE_SECONDS", 0.01)
@@ -114,8 +114,12 @@ async def test_a_request_that_outlasts_the_grace_is_cancelled(
     writer.write(ASK)
     await held.begun.wait()
     await served.ended()
-    assert await reader.read() == b""
-    assert (held.cancelled, served.log) == (1, [499])
+    told = await reader.read()
+    assert told.startswith(b"HTTP/1.1 503 ")
+    assert b"x-should-retry: false\r\n" in told
+    assert b"connection: close\r\n" in told
+    assert b'"service_unavailable"' in told
+    assert (held.cancelled, served.log) == (1, [503])
     await closed(writer)
 
 

@@ -24,9 +24,13 @@ def add(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     from penstock.entry.server import run as serve
 
-    loaded = configured(args)
-    config = with_issuer(listening(loaded.config, args.host, args.port))
-    return serve(config, [f"configuration: {loaded.source}", *loaded.notes], as_json=args.json)
+    def read() -> tuple[Config, list[str]]:
+        loaded = configured(args)
+        config = listening(loaded.config, args.host, args.port)
+        return config, [f"configuration: {loaded.source}", *loaded.notes]
+
+    config, notes = read()
+    return serve(with_issuer(config), notes, read, as_json=args.json)
 
 
 def listening(config: Config, host: str | None, port: int | None) -> Config:

@@ -1,0 +1,41 @@
+"""What outlives a configuration: a gateway that takes another's place goes on with it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from penstock.cache.flights import Flights
+from penstock.cache.generations import Generations
+from penstock.cache.purchases import Purchases
+from penstock.gateway.counters import Counters
+from penstock.gateway.drains import Drains
+from penstock.ledger.journal import Journal
+from penstock.ports import Platform
+from penstock.upstream.budget import RetryBudget
+
+
+@dataclass(frozen=True, slots=True)
+class Lasting:
+    """Made once a process: rows that wait, counts, purges, and all that is in the air and bounded together."""
+
+    journal: Journal
+    counters: Counters
+    generations: Generations
+    flights: Flights
+    purchases: Purchases
+    drains: Drains
+    retries: RetryBudget
+
+
+def lasting(platform: Platform) -> Lasting:
+    """That of the first gateway on a platform."""
+    clock = platform.clock
+    return Lasting(
+        Journal(platform.tables, clock, platform.spawn),
+        Counters(),
+        Generations(platform.tables, clock),
+        Flights(),
+        Purchases(),
+        Drains(clock, platform.spawn),
+        RetryBudget(),
+    )
