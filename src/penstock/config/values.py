@@ -110,6 +110,8 @@ class Provider(Struct, frozen=True, forbid_unknown_fields=True):
     """Whether `NAME/whatever` is a target though no such target is configured."""
     idempotent: bool = False
     """Whether it charges a repeated `Idempotency-Key` once, so that a call of unknown outcome may be sent again."""
+    usage_lookup: str = ""
+    """Where it tells what a call took: an address with `{id}` for the call's x-request-id, or a path below `base_url` (openai)."""
     max_batch: Positive = 2048
     """Texts in one embeddings call."""
     free_neurons_per_day: Count = 0

@@ -18,6 +18,7 @@ from penstock.config import Config
 from penstock.entry.access import AccessLog
 from penstock.entry.home import opened
 from penstock.entry.listener import Listener
+from penstock.entry.reconciling import reconciling
 from penstock.errors import Misconfigured
 from penstock.gateway import Gateway, build
 from penstock.wire.json import encode
@@ -39,6 +40,7 @@ async def _serve(
         await gateway.start()
         stop = _told_to_stop(gateway)
         announce(gateway, notes, listener.getsockname(), as_json)
+        platform.spawn(reconciling(platform, config.providers, stop, report))
         # What stands now lives as long as the process: the collector need not look at it again.
         gc.collect()
         gc.freeze()

@@ -251,7 +251,7 @@ class Work:
         most = Usage(input=self.ask.bound(texts), estimated=True)
         reserve = max(offer.reserve_of(most) for offer in offers)
         hold = await gateway.limits.open(
-            exchange, whose, offers, most.total, reserve, settings.timeouts.total
+            exchange, whose, offers, most.total, reserve, settings.timeouts.total, most
         )
         try:
             batch = Batch(texts, self.ask.fields)

@@ -14,6 +14,7 @@ from penstock.limits.rates import TOKENS, Rates, refusal
 from penstock.ports import Demand, Denial, Lease, Platform
 from penstock.routing.offers import Offer
 from penstock.routing.policies import Choice
+from penstock.wire.chat import Usage
 
 if TYPE_CHECKING:
     from penstock.gateway.delivery import Delivery
@@ -37,7 +38,13 @@ class Limits:
         reserve = max(offer.reserve(delivery.ask) for offer in tried)
         whose = account(delivery.exchange, delivery.way.name, "chat")
         delivery.hold = await self.open(
-            delivery.exchange, whose, tried, most, reserve, settings.timeouts.total
+            delivery.exchange,
+            whose,
+            tried,
+            most,
+            reserve,
+            settings.timeouts.total,
+            tried[0].most(delivery.ask),
         )
         return delivery.hold
 
@@ -49,14 +56,15 @@ class Limits:
         most: int,
         reserve: int,
         total: float,
+        first: Usage,
     ) -> Hold:
-        """Takes the tokens, writes the reserve; a failure of the second gives the first back."""
+        """Takes the tokens, writes the reserve; a failure of the second gives the first back. `first` bounds the first attempt."""
         lease = await self._tokens(exchange, most)
         platform = self._platform
         hold = Hold(platform.tables, platform.meter, platform.clock, account, reserve, lease)
         exchange.holds += (hold,)
         try:
-            await hold.open(tried[0], total)
+            await hold.open(tried[0], total, first)
         except Error:
             if lease is not None:
                 await platform.meter.give(lease)

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from penstock.errors import Conflict
-from penstock.ledger import book, days
-from penstock.ledger.book import Account, Allotment, Charged
+from penstock.ledger import book
+from penstock.ledger.book import Account
+from penstock.limits import ending
+from penstock.limits.ending import FINAL_EXISTS, Ending, bought, charged
 from penstock.ports import Clock, Lease, Meter, Statement, Tables
-from penstock.prices import NEURON_NANOS, amount_nanos, neurons_micro
 from penstock.routing.offers import Offer
 from penstock.wire.chat import Usage
 
 GRACE_MS = 60_000
-FINAL_EXISTS = "ledger_pkey"
 
 Billable = tuple[Offer, Usage]
 """An attempt that may have been billed: where, and at most for what."""
@@ -54,22 +54,25 @@ class Hold:
         self.most = Usage()
 
     async def open(
-        self, first: Offer, total_seconds: float, also: Sequence[Statement] = ()
+        self, first: Offer, total_seconds: float, most: Usage, also: Sequence[Statement] = ()
     ) -> None:
-        """Writes the reserve and the first attempt's dispatched row at once: they are one step of one request."""
+        """Writes the reserve and the first attempt's dispatched row at once: they are one step of one request.
+
+        `most` is what the first attempt can take, for whoever has to estimate it after a crash.
+        """
         now = self._now()
         lease_until = now + int(total_seconds * 1000) + GRACE_MS
         await self._tables.batch(
             *also,
             book.reserve(self.account, now, lease_until, self.reserved),
-            self._dispatched(1, first, now),
+            self._dispatched(1, first, now, most),
         )
         self._recorded = 1
 
     async def dispatch(self, attempt: int, offer: Offer, most: Usage) -> None:
         """Before each attempt: from here on it may be billed, at most for `most`."""
         if attempt > self._recorded:
-            await self._tables.batch(self._dispatched(attempt, offer, self._now()))
+            await self._tables.batch(self._dispatched(attempt, offer, self._now(), most))
             self._recorded = attempt
         self.attempt, self.offer, self.most = attempt, offer, most
         before = self._before = self._billable
@@ -105,50 +108,31 @@ class Hold:
         try:
             self.amount = await self._write(ended, usage)
         except Conflict as conflict:
-            if conflict.name != FINAL_EXISTS:
+            if conflict.name not in FINAL_EXISTS:
                 raise
+            self.amount = await self._after(ended, usage)
         if self._lease is not None:
             await self._meter.give(self._lease, usage.total)
         self.done = True
         return self.amount
 
     async def _write(self, ended: book.Ended, usage: Usage) -> int:
-        now, offer = self._now(), self.offer
-        if offer is None or ended == "released":
-            what = Charged() if offer is None else charged(offer)
-            await self._tables.batch(
-                book.final(self.account, self.attempt, ended, now, what, usage, 0)
-            )
-            return 0
-        free = offer.at.free_neurons_per_day
-        units = neurons_micro(offer.price, usage) if free else 0
-        if not units:
-            amount = amount_nanos(offer.price, usage)
-            await self._tables.batch(
-                book.final(self.account, self.attempt, ended, now, charged(offer), usage, amount)
-            )
-            return amount
-        allotment = Allotment(
-            f"{offer.target.provider}:{offer.at.account}",
-            days.day(now),
-            units,
-            free * 1_000_000,
-            NEURON_NANOS,
+        what = None if self.offer is None else bought(self.offer)
+        return await ending.write(
+            self._tables,
+            Ending(self.account, self.reserved, self.attempt, ended, self._now(), what, usage),
         )
-        results = await self._tables.batch(
-            *book.final_allotted(
-                self.account, self.attempt, ended, now, charged(offer), usage, allotment
-            )
-        )
-        return int(results[1][0][0])
 
-    def _dispatched(self, attempt: int, offer: Offer, now: int) -> Statement:
-        return book.dispatched(self.account, attempt, now, charged(offer), offer.frozen)
+    async def _after(self, ended: book.Ended, usage: Usage) -> int:
+        """What a request that has ended already comes to: our own row, of which only the reply was lost, or the
+        reconciler's after the lease, which a usage that is known now corrects."""
+        what = bought(self.offer) if self.offer is not None and ended == "settled" else None
+        if what is None or what.free_neurons:
+            return await ending.stands_at(self._tables, self.account)
+        return await ending.overtake(self._tables, self.account, self._now(), what, usage)
+
+    def _dispatched(self, attempt: int, offer: Offer, now: int, most: Usage) -> Statement:
+        return book.dispatched(self.account, attempt, now, charged(offer), offer.frozen, most)
 
     def _now(self) -> int:
         return int(self._clock.now() * 1000)
-
-
-def charged(offer: Offer) -> Charged:
-    """The ledger's columns of an offer."""
-    return Charged(offer.target.provider, offer.target.model, offer.name)
