@@ -47,6 +47,9 @@ class Control:
         if path.startswith("/_meter/") and method == "GET":
             found = self.meter.look_up(unquote(path[8:]))
             return _json(found) if found else _json({"error": "unknown"}, 404)
+        if path.startswith("/_usage/") and method == "GET":
+            usage = self.meter.usage_of(unquote(path[8:]))
+            return _json(usage) if usage else _json({"error": "unknown"}, 404)
         if path == "/_requests" and method == "GET":
             return _json(self._requests(int(query.get("last", "100"))))
         return self._act(method, path, request.body)

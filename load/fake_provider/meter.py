@@ -167,6 +167,19 @@ class Meter:
         calls = self.by_key.get(key)
         return {"id": key, **_sums(calls)} if calls else None
 
+    def usage_of(self, request_id: str) -> dict[str, Any] | None:
+        """What a call took, by its x-request-id alone, in OpenAI's form: no usage while it runs, none charged is zeros."""
+        self._index()
+        named = [
+            c for c in self.by_key.get(request_id, ()) if c.keys()["x_request_id"] == request_id
+        ]
+        if not named:
+            return None
+        if any(call.state == "running" for call in named):
+            return {"id": request_id, "usage": None}
+        sums = _sums(call for call in named if call.charged_nanos)
+        return {"id": request_id, "usage": _openai_usage(sums)}
+
     def _index(self) -> None:
         for call in self.unindexed:
             for key in set(call.keys().values()) - {""}:
@@ -187,3 +200,19 @@ def _sums(calls: Iterable[Call]) -> dict[str, Any]:
     sums = {name: sum(row[name] for row in rows) for name in names}
     running = any(row["state"] == "running" for row in rows)
     return {"calls": len(rows), "running": running, **sums, "rows": rows}
+
+
+def _openai_usage(sums: dict[str, Any]) -> dict[str, Any]:
+    prompt = sums["input"] + sums["cached_input"] + sums["cache_write"]
+    return {
+        "prompt_tokens": prompt,
+        "completion_tokens": sums["output"],
+        "total_tokens": prompt + sums["output"],
+        "prompt_tokens_details": {
+            "cached_tokens": sums["cached_input"],
+            "cache_write_tokens": sums["cache_write"],
+        },
+        "completion_tokens_details": {
+            "reasoning_tokens": sum(row["reasoning"] for row in sums["rows"])
+        },
+    }

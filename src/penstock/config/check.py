@@ -18,6 +18,7 @@ SECRET_BYTES = 32
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 _BY_HTTP = frozenset({"openai", "anthropic", "workers_ai"})
 _KEYED = frozenset({"anthropic", "workers_ai"})
+_LOOKED_UP = frozenset({"openai"})
 
 
 def check_values(config: Config) -> None:
@@ -110,8 +111,20 @@ def _check_provider(provider: Provider, path: str) -> None:
         )
     if provider.kind == "workers_ai" and not provider.account:
         raise Misconfigured(f"{path}.account is empty; name the Cloudflare account's id")
+    if provider.usage_lookup:
+        _check_lookup(provider, f"{path}.usage_lookup")
     if provider.kind == "local" and not provider.path:
         raise Misconfigured(f"{path}.path is empty; name the directory of the model")
+
+
+def _check_lookup(provider: Provider, path: str) -> None:
+    if provider.kind not in _LOOKED_UP:
+        raise Misconfigured(f"{path} is set, and kind {provider.kind} has no look-up; remove it")
+    below = provider.usage_lookup.startswith("/")
+    if "{id}" not in provider.usage_lookup or not (below or _url(provider.usage_lookup)):
+        raise Misconfigured(
+            f"{path} is no address with {{id}}; write it as /usage/{{id}} or https://host/usage/{{id}}"
+        )
 
 
 def _check_one_local(config: Config) -> None:

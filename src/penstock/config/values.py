@@ -162,6 +162,8 @@ class Provider(Struct, frozen=True, forbid_unknown_fields=True):
     """How long such a stream is read on (on_disconnect = "drain")."""
     drain_bytes: Positive = 16 << 20
     """How much of it is read on."""
+    usage_lookup: str = ""
+    """Where it tells what a call took: an address with `{id}` for the call's x-request-id, or a path below `base_url` (openai)."""
     max_batch: Positive = 2048
     """Texts in one embeddings call."""
     free_neurons_per_day: Count = 0

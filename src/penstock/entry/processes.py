@@ -65,7 +65,8 @@ class Processes:
         if started is None:
             return
         if self._ending:
-            self._status = max(self._status, abs(status))
+            told = -status in ENDING or status == 0
+            self._status = self._status if told else 1
             return
         self._soon = self._soon + 1 if time.monotonic() - started < SOON_SECONDS else 0
         sys.stderr.write(f"process {pid} ended with {status}\n")

@@ -18,6 +18,7 @@ from penstock.config import Config
 from penstock.entry.access import AccessLog
 from penstock.entry.home import opened
 from penstock.entry.listener import Listener
+from penstock.entry.reconciling import reconciling
 from penstock.entry.reload import Again, Serving, say
 from penstock.errors import Misconfigured
 from penstock.gateway import Gateway, build
@@ -43,6 +44,7 @@ async def _serve(
         stop = _told_to_stop(serving)
         _told_to_reload(serving)
         announce(gateway, notes, on.getsockname(), as_json)
+        platform.spawn(reconciling(platform, config.providers, stop, report))
         # What stands now lives as long as the process: the collector need not look at it again.
         gc.collect()
         gc.freeze()

@@ -255,7 +255,7 @@ class Work:
         # Embeddings have one price for all input.
         reserve = max(amount_nanos(offer.price, most) for offer in offers)
         hold = await gateway.limits.open(
-            exchange, whose, offers, most.total, reserve, settings.timeouts.total
+            exchange, whose, offers, most.total, reserve, settings.timeouts.total, most
         )
         try:
             batch = Batch(texts, self.ask.fields)

@@ -20,6 +20,7 @@ from penstock.limits.rates import PARALLEL, TOKENS, Rates, refusal
 from penstock.ports import Demand, Denial, Lease, Platform
 from penstock.routing.offers import Offer
 from penstock.routing.policies import Choice
+from penstock.wire.chat import Usage
 
 if TYPE_CHECKING:
     from penstock.gateway.delivery import Delivery
@@ -64,7 +65,13 @@ class Limits:
         reserve = max(offer.reserve(ask, capped=capped) for offer in tried)
         whose = account(delivery.exchange, delivery.way.name, "chat")
         delivery.hold = await self.open(
-            delivery.exchange, whose, tried, most, reserve, settings.timeouts.total
+            delivery.exchange,
+            whose,
+            tried,
+            most,
+            reserve,
+            settings.timeouts.total,
+            tried[0].most(ask, capped=capped),
         )
         return delivery.hold
 
@@ -76,8 +83,9 @@ class Limits:
         most: int,
         reserve: int,
         total: float,
+        first: Usage,
     ) -> Hold:
-        """Takes the lease, writes the reserve; a failure of the second gives the first back."""
+        """Takes the lease, writes the reserve; a failure of the second gives the first back. `first` bounds the first attempt."""
         lease = await self._lease(exchange, most, int(total) + GRACE_MS // 1000)
         platform, now = self._platform, int(self._platform.clock.now() * 1000)
         applied = self._budgets.of(exchange.caller, account.route)
@@ -89,7 +97,7 @@ class Limits:
         exchange.holds += (hold,)
         also, exchange.also = exchange.also, ()
         try:
-            await hold.open(tried[0], total, also)
+            await hold.open(tried[0], total, first, also)
         except Error as error:
             if lease is not None:
                 with suppress(Unavailable):

@@ -55,10 +55,13 @@ def reserve(of: Account, at: int, lease_until: int, amount: int) -> Statement:
     )  # fmt: skip
 
 
-def dispatched(of: Account, attempt: int, at: int, what: Charged, price: str) -> Statement:
-    """The row that says an attempt may be billed from now on, at this frozen price."""
+def dispatched(
+    of: Account, attempt: int, at: int, what: Charged, price: str, most: Usage
+) -> Statement:
+    """The row that says an attempt may be billed from now on, at this frozen price and for at most so much."""
     return sql.DISPATCHED, (
         of.request_id, attempt, at, of.owner, what.provider, what.model, what.target, price,
+        most.total_input, most.output,
     )  # fmt: skip
 
 
@@ -77,6 +80,17 @@ def final(
         of.request_id, attempt, ended, at, of.owner, of.tenant, of.sub, of.key_id, of.route, of.service,
         what.provider, what.model, what.target, usage.input, usage.cached_input, usage.cache_write, usage.output,
         usage.reasoning, amount, cache,
+    )  # fmt: skip
+
+
+def correction(
+    of: Account, number: int, at: int, what: Charged, more: Usage, amount: int
+) -> Statement:
+    """The row that brings an ended request's sum to the truth: `more` and `amount` are differences, often below zero."""
+    return sql.CORRECTION, (
+        of.request_id, number, at, of.owner, of.tenant, of.sub, of.key_id, of.route, of.service,
+        what.provider, what.model, what.target, more.input, more.cached_input, more.cache_write, more.output,
+        more.reasoning, amount,
     )  # fmt: skip
 
 

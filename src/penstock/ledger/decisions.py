@@ -72,4 +72,6 @@ _STEP = (
 def _step(values: tuple[Any, ...]) -> dict[str, Any]:
     found = dict(zip(_STEP, values, strict=False))
     found["at"] = days.iso(found["at"])
+    if found["stage"] == "dispatched":
+        found["most_input"], found["most_output"] = found.pop("input"), found.pop("output")
     return {name: value for name, value in found.items() if value not in ("", None)}

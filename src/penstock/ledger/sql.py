@@ -9,14 +9,20 @@ values ($1, 0, 'reserve', $2, $3, $4, $5, $6, $7, $8, $9, $10)
 """
 
 DISPATCHED = """
-insert into ledger (request_id, attempt, stage, at, owner, provider, model, target, price)
-values ($1, $2, 'dispatched', $3, $4, $5, $6, $7, $8)
+insert into ledger (request_id, attempt, stage, at, owner, provider, model, target, price, input, output)
+values ($1, $2, 'dispatched', $3, $4, $5, $6, $7, $8, $9, $10)
 """
 
 FINAL = """
 insert into ledger (request_id, attempt, stage, ended, at, owner, tenant, sub, key_id, route, service, provider,
   model, target, input, cached_input, cache_write, output, reasoning, amount_nanos, cache)
 values ($1, $2, 'final', $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)
+"""
+
+CORRECTION = """
+insert into ledger (request_id, attempt, stage, ended, at, owner, tenant, sub, key_id, route, service, provider,
+  model, target, input, cached_input, cache_write, output, reasoning, amount_nanos)
+values ($1, $2, 'correction', 'settled', $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
 """
 
 OPEN_ALLOTMENT = """
@@ -63,7 +69,7 @@ order by at, request_id, attempt, stage
 """
 
 _TOTALS = """
-  count(distinct case when request_id like '%.%' then null else request_id end),
+  count(distinct case when request_id like '%.%' or stage = 'correction' then null else request_id end),
   cast(coalesce(sum(case when cache = 'hit' then 0 else input + cached_input + cache_write + output end), 0) as bigint),
   cast(coalesce(sum(amount_nanos), 0) as bigint),
   cast(coalesce(sum(case when cache = 'hit' then 1 else 0 end), 0) as bigint)
@@ -87,4 +93,36 @@ order by {_SPAN}, service, provider, model, sub, route limit 100000
 
 CACHE_COUNTS = """
 select kind, cast(sum(hits) as bigint), cast(sum(misses) as bigint) from cache_counts group by kind order by kind
+"""
+
+STANDING = """
+select stage, ended, provider, model, target, input, cached_input, cache_write, output, reasoning, amount_nanos
+from ledger where request_id = $1 and stage in ('final', 'correction') and cache = '' order by stage desc, attempt
+"""
+
+LEASES_END = """
+select lease_until, request_id from ledger
+where stage = 'reserve' and (lease_until, request_id) > ($1, $2) and lease_until <= $3
+order by lease_until, request_id limit 1 offset $4
+"""
+
+EXPIRED = """
+select request_id, owner, tenant, sub, key_id, route, service, amount_nanos from ledger r
+where stage = 'reserve' and (lease_until, request_id) > ($1, $2) and (lease_until, request_id) <= ($3, $4)
+  and not exists (
+    select 1 from ledger f where f.request_id = r.request_id and f.stage = 'final' and f.cache = ''
+  )
+order by lease_until, request_id
+"""
+
+ATTEMPTS = """
+select attempt, provider, model, target, price, input, output from ledger
+where request_id = $1 and stage = 'dispatched' order by attempt
+"""
+
+ESTIMATED = """
+select at, request_id, owner, tenant, sub, key_id, route, service from ledger e
+where stage = 'final' and ended = 'estimated' and (at, request_id) > ($1, $2) and at <= $3
+  and not exists (select 1 from ledger c where c.request_id = e.request_id and c.stage = 'correction')
+order by at, request_id limit $4
 """

@@ -6,17 +6,18 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from penstock.errors import Conflict, Error, Unavailable
-from penstock.ledger import book, budgets, days
-from penstock.ledger.book import Account, Allotment, Charged
+from penstock.ledger import book, budgets
+from penstock.ledger.book import Account
 from penstock.ledger.budgets import Held
+from penstock.limits import ending
+from penstock.limits.ending import FINAL_EXISTS, Ending, bought, charged
 from penstock.limits.estimate import at_most
 from penstock.ports import Clock, Lease, Meter, Statement, Tables
-from penstock.prices import NEURON_NANOS, amount_nanos, neurons_micro
+from penstock.prices import amount_nanos
 from penstock.routing.offers import Offer
 from penstock.wire.chat import Usage
 
 GRACE_MS = 60_000
-FINAL_EXISTS = "ledger_pkey"
 
 Billable = tuple[Offer, Usage]
 """An attempt that may have been billed: where, and at most for what."""
@@ -30,7 +31,7 @@ class Hold:
     simply ended again.
     """
 
-    __slots__ = ("_before", "_billable", "_clock", "_ending", "_lease", "_meter", "_recorded", "_tables", "account", "amount",
+    __slots__ = ("_before", "_billable", "_clock", "_lease", "_meter", "_recorded", "_tables", "account", "amount",
                  "attempt", "capped", "done", "held", "most", "offer", "reserved")  # fmt: skip
 
     def __init__(
@@ -50,7 +51,6 @@ class Hold:
         self._clock = clock
         self._lease = lease
         self._recorded = 0
-        self._ending = -1
         self._billable: Billable | None = None
         self._before: Billable | None = None
         self.account = account
@@ -64,11 +64,12 @@ class Hold:
         self.most = Usage()
 
     async def open(
-        self, first: Offer, total_seconds: float, also: Sequence[Statement] = ()
+        self, first: Offer, total_seconds: float, most: Usage, also: Sequence[Statement] = ()
     ) -> None:
         """Writes the reserve and the first attempt's dispatched row at once: they are one step of one request.
 
-        Raises Conflict(budgets.CAP), with nothing written, where a budget does not have it.
+        `most` is what the first attempt can take, for whoever has to estimate it after a crash. Raises
+        Conflict(budgets.CAP), with nothing written, where a budget does not have it.
         """
         now = self._now()
         lease_until = now + int(total_seconds * 1000) + GRACE_MS
@@ -76,14 +77,14 @@ class Hold:
             *also,
             *budgets.reserve(self.account.request_id, self.held),
             book.reserve(self.account, now, lease_until, self.reserved),
-            self._dispatched(1, first, now),
+            self._dispatched(1, first, now, most),
         )
         self._recorded = 1
 
     async def dispatch(self, attempt: int, offer: Offer, most: Usage) -> None:
         """Before each attempt: from here on it may be billed, at most for `most`."""
         if attempt > self._recorded:
-            await self._tables.batch(self._dispatched(attempt, offer, self._now()))
+            await self._tables.batch(self._dispatched(attempt, offer, self._now(), most))
             self._recorded = attempt
         self.attempt, self.offer, self.most = attempt, offer, most
         before = self._before = self._billable
@@ -119,10 +120,9 @@ class Hold:
         try:
             self.amount = await self._write(ended, usage)
         except Conflict as conflict:
-            if conflict.name != FINAL_EXISTS:
+            if conflict.name not in FINAL_EXISTS:
                 raise
-            # The ending that was cut off stands: it was the first.
-            self.amount = max(0, self._ending)
+            self.amount = await self._after(ended, usage)
         except Error:
             # The call is over all the same: only its final row is still to be written.
             await self._give(usage)
@@ -139,43 +139,31 @@ class Hold:
             self._lease = None
 
     async def _write(self, ended: book.Ended, usage: Usage) -> int:
-        now, offer = self._now(), self.offer
-        settled = budgets.settle(self.account.request_id, [one.key for one in self.held], ended)
-        if offer is None or ended == "released":
-            what = Charged() if offer is None else charged(offer)
-            await self._tables.batch(
-                book.final(self.account, self.attempt, ended, now, what, usage, 0), *settled
-            )
-            return 0
-        free = offer.at.free_neurons_per_day
-        units = neurons_micro(offer.price, usage) if free else 0
-        if not units:
-            amount = amount_nanos(offer.price, usage)
-            if self._ending < 0:
-                self._ending = amount
-            await self._tables.batch(
-                book.final(self.account, self.attempt, ended, now, charged(offer), usage, amount),
-                *settled,
-            )
-            return amount
-        # The vendor counts by account, whatever the providers are called that reach it.
-        allotment = Allotment(
-            f"{offer.at.kind}:{offer.at.account}",
-            days.day(now),
-            units,
-            free * 1_000_000,
-            NEURON_NANOS,
-        )
-        results = await self._tables.batch(
-            *book.final_allotted(
-                self.account, self.attempt, ended, now, charged(offer), usage, allotment
+        what = None if self.offer is None else bought(self.offer)
+        return await ending.write(
+            self._tables,
+            Ending(
+                self.account,
+                self.reserved,
+                self.attempt,
+                ended,
+                self._now(),
+                what,
+                usage,
+                held=tuple([one.key for one in self.held]),
             ),
-            *settled,
         )
-        return int(results[1][0][0])
 
-    def _dispatched(self, attempt: int, offer: Offer, now: int) -> Statement:
-        return book.dispatched(self.account, attempt, now, charged(offer), offer.frozen)
+    async def _after(self, ended: book.Ended, usage: Usage) -> int:
+        """What a request that has ended already comes to: our own row, of which only the reply was lost, or the
+        reconciler's after the lease, which a usage that is known now corrects."""
+        what = bought(self.offer) if self.offer is not None and ended == "settled" else None
+        if what is None or what.free_neurons:
+            return await ending.stands_at(self._tables, self.account)
+        return await ending.overtake(self._tables, self.account, self._now(), what, usage)
+
+    def _dispatched(self, attempt: int, offer: Offer, now: int, most: Usage) -> Statement:
+        return book.dispatched(self.account, attempt, now, charged(offer), offer.frozen, most)
 
     def _now(self) -> int:
         return int(self._clock.now() * 1000)
@@ -183,8 +171,3 @@ class Hold:
 
 def _cost(offer: Offer, most: Usage) -> int:
     return amount_nanos(offer.price, most)
-
-
-def charged(offer: Offer) -> Charged:
-    """The ledger's columns of an offer."""
-    return Charged(offer.target.provider, offer.target.model, offer.name)

@@ -172,30 +172,34 @@ def test_reserved_and_spent_are_exact_and_never_above_the_cap(
 async def _walk(steps: list[tuple[str, int, int]]) -> None:
     platform = memory.platform()
     opened: dict[int, tuple[Hold, int]] = {}
-    ended: list[Hold] = []
+    ended: list[tuple[Hold, int]] = []
+    estimated: dict[Hold, int] = {}
     spent = 0
     for number, (what, which, used) in enumerate(steps):
         reserved = sum(bound for _, bound in opened.values())
         if what == "open":
             fresh = new(platform, number, which)
             if reserved + spent + which <= min(CAPS):
-                await fresh.open(OFFER, 60)  # no false denial
+                await fresh.open(OFFER, 60, Usage())  # no false denial
                 opened[number] = (fresh, which)
             else:
                 with pytest.raises(Conflict, match=counters.CAP):
-                    await fresh.open(OFFER, 60)
+                    await fresh.open(OFFER, 60, Usage())
         elif what == "again" and ended:
-            # As a task that was cut off after its write would end it.
-            before = await counts(platform)
-            again = ended[which % len(ended)]
+            # As a task that was cut off after its write would end it: only an estimate gives way to what is known.
+            again, bound = ended[which % len(ended)]
             again.done = False
-            await again.settle(Usage(input=used))
-            assert await counts(platform) == before
+            known = min(used, bound)
+            await again.settle(Usage(input=known))
+            spent += known - estimated.pop(again, known)
         elif opened and what != "again":
             place = sorted(opened)[which % len(opened)]
             it, bound = opened.pop(place)
-            spent += await _end(it, what, min(used, bound), bound)
-            ended.append(it)
+            amount = await _end(it, what, min(used, bound), bound)
+            spent += amount
+            ended.append((it, bound))
+            if what == "estimate":
+                estimated[it] = amount
         await _check(platform, sum(bound for _, bound in opened.values()), spent)
 
 
@@ -222,34 +226,34 @@ async def _check(platform: MemoryPlatform, reserved: int, spent: int) -> None:
 async def test_a_lowered_cap_takes_no_more_and_lets_what_runs_end() -> None:
     platform = memory.platform()
     first = new(platform, 1, 50)
-    await first.open(OFFER, 60)
+    await first.open(OFFER, 60, Usage())
     await first.dispatch(1, OFFER, Usage(input=50))
     lower = new(platform, 2, 1)
     lower.held = [replace(part, cap=20) for part in lower.held]
     with pytest.raises(Conflict):
-        await lower.open(OFFER, 60)
+        await lower.open(OFFER, 60, Usage())
     await first.settle(Usage(input=45))
     assert set((await counts(platform)).values()) == {(0, 45)}
     with pytest.raises(Conflict):
-        await lower.open(OFFER, 60)
+        await lower.open(OFFER, 60, Usage())
 
 
 async def test_what_was_charged_beyond_the_cap_is_counted_and_nothing_more_is_let_through() -> None:
     platform = memory.platform()
     first, second = new(platform, 1, 60), new(platform, 2, 1)
-    await first.open(OFFER, 60)
+    await first.open(OFFER, 60, Usage())
     await first.dispatch(1, OFFER, Usage(input=60))
     await first.settle(Usage(input=75))  # the provider did not keep to the cap it was sent
     assert set((await counts(platform)).values()) == {(0, 75)}
     with pytest.raises(Conflict):
-        await second.open(OFFER, 60)
+        await second.open(OFFER, 60, Usage())
     assert set((await counts(platform)).values()) == {(0, 75)}
 
 
 async def test_a_correction_moves_what_an_estimate_spent() -> None:
     platform = memory.platform()
     it = new(platform, 1, 60)
-    await it.open(OFFER, 60)
+    await it.open(OFFER, 60, Usage())
     await it.dispatch(1, OFFER, Usage(input=60, estimated=True))
     await it.close()
     await platform.tables.batch(*counters.correct("req_0001", -20, -20))
@@ -259,12 +263,15 @@ async def test_a_correction_moves_what_an_estimate_spent() -> None:
 async def test_another_may_end_a_hold_in_its_place() -> None:
     platform = memory.platform()
     it = new(platform, 1, 60)
-    await it.open(OFFER, 60)
+    await it.open(OFFER, 60, Usage())
     keys = await counters.held(platform.tables, "req_0001")
     assert keys == [("tenant:day:tokens:t", 0), ("user:day:nanos:u", 0)]
-    # Even a second final row, under another attempt, moves nothing again.
-    for attempt, used in ((0, 20), (1, 30)):
-        usage = Usage(input=used)
-        final = book.final(it.account, attempt, "settled", NOW, Charged(), usage, used)
-        await platform.tables.batch(final, *counters.settle("req_0001", keys, "settled"))
-        assert set((await counts(platform)).values()) == {(0, 20)}
+    settled = counters.settle("req_0001", keys, "settled")
+    final = book.final(it.account, 0, "settled", NOW, Charged(), Usage(input=20), 20)
+    await platform.tables.batch(final, *settled)
+    assert set((await counts(platform)).values()) == {(0, 20)}
+    # A second final row is refused, under another attempt too, and moves nothing.
+    second = book.final(it.account, 1, "settled", NOW, Charged(), Usage(input=30), 30)
+    with pytest.raises(Conflict, match="ledger_final"):
+        await platform.tables.batch(second, *settled)
+    assert set((await counts(platform)).values()) == {(0, 20)}

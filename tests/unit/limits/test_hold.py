@@ -52,7 +52,7 @@ async def rows(platform: MemoryPlatform) -> list[tuple[object, ...]]:
 async def test_reserve_dispatch_settle() -> None:
     platform = memory.platform()
     hold, one = new(platform), offer()
-    await hold.open(one, 600)
+    await hold.open(one, 600, MOST)
     await hold.dispatch(1, one, MOST)
     assert await hold.settle(USED) == amount_nanos(PRICE, USED)
     assert await rows(platform) == [
@@ -65,7 +65,7 @@ async def test_reserve_dispatch_settle() -> None:
 async def test_ending_again_changes_nothing() -> None:
     platform = memory.platform()
     hold, one = new(platform), offer()
-    await hold.open(one, 600)
+    await hold.open(one, 600, MOST)
     await hold.dispatch(1, one, MOST)
     amount = await hold.settle(USED)
     assert await hold.settle(Usage(input=999)) == amount
@@ -76,7 +76,7 @@ async def test_ending_again_changes_nothing() -> None:
 async def test_what_was_cut_off_after_the_write_is_ended_again_without_a_second_row() -> None:
     platform = memory.platform()
     hold, one = new(platform), offer()
-    await hold.open(one, 600)
+    await hold.open(one, 600, MOST)
     await hold.dispatch(1, one, MOST)
     await hold.settle(USED)
     # As if the task had been cancelled between the commit and its return.
@@ -89,7 +89,7 @@ async def test_what_was_cut_off_after_the_write_is_ended_again_without_a_second_
 async def test_nothing_sent_is_released() -> None:
     platform = memory.platform()
     hold = new(platform)
-    await hold.open(offer(), 600)
+    await hold.open(offer(), 600, MOST)
     assert await hold.close() == 0
     assert (0, "final", "released", 0) in await rows(platform)
 
@@ -97,7 +97,7 @@ async def test_nothing_sent_is_released() -> None:
 async def test_what_is_known_unprocessed_is_released_and_what_is_not_is_estimated() -> None:
     platform = memory.platform()
     hold, one = new(platform), offer()
-    await hold.open(one, 600)
+    await hold.open(one, 600, MOST)
     await hold.dispatch(1, one, MOST)
     hold.unprocessed()
     await hold.dispatch(2, one, MOST)
@@ -124,7 +124,7 @@ async def test_an_attempt_of_unknown_outcome_is_never_forgotten(
 ) -> None:
     platform = memory.platform()
     hold = new(platform)
-    await hold.open(offer(first[0]), 600)
+    await hold.open(offer(first[0]), 600, first[1])
     await hold.dispatch(1, offer(first[0]), first[1])
     assert hold.sent
     await hold.dispatch(2, offer(second[0]), second[1])
@@ -144,7 +144,7 @@ async def test_tokens_are_given_back_down_to_what_was_used() -> None:
     lease = await platform.meter.take([demand])
     assert isinstance(lease, Lease)
     hold, one = new(platform, lease=lease), offer()
-    await hold.open(one, 600)
+    await hold.open(one, 600, MOST)
     await hold.dispatch(1, one, MOST)
     await hold.settle(USED)
     after = await platform.meter.take([Demand("tokens", "tokens", "tokens:u", 1_000, 60, 1)])
@@ -154,10 +154,10 @@ async def test_tokens_are_given_back_down_to_what_was_used() -> None:
 
 async def test_a_request_is_reserved_once() -> None:
     platform = memory.platform()
-    await new(platform).open(offer(), 600)
+    await new(platform).open(offer(), 600, MOST)
     with pytest.raises(Conflict):
         # The same request cannot be reserved twice.
-        await new(platform).open(offer(), 600)
+        await new(platform).open(offer(), 600, MOST)
     assert len(await rows(platform)) == 2
 
 
@@ -176,7 +176,7 @@ async def test_free_neurons_go_in_order_and_only_what_is_left_over_is_charged(
     left = Fraction(10_000)
     for number, (tokens_in, tokens_out) in enumerate(asks):
         hold = new(platform, account(number))
-        await hold.open(one, 600)
+        await hold.open(one, 600, MOST)
         await hold.dispatch(1, one, MOST)
         charged = await hold.settle(Usage(input=tokens_in, output=tokens_out))
         neurons = Fraction(tokens_in * 4_119 + tokens_out * 34_868, 10**6)
@@ -195,7 +195,7 @@ async def test_free_neurons_begin_anew_on_each_utc_day() -> None:
 
     async def ask(number: int) -> int:
         hold = new(platform, account(number))
-        await hold.open(one, 600)
+        await hold.open(one, 600, MOST)
         await hold.dispatch(1, one, MOST)
         return await hold.settle(large)
 
@@ -230,7 +230,7 @@ async def test_an_account_has_its_free_neurons_once_whatever_the_cap_and_the_pro
     used = Fraction(0)
     for number, (tokens_in, tokens_out, cap, provider) in enumerate(asks):
         hold, one = new(platform, account(number)), at_cloudflare(provider, cap)
-        await hold.open(one, 600)
+        await hold.open(one, 600, MOST)
         await hold.dispatch(1, one, MOST)
         charged = await hold.settle(Usage(input=tokens_in, output=tokens_out))
         neurons = Fraction(tokens_in * 4_119 + tokens_out * 34_868, 10**6)
@@ -249,7 +249,7 @@ async def test_a_lowered_cap_charges_the_list_price_and_not_more() -> None:
     paid = []
     for number, cap in enumerate((10_000, 1_000, 10_000)):
         hold, one = new(platform, account(number)), at_cloudflare("p", cap)
-        await hold.open(one, 600)
+        await hold.open(one, 600, MOST)
         await hold.dispatch(1, one, MOST)
         paid.append(await hold.settle(Usage(input=1_000_000)))
     assert paid == [0, 4_119 * NEURON_NANOS, 0]
@@ -273,7 +273,7 @@ async def test_an_ending_that_was_cut_off_tells_what_it_wrote(again: str) -> Non
             return found
 
     hold = Hold(Cut(), platform.meter, platform.clock, ACCOUNT, 1_000_000, None)
-    await hold.open(offer(), 600)
+    await hold.open(offer(), 600, MOST)
     await hold.dispatch(1, offer(), MOST)
     settling = asyncio.create_task(hold.settle(USED))
     await written.wait()

@@ -15,6 +15,7 @@ from penstock.entry.cli.doctor import DOCTOR
 from penstock.entry.cli.explain import EXPLAIN
 from penstock.entry.cli.keys import KEYS
 from penstock.entry.cli.migrate import MIGRATE
+from penstock.entry.cli.reconcile import RECONCILE
 from penstock.entry.cli.serve import SERVE
 from penstock.entry.cli.show import one_line
 from penstock.entry.cli.token import TOKEN
@@ -33,6 +34,7 @@ COMMANDS: dict[str, Command] = {
     "cache": CACHE,
     "doctor": DOCTOR,
     "migrate": MIGRATE,
+    "reconcile": RECONCILE,
 }
 
 
