@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from urllib.parse import SplitResult, urlsplit
 
 from penstock.config.catalog import join
+from penstock.config.stores import check_stores
 from penstock.config.values import Config, Issuer, Provider, Route, Target, Verb
 from penstock.errors import Misconfigured
 
@@ -22,6 +23,7 @@ _KEYED = frozenset({"anthropic", "workers_ai"})
 def check_values(config: Config) -> None:
     """Each section by itself, as a file can be judged before defaults are filled in; raises Misconfigured."""
     _check_server(config)
+    check_stores(config)
     for at, issuer in enumerate(config.auth.issuers):
         _check_issuer(issuer, f"auth.issuers[{at}]")
     for at, origin in enumerate(config.cors.origins):

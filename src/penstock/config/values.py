@@ -205,11 +205,30 @@ class Cache(Struct, frozen=True, forbid_unknown_fields=True):
     """Largest answer kept."""
 
 
+class Stores(Struct, frozen=True, forbid_unknown_fields=True):
+    """Where processes that work together keep what they share (platform `server`)."""
+
+    redis: str = ""
+    """Counts and revocations, in Redis 7 or Valkey: `redis://host:6379/0`, `rediss://` for TLS, `redis+cluster://` for a cluster."""
+    cache: str = ""
+    """A Redis for kept answers alone, which may evict what it likes; empty: the same as `redis`."""
+    postgres: str = ""
+    """The ledger, budgets and keys, in PostgreSQL 13 or newer: `postgresql://user:password@host:5432/name`."""
+    secret: str = ""
+    """Keys the names of kept answers, at least 32 bytes; empty: one made once and kept in PostgreSQL."""
+    fallback: Literal["refuse", "divide"] = "refuse"
+    """What unpaid routes do while Redis is out of reach: answer 503, or go on with each limit divided by `replicas`. Paid ones answer 503."""
+    replicas: Positive = 1
+    """How many processes share the stores, for `fallback`."""
+
+
 class Config(Struct, frozen=True, forbid_unknown_fields=True):
     """Everything; see docs/reference/configuration.md."""
 
-    platform: Literal["embedded"] = "embedded"
-    """Where state lives: SQLite in `data`, or memory that is gone at the end."""
+    platform: Literal["embedded", "server"] = "embedded"
+    """Where state lives: SQLite in `data`, for one process; or Redis and PostgreSQL, for any number of them."""
+    stores: Stores = Stores()
+    """Where the platform `server` keeps what its processes share."""
     data: str = "./.penstock"
     """Directory of everything the gateway keeps; `PENSTOCK_DATA` overrides the default."""
     durability: Literal["process", "power"] = "process"

@@ -1,4 +1,4 @@
-"""The embedded home with all its parts: SQLite, the upstream client, the local model where one is configured."""
+"""The home a configuration asks for with all its parts: its stores, the upstream client, the local model where one is configured."""
 
 from __future__ import annotations
 
@@ -8,17 +8,23 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from penstock.auth.keys import load_marks
+from penstock.auth.keys import is_revoked, load_marks
 from penstock.config import Config
-from penstock.platforms.embedded import EmbeddedPlatform, open_platform
+from penstock.entry.stores import require_server
+from penstock.limits.rates import AI_ENDPOINTS, TIER, TOKENS
+from penstock.platforms import embedded
 from penstock.platforms.http import Http
+from penstock.ports import Fetch, Meter, Platform, Runner
 
 if TYPE_CHECKING:
     from penstock.platforms.local import LocalRunner
 
+PAID = AI_ENDPOINTS | {TIER, TOKENS}
+"""Rates of what costs money: never admitted by anything but the shared count."""
+
 
 @asynccontextmanager
-async def opened(config: Config) -> AsyncGenerator[EmbeddedPlatform]:
+async def opened(config: Config) -> AsyncGenerator[Platform]:
     """The platform a configuration asks for, its revocations loaded; raises Misconfigured or Missing."""
     async with AsyncExitStack() as stack:
         http = Http()
@@ -26,17 +32,50 @@ async def opened(config: Config) -> AsyncGenerator[EmbeddedPlatform]:
         runner = local_runner(config)
         if runner is not None:
             stack.push_async_callback(runner.aclose)
-        platform = await stack.enter_async_context(
-            open_platform(
-                Path(config.data),
-                fetch=http,
-                durability=config.durability,
-                cache_max_bytes=config.cache.max_bytes,
-                runner=runner,
-            )
-        )
-        platform.meter.load_marks_by(partial(_marks, platform))
-        await _marks(platform)
+        home = _server if config.platform == "server" else _embedded
+        yield await stack.enter_async_context(home(config, http, runner))
+
+
+@asynccontextmanager
+async def _embedded(
+    config: Config, fetch: Fetch, runner: Runner | None
+) -> AsyncGenerator[Platform]:
+    home = embedded.open_platform(
+        Path(config.data),
+        fetch=fetch,
+        durability=config.durability,
+        cache_max_bytes=config.cache.max_bytes,
+        runner=runner,
+    )
+    async with home as platform:
+        platform.meter.load_marks_by(partial(_marks, platform, platform.meter))
+        await _marks(platform, platform.meter)
+        yield platform
+
+
+@asynccontextmanager
+async def _server(config: Config, fetch: Fetch, runner: Runner | None) -> AsyncGenerator[Platform]:
+    require_server()
+    from penstock.platforms import server
+
+    stores = config.stores
+    home = server.open_platform(
+        redis=stores.redis,
+        cache=stores.cache,
+        postgres=stores.postgres,
+        secret=stores.secret,
+        fetch=fetch,
+        paid=PAID,
+        replicas=stores.replicas if stores.fallback == "divide" else 0,
+        most_value_bytes=2 * config.cache.max_entry_bytes,
+        runner=runner,
+    )
+    async with home as platform:
+
+        async def revoked(credential: str) -> bool:
+            return await is_revoked(platform.tables, credential, now=platform.clock.now())
+
+        platform.meter.load_marks_by(partial(_marks, platform, platform.meter), revoked)
         yield platform
 
 
@@ -51,5 +90,5 @@ def local_runner(config: Config) -> LocalRunner | None:
     return None
 
 
-async def _marks(platform: EmbeddedPlatform) -> None:
-    await load_marks(platform.tables, platform.meter, now=platform.clock.now())
+async def _marks(platform: Platform, meter: Meter) -> None:
+    await load_marks(platform.tables, meter, now=platform.clock.now())

@@ -78,7 +78,7 @@ class Limits:
                 " or a smaller max_tokens.",
                 code="beyond_token_rate",
             )
-        demand = Demand("tokens", TOKENS, f"{TOKENS}:{caller.owner}", limit, MINUTE, most)
+        demand = Demand("tokens", TOKENS, f"{TOKENS}:{{{caller.owner}}}", limit, MINUTE, most)
         took = await self._platform.meter.take((demand,))
         exchange.token_standing = took.standings[0] if took.standings else None
         if isinstance(took, Denial):

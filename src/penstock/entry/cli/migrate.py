@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
+import time
 from pathlib import Path
+from types import ModuleType
 
 import apsw
 
 from penstock.config import Config
 from penstock.entry.cli import show
 from penstock.entry.cli.command import Command, configured, with_tables
+from penstock.entry.stores import require_server
 from penstock.platforms.embedded import TABLES_FILE
 from penstock.platforms.memory.sqlite import VERSION
 from penstock.platforms.migrations import outstanding, shipped
@@ -19,7 +23,9 @@ from penstock.ports import Tables
 def add(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     actions.add_parser("status", help="which migrations are applied and which are due")
-    actions.add_parser("up", help="apply those that are due; `serve` does so too")
+    actions.add_parser(
+        "up", help="apply those that are due; `serve` does so too, but for platform server"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -43,14 +49,13 @@ def status(args: argparse.Namespace) -> int:
 
 
 def up(args: argparse.Namespace) -> int:
-    """Opening the tables migrates them."""
-
-    async def work(tables: Tables) -> None:
-        return None
-
+    """Opening SQLite's tables migrates them; PostgreSQL's are migrated by this command alone."""
     config = configured(args).config
     before = version_of(config)
-    with_tables(args, work)
+    if config.platform == "server":
+        asyncio.run(_schema().migrate(config.stores.postgres, shipped(), time.time()))
+    else:
+        with_tables(args, _nothing)
     after = version_of(config)
     if args.json:
         show.as_json({"before": before, "version": after})
@@ -60,8 +65,21 @@ def up(args: argparse.Namespace) -> int:
     return 0
 
 
+async def _nothing(tables: Tables) -> None:
+    return None
+
+
+def _schema() -> ModuleType:
+    require_server()
+    from penstock.platforms.server import schema
+
+    return schema
+
+
 def version_of(config: Config) -> int:
-    """The newest migration that the tables on this disk have had."""
+    """The newest migration that the configured tables have had."""
+    if config.platform == "server":
+        return int(asyncio.run(_schema().version(config.stores.postgres)))
     file = Path(config.data) / TABLES_FILE
     if not file.exists():
         return 0

@@ -1,0 +1,1 @@
+-- Holds the number in this branch; the merge removes this file.
