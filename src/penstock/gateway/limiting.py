@@ -127,10 +127,10 @@ class Limits:
                     code="beyond_token_rate",
                 )
             demands.append(
-                Demand("tokens", TOKENS, f"{TOKENS}:{caller.owner}", limit, MINUTE, most)
+                Demand("tokens", TOKENS, f"{TOKENS}:{{{caller.owner}}}", limit, MINUTE, most)
             )
         if tier.parallel:
-            key = f"{PARALLEL}:{caller.owner}"
+            key = f"{PARALLEL}:{{{caller.owner}}}"
             demands.append(Demand("parallel", PARALLEL, key, tier.parallel, seconds))
         if not demands:
             return None

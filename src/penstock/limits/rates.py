@@ -62,7 +62,7 @@ class Rates:
         demands = [Demand("alive", "alive", credential)] if credential else []
         if endpoint is not None:
             for rule in self._rules[tier if tier in self._tiers else "free", endpoint]:
-                key = f"{rule.policy}:{owner}"
+                key = f"{rule.policy}:{{{owner}}}"  # a hash tag: a caller's counts lie together
                 demands.append(Demand("rate", rule.policy, key, rule.limit, rule.window))
         if len(self._ready) >= MOST_READY:
             self._ready.clear()

@@ -1,0 +1,68 @@
+"""The client of a Redis, of a Valkey or of a cluster of either."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from redis.asyncio import Redis, RedisCluster
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisClusterException, RedisError
+
+from penstock.errors import Misconfigured
+from penstock.platforms.server.pipe import CALL_SECONDS, Client
+
+CLUSTER = "+cluster"
+SCHEMES = ("redis://", "rediss://", "unix://")
+MOST_CONNECTIONS = 16
+
+Connected = Callable[[Any], Awaitable[None]]
+"""Told of each new connection before it carries anything; it must not fail."""
+
+
+def is_cluster(url: str) -> bool:
+    return url.partition("://")[0].endswith(CLUSTER)
+
+
+def client(url: str, connected: Connected | None = None) -> Client:
+    """A client that has not connected yet and never sends twice; raises Misconfigured for what is no address."""
+
+    async def greet(connection: Any) -> None:
+        await connection.on_connect()
+        if connected is not None:
+            await connected(connection)
+
+    common: dict[str, Any] = {
+        "socket_timeout": CALL_SECONDS,
+        "socket_connect_timeout": CALL_SECONDS,
+        "max_connections": MOST_CONNECTIONS,
+        "retry": Retry(NoBackoff(), 0),
+        "redis_connect_func": greet,
+    }
+    plain = url.replace(CLUSTER, "", 1) if is_cluster(url) else url
+    if not plain.startswith(SCHEMES):
+        raise _no_address()
+    try:
+        if is_cluster(url):
+            return _cluster(plain, common)
+        return Redis.from_url(plain, **common)
+    except (ValueError, RedisError, RedisClusterException) as error:
+        raise _no_address() from error
+
+
+def _cluster(url: str, common: dict[str, Any]) -> RedisCluster:
+    """A cluster's client takes no function of ours for its nodes' connections, so it is put among their settings."""
+    greet = {"redis_connect_func": common.pop("redis_connect_func")}
+    made = RedisCluster.from_url(url, **common)
+    made.nodes_manager.connection_kwargs.update(greet)
+    for node in made.nodes_manager.startup_nodes.values():
+        node.connection_kwargs.update(greet)
+    return made
+
+
+def _no_address() -> Misconfigured:
+    return Misconfigured(
+        "stores.redis is no address of a Redis; write it as redis://host:6379/0 (rediss:// for TLS,"
+        " redis+cluster://host:6379 for a cluster)"
+    )

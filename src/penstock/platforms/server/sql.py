@@ -1,0 +1,19 @@
+"""What the server home asks of PostgreSQL beside the port's own statements."""
+
+from __future__ import annotations
+
+LOCK_KEY = 7_363_811_402
+"""Held while the schema is changed: the number is Penstock's alone."""
+
+LOCK = f"select pg_advisory_xact_lock({LOCK_KEY})"
+EXISTS = "select to_regclass('migrations') is not null"
+READ_ONLY = "select pg_is_in_recovery() or current_setting('transaction_read_only') = 'on'"
+VERSION_OF_SERVER = "select current_setting('server_version_num')::bigint"
+MAY_WRITE = (
+    "select has_table_privilege('ledger', 'insert') and has_table_privilege('ledger', 'select')"
+)
+
+KEEP_SECRET = """
+insert into installation (name, value) values ('cache_secret', $1) on conflict (name) do nothing
+"""
+SECRET = "select value from installation where name = 'cache_secret'"

@@ -1,0 +1,54 @@
+"""Small values in Redis: the cache that all processes share."""
+
+from __future__ import annotations
+
+from math import ceil
+
+from redis.exceptions import RedisError
+
+from penstock.errors import Unavailable
+from penstock.platforms.server.pipe import Pipe
+from penstock.ports import Clock
+
+PREFIX = "penstock:store:"
+STAMP_BYTES = 8
+
+
+class ServerStore:
+    """Values of at most `most_bytes`, each with its expiry before it; without Redis there is nothing in it.
+
+    Redis removes what has expired by its own clock; what it has not removed yet is told by the stamp.
+    """
+
+    def __init__(self, pipe: Pipe, clock: Clock, most_bytes: int) -> None:
+        self._pipe = pipe
+        self._clock = clock
+        self._most = most_bytes
+
+    async def get(self, key: str) -> bytes | None:
+        try:
+            found = await self._pipe.run("GET", PREFIX + key)
+        except (Unavailable, RedisError):
+            return None
+        if found is None or int.from_bytes(found[:STAMP_BYTES], "big") <= self._millis(0):
+            return None
+        return bytes(found[STAMP_BYTES:])
+
+    async def put(self, key: str, value: bytes, ttl: float) -> None:
+        if ttl <= 0 or len(value) > self._most:
+            await self.delete(key)
+            return
+        stamped = self._millis(ttl).to_bytes(STAMP_BYTES, "big") + value
+        await self._quietly("SET", PREFIX + key, stamped, "PX", ceil(ttl * 1000))
+
+    async def delete(self, key: str) -> None:
+        await self._quietly("DEL", PREFIX + key)
+
+    async def _quietly(self, *command: str | bytes | int) -> None:
+        try:
+            await self._pipe.run(*command)
+        except (Unavailable, RedisError):
+            return
+
+    def _millis(self, ahead: float) -> int:
+        return round((self._clock.now() + ahead) * 1000)

@@ -1,0 +1,73 @@
+"""The server home's part of `homes.py`: its factories take the stores that a session started."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from penstock.platforms.memory.world import FakeClock
+from penstock.platforms.server import schema
+from penstock.platforms.server.connect import client
+from penstock.platforms.server.meter import ServerMeter
+from penstock.platforms.server.pipe import Pipe
+from penstock.platforms.server.store import ServerStore
+from penstock.platforms.server.tables import ServerTables
+from penstock.ports import Meter, Store, Tables
+from tests.contract.homes import THINGS
+from tests.stores import PostgresServer, RedisServer
+
+
+@asynccontextmanager
+async def piped(server: RedisServer) -> AsyncGenerator[Pipe]:
+    """A pipe to an emptied Redis."""
+    server.ask("FLUSHALL")
+    redis = client(server.url)
+    pipe = Pipe(redis)
+    try:
+        yield pipe
+    finally:
+        await pipe.close()
+        await redis.aclose()
+
+
+@asynccontextmanager
+async def meter(server: RedisServer, clock: FakeClock) -> AsyncGenerator[Meter]:
+    """Counts in Redis by a clock that tests own, as whole microseconds: 0.1 s is no float there."""
+    start = round(clock.now()) * 1_000_000
+
+    def now() -> int:
+        return start + int(clock.tick() * 1e6 + 0.5)
+
+    async with piped(server) as pipe:
+        yield ServerMeter(pipe, "test", cluster=server.cluster, now=now)
+
+
+@asynccontextmanager
+async def store(server: RedisServer, clock: FakeClock, most: int) -> AsyncGenerator[Store]:
+    async with piped(server) as pipe:
+        yield ServerStore(pipe, clock, most)
+
+
+@asynccontextmanager
+async def tables(server: PostgresServer) -> AsyncGenerator[Tables]:
+    dsn = server.database()
+    await schema.migrate(dsn, THINGS, 0.0)
+    tables = ServerTables(dsn)
+    try:
+        yield tables
+    finally:
+        await tables.close()
+
+
+METERS: dict[str, str] = {"server": "redis_server", "server, cluster": "redis_cluster"}
+STORES: dict[str, str] = METERS
+TABLES: dict[str, str] = {"server": "postgres_server"}
+"""The home's name, and the fixture that has its store."""
+
+
+def params(homes: dict[str, str]) -> list[Any]:
+    """The homes' names, run where their stores are."""
+    return [pytest.param(name, marks=pytest.mark.stores) for name in homes]
