@@ -48,12 +48,8 @@ layers: $(STAMPS)/dev ## Imports point downward only (import-linter)
 	@$(BIN)/lint-imports --no-cache
 
 .PHONY: test
-test: $(STAMPS)/dev $(CLIENTS)/node_modules/.stamp ## Install what tests need and run all of them (ARGS= for pytest, WORKERS=0: one process)
+test: $(STAMPS)/dev $(STAMPS)/stores $(CLIENTS)/node_modules/.stamp ## Install what tests need and run all of them (ARGS= for pytest, WORKERS=0: one process)
 	@$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile $(ARGS)
-
-.PHONY: test-stores
-test-stores: $(STAMPS)/dev $(STAMPS)/stores ## The contract suites on Redis and PostgreSQL, started by the tests (the server home, in the making)
-	@$(BIN)/python -m pytest -m stores tests/contract $(ARGS)
 
 ##@ Change
 .PHONY: format

@@ -18,7 +18,7 @@ def clock() -> FakeClock:
     return FakeClock()
 
 
-@pytest.fixture(params=[*homes.STORES, *servers.params(servers.STORES)])
+@pytest.fixture(params=[*homes.STORES, *servers.STORES])
 async def store(request, tmp_path: Path, clock: FakeClock) -> AsyncGenerator[Store]:
     """A store that holds 100,000 bytes in memory."""
     if request.param in servers.STORES:
@@ -30,14 +30,19 @@ async def store(request, tmp_path: Path, clock: FakeClock) -> AsyncGenerator[Sto
         yield store
 
 
-@pytest.fixture(params=homes.BLOBS)
+@pytest.fixture(params=[*homes.BLOBS, *servers.BLOBS])
 async def blobs(request, tmp_path: Path, clock: FakeClock) -> AsyncGenerator[Blobs]:
     """Blobs that hold 100,000 bytes."""
-    async with homes.BLOBS[request.param](tmp_path, clock, 100_000) as blobs:
+    if request.param in servers.BLOBS:
+        server = request.getfixturevalue(servers.BLOBS[request.param])
+        opened: AbstractAsyncContextManager[Blobs] = servers.blobs(server, clock, 100_000)
+    else:
+        opened = homes.BLOBS[request.param](tmp_path, clock, 100_000)
+    async with opened as blobs:
         yield blobs
 
 
-@pytest.fixture(params=[*homes.METERS, *servers.params(servers.METERS)])
+@pytest.fixture(params=[*homes.METERS, *servers.METERS])
 async def meter(request, tmp_path: Path, clock: FakeClock) -> AsyncGenerator[Meter]:
     if request.param in servers.METERS:
         opened: AbstractAsyncContextManager[Meter] = servers.meter(
@@ -49,7 +54,7 @@ async def meter(request, tmp_path: Path, clock: FakeClock) -> AsyncGenerator[Met
         yield meter
 
 
-@pytest.fixture(params=[*homes.TABLES, *servers.params(servers.TABLES)])
+@pytest.fixture(params=[*homes.TABLES, *servers.TABLES])
 async def tables(request, tmp_path: Path) -> AsyncGenerator[Tables]:
     """Tables with the migrations of `homes.THINGS`."""
     if request.param in servers.TABLES:

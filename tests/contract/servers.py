@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from typing import Any
 
-import pytest
-
+from penstock.platforms.blobs import TableBlobs
 from penstock.platforms.memory.world import FakeClock
+from penstock.platforms.migrations import shipped
 from penstock.platforms.server import schema
 from penstock.platforms.server.connect import client
 from penstock.platforms.server.meter import ServerMeter
 from penstock.platforms.server.pipe import Pipe
 from penstock.platforms.server.store import ServerStore
 from penstock.platforms.server.tables import ServerTables
-from penstock.ports import Meter, Store, Tables
+from penstock.ports import Blobs, Meter, Store, Tables
 from tests.contract.homes import THINGS
 from tests.stores import PostgresServer, RedisServer
 
@@ -48,7 +47,18 @@ async def meter(server: RedisServer, clock: FakeClock) -> AsyncGenerator[Meter]:
 @asynccontextmanager
 async def store(server: RedisServer, clock: FakeClock, most: int) -> AsyncGenerator[Store]:
     async with piped(server) as pipe:
-        yield ServerStore(pipe, clock, most)
+        yield ServerStore(pipe, clock, most, 1 << 30)
+
+
+@asynccontextmanager
+async def blobs(server: PostgresServer, clock: FakeClock, most: int) -> AsyncGenerator[Blobs]:
+    dsn = server.database()
+    await schema.migrate(dsn, shipped(), 0.0)
+    tables = ServerTables(dsn)
+    try:
+        yield TableBlobs(tables, clock, most)
+    finally:
+        await tables.close()
 
 
 @asynccontextmanager
@@ -65,9 +75,5 @@ async def tables(server: PostgresServer) -> AsyncGenerator[Tables]:
 METERS: dict[str, str] = {"server": "redis_server", "server, cluster": "redis_cluster"}
 STORES: dict[str, str] = METERS
 TABLES: dict[str, str] = {"server": "postgres_server"}
+BLOBS: dict[str, str] = TABLES
 """The home's name, and the fixture that has its store."""
-
-
-def params(homes: dict[str, str]) -> list[Any]:
-    """The homes' names, run where their stores are."""
-    return [pytest.param(name, marks=pytest.mark.stores) for name in homes]

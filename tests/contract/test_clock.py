@@ -7,8 +7,8 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from penstock.platforms.embedded.world import RealClock
 from penstock.platforms.memory.world import FakeClock
+from penstock.platforms.world import RealClock
 from penstock.ports import Clock
 
 Turn = Callable[[], Awaitable[None]]

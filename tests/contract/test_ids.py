@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from penstock.platforms.embedded.world import RandomIds
 from penstock.platforms.memory.world import FakeIds
+from penstock.platforms.world import RandomIds
 from penstock.ports import Ids
 
 IDS = {"memory": FakeIds, "embedded": RandomIds}

@@ -37,7 +37,7 @@ scenarios = st.lists(st.one_of(takes, takes, gives, waits), max_size=40)
 
 
 class Model:
-    """Everything admitted, each with its time and amount, summed anew for each question."""
+    """Everything admitted, each with its time and amount, summed anew for each question; a parallel call's place falls free too."""
 
     def __init__(self) -> None:
         self.now = 0
@@ -48,7 +48,7 @@ class Model:
             entry["amount"]
             for entry in self.entries
             if (entry["policy"], entry["key"]) == (demand.policy, demand.key)
-            and (demand.kind == "parallel" or entry["at"] > self.now - WINDOW_MS)
+            and entry["at"] > self.now - WINDOW_MS
         )
 
     def take(self, number: object, asked: list[Demand]) -> tuple[str, ...]:
@@ -79,7 +79,7 @@ def counts(asked: list[Demand]) -> dict[tuple[str, str], tuple[int, Demand]]:
     return {(demand.policy, demand.key): (place, demand) for place, demand in enumerate(counted)}
 
 
-@pytest.fixture(scope="module", params=[*homes.METERS, *servers.params(servers.METERS)])
+@pytest.fixture(scope="module", params=[*homes.METERS, *servers.METERS])
 def home(request) -> Home:
     if request.param in servers.METERS:
         server = request.getfixturevalue(servers.METERS[request.param])

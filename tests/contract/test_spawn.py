@@ -7,8 +7,8 @@ import logging
 
 import pytest
 
-from penstock.platforms.embedded.world import Spawner
 from penstock.platforms.memory.world import Background
+from penstock.platforms.world import Spawner
 
 
 @pytest.fixture(params=[Background, Spawner], ids=["memory", "embedded"])

@@ -14,6 +14,8 @@ from penstock.config.values import Config, Issuer, Provider, Route, Target, Verb
 from penstock.errors import Misconfigured
 
 SECRET_BYTES = 32
+POSTGRES_SCHEMES = ("postgresql://", "postgres://")
+REDIS_SCHEMES = ("redis://", "rediss://", "unix://", "redis+cluster://", "rediss+cluster://")
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 _BY_HTTP = frozenset({"openai", "anthropic", "workers_ai"})
@@ -24,6 +26,7 @@ _LOOKED_UP = frozenset({"openai"})
 def check_values(config: Config) -> None:
     """Each section by itself, as a file can be judged before defaults are filled in; raises Misconfigured."""
     _check_server(config)
+    _check_stores(config)
     for at, issuer in enumerate(config.auth.issuers):
         _check_issuer(issuer, f"auth.issuers[{at}]")
     for at, origin in enumerate(config.cors.origins):
@@ -64,6 +67,31 @@ def _check_server(config: Config) -> None:
             raise Misconfigured(
                 f"{path} is no address or network; write it as 10.0.0.0/8"
             ) from error
+
+
+def _check_stores(config: Config) -> None:
+    stores = config.stores
+    if config.platform != "server":
+        for name in ("postgres", "redis"):
+            if getattr(stores, name):
+                raise Misconfigured(
+                    f'stores.{name} is not used by platform "{config.platform}"; write platform = "server"'
+                )
+        return
+    if not stores.postgres.startswith(POSTGRES_SCHEMES):
+        raise Misconfigured(
+            f"stores.postgres {_what_is(stores.postgres)}; write it as postgresql://user:password@host:5432/name"
+        )
+    if not stores.redis.startswith(REDIS_SCHEMES):
+        raise Misconfigured(
+            f"stores.redis {_what_is(stores.redis)}; write it as redis://host:6379/0 (rediss:// for TLS,"
+            " redis+cluster://host:6379 for a cluster)"
+        )
+
+
+def _what_is(dsn: str) -> str:
+    """What is wrong with an address, without its text, which may hold a password."""
+    return "is no address" if dsn else 'is empty, and platform "server" needs it'
 
 
 def _check_issuer(issuer: Issuer, path: str) -> None:

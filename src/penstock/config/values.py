@@ -259,15 +259,30 @@ class Cache(Struct, frozen=True, forbid_unknown_fields=True):
     """Largest answer kept."""
 
 
+class Stores(Struct, frozen=True, forbid_unknown_fields=True):
+    """Where the processes of platform `server` meet."""
+
+    postgres: str = ""
+    """Keeps the ledger, budgets and keys: `postgresql://user:password@host:5432/name`."""
+    redis: str = ""
+    """Counts and caches: `redis://host:6379/0` of a Redis (6.2 or newer) or Valkey; `rediss://` by TLS, `redis+cluster://` a cluster."""
+    replicas: Count = 0
+    """While Redis is out of reach, each process admits to unpaid paths their limits divided by this number of processes; 0: none, 503."""
+    max_reply_bytes: Positive = 4 << 30
+    """How much is kept of replies under an `Idempotency-Key`, by all processes together."""
+
+
 class Config(Struct, frozen=True, forbid_unknown_fields=True):
     """Everything; see docs/reference/configuration.md."""
 
-    platform: Literal["embedded"] = "embedded"
-    """Where state lives: SQLite in `data`, or memory that is gone at the end."""
+    platform: Literal["embedded", "server"] = "embedded"
+    """Where state lives: SQLite in `data`, for one process; or the `stores`, for any number of processes on any number of hosts."""
     data: str = "./.penstock"
     """Directory of everything the gateway keeps; `PENSTOCK_DATA` overrides the default."""
     durability: Literal["process", "power"] = "process"
     """What a hold survives before its call is sent: a killed process, or a power cut."""
+    stores: Stores = Stores()
+    """Where the processes of platform `server` meet."""
     server: Server = Server()
     """Where and how the gateway listens."""
     auth: Auth = Auth()

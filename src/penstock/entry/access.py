@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import select
 import sys
 import time
 from collections.abc import Callable
@@ -46,3 +48,14 @@ class AccessLog:
 def _standard_output(data: bytes) -> None:
     sys.stdout.buffer.write(data)
     sys.stdout.buffer.flush()
+
+
+def shared_output(data: bytes) -> None:
+    """Whole lines at a time, as many as a pipe takes at once: those of several processes do not mix."""
+    sys.stdout.flush()
+    start = 0
+    while start < len(data):
+        end = data.rfind(b"\n", start, start + select.PIPE_BUF) + 1
+        end = end or data.find(b"\n", start) + 1
+        os.write(sys.stdout.fileno(), data[start:end])
+        start = end

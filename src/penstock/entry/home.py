@@ -1,43 +1,104 @@
-"""The embedded home with all its parts: SQLite, the upstream client, the local model where one is configured."""
+"""The home that a configuration asks for, with all its parts: its stores, the upstream client, the local model."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from penstock.auth.keys import load_marks
+from penstock.auth import keys
 from penstock.config import Config
-from penstock.platforms.embedded import EmbeddedPlatform, open_platform
+from penstock.errors import Missing
+from penstock.limits.rates import AI_ENDPOINTS, TIER
+from penstock.platforms import embedded
 from penstock.platforms.http import Http
+from penstock.platforms.memory.meter import MemoryMeter
+from penstock.platforms.world import RealClock
+from penstock.ports import Fetch, Meter, Platform, Tables
 
 if TYPE_CHECKING:
     from penstock.platforms.local import LocalRunner
+    from penstock.platforms.server import Places
+
+DISK_SHARE = 10
+"""What lies behind the memory of a cache is this many times as large."""
+ENTRY_SLACK = 2
+"""A kept answer's bytes beside those of its text."""
 
 
 @asynccontextmanager
-async def opened(config: Config) -> AsyncGenerator[EmbeddedPlatform]:
-    """The platform a configuration asks for, its revocations loaded; raises Misconfigured or Missing."""
+async def opened(config: Config) -> AsyncGenerator[Platform]:
+    """The platform a configuration asks for, its revocations known; raises Misconfigured or Missing."""
     async with AsyncExitStack() as stack:
         http = Http()
         stack.push_async_callback(http.close)
         runner = local_runner(config)
         if runner is not None:
             stack.push_async_callback(runner.aclose)
-        platform = await stack.enter_async_context(
-            open_platform(
-                Path(config.data),
-                fetch=http,
-                durability=config.durability,
-                cache_max_bytes=config.cache.max_bytes,
-                runner=runner,
-            )
+        open_home = _server if config.platform == "server" else _embedded
+        yield await stack.enter_async_context(open_home(config, http, runner))
+
+
+async def check(config: Config) -> None:
+    """That the stores are there as they must be, before anything is started; raises Misconfigured."""
+    if config.platform == "server":
+        from penstock.platforms import server
+
+        await server.check(places(config))
+
+
+@asynccontextmanager
+async def opened_tables(config: Config) -> AsyncGenerator[Tables]:
+    """The tables alone, for the command line: what it writes is on the disk when it returns."""
+    if config.platform == "server":
+        from penstock.platforms import server
+        from penstock.platforms.migrations import shipped
+        from penstock.platforms.server import schema
+
+        await schema.check(places(config).postgres, shipped())
+        async with server.open_tables(config.stores.postgres) as tables:
+            yield tables
+    else:
+        async with embedded.open_tables(config.data, durability="power") as tables:
+            yield tables
+
+
+@asynccontextmanager
+async def revoking(config: Config) -> AsyncGenerator[Meter]:
+    """A meter whose marks every server process of this home has seen once this has ended."""
+    if config.platform == "server":
+        from penstock.platforms import server
+
+        places(config)
+        async with server.open_meter(config.stores.redis) as meter:
+            yield meter
+    else:
+        yield MemoryMeter(RealClock())
+        embedded.bump(Path(config.data))
+
+
+def places(config: Config) -> Places:
+    """Where the server home's stores are; raises Missing where what speaks to them is not installed."""
+    lacking = [part for part in ("asyncpg", "redis") if find_spec(part) is None]
+    if lacking:
+        raise Missing(
+            f"platform = \"server\" needs {' and '.join(lacking)}: pip install 'penstock[server]'"
         )
-        platform.meter.load_marks_by(partial(_marks, platform))
-        await _marks(platform)
-        yield platform
+    from penstock.platforms.server import Places
+
+    stores = config.stores
+    return Places(
+        postgres=stores.postgres,
+        redis=stores.redis,
+        replicas=stores.replicas,
+        paid=AI_ENDPOINTS | {TIER},
+        most_blob_bytes=stores.max_reply_bytes,
+        most_cache_bytes=DISK_SHARE * config.cache.max_bytes,
+        most_entry_bytes=ENTRY_SLACK * config.cache.max_entry_bytes,
+    )
 
 
 def local_runner(config: Config) -> LocalRunner | None:
@@ -51,5 +112,37 @@ def local_runner(config: Config) -> LocalRunner | None:
     return None
 
 
-async def _marks(platform: EmbeddedPlatform) -> None:
-    await load_marks(platform.tables, platform.meter, now=platform.clock.now())
+@asynccontextmanager
+async def _embedded(
+    config: Config, fetch: Fetch, runner: LocalRunner | None
+) -> AsyncGenerator[Platform]:
+    async with embedded.open_platform(
+        Path(config.data),
+        fetch=fetch,
+        durability=config.durability,
+        cache_max_bytes=config.cache.max_bytes,
+        runner=runner,
+    ) as platform:
+        platform.meter.load_marks_by(partial(_marks, platform))
+        await _marks(platform)
+        yield platform
+
+
+@asynccontextmanager
+async def _server(
+    config: Config, fetch: Fetch, runner: LocalRunner | None
+) -> AsyncGenerator[Platform]:
+    where = places(config)
+    from penstock.platforms import server
+
+    async with server.open_platform(where, fetch=fetch, runner=runner) as platform:
+
+        async def is_revoked(credential: str) -> bool:
+            return await keys.is_revoked(platform.tables, credential, now=platform.clock.now())
+
+        platform.meter.load_marks_by(partial(_marks, platform), is_revoked)
+        yield platform
+
+
+async def _marks(platform: Platform) -> None:
+    await keys.load_marks(platform.tables, platform.meter, now=platform.clock.now())

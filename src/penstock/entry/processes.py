@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable
 from types import FrameType
+from typing import NamedTuple
 
 PASSED_ON = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 ENDING = frozenset({signal.SIGTERM, signal.SIGINT})
@@ -16,7 +17,16 @@ SOON_SECONDS = 5.0
 MOST_SOON = 3
 """So many of these in a row, and the others are ended too."""
 
-Work = Callable[[], int]
+
+class Place(NamedTuple):
+    """Which of the processes one is; a replacement has the number of the one it replaces. What is read from `parent`
+    ends when the process that watches over all of them does."""
+
+    number: int
+    parent: int
+
+
+Work = Callable[[Place], int]
 """What one process does; its result is the process's exit status."""
 
 
@@ -26,44 +36,50 @@ class Processes:
     def __init__(self, number: int, work: Work) -> None:
         self._number = number
         self._work = work
-        self._started: dict[int, float] = {}
+        self._started: dict[int, tuple[int, float]] = {}
+        self._parent = self._alive = -1
         self._ending = False
         self._soon = 0
         self._status = 0
 
     def run(self) -> int:
         """Returns when all have ended: 0 where that was asked for and went well."""
-        for number in PASSED_ON:
-            signal.signal(number, self._pass_on)
-        for _ in range(self._number):
-            self._start()
+        for passed in PASSED_ON:
+            signal.signal(passed, self._pass_on)
+        self._parent, self._alive = os.pipe()
+        for number in range(self._number):
+            self._start(number)
         while self._started:
             pid, status = os.wait()
             self._ended(pid, os.waitstatus_to_exitcode(status))
         return self._status
 
-    def _start(self) -> None:
+    def _start(self, number: int) -> None:
         sys.stdout.flush()
         sys.stderr.flush()
         # Nothing has been started yet but this: no thread, no event loop, no connection is copied.
         pid = os.fork()
         if pid:
-            self._started[pid] = time.monotonic()
+            self._started[pid] = number, time.monotonic()
             return
-        for number in PASSED_ON:
-            signal.signal(number, signal.SIG_DFL)
+        # A terminal's Ctrl-C goes to the parent alone, which passes it on once.
+        os.setpgid(0, 0)
+        os.close(self._alive)
+        for passed in PASSED_ON:
+            signal.signal(passed, signal.SIG_DFL)
         status = 1
         try:
-            status = self._work()
+            status = self._work(Place(number, self._parent))
         finally:
             sys.stdout.flush()
             sys.stderr.flush()
             os._exit(status)
 
     def _ended(self, pid: int, status: int) -> None:
-        started = self._started.pop(pid, None)
-        if started is None:
+        found = self._started.pop(pid, None)
+        if found is None:
             return
+        number, started = found
         if self._ending:
             told = -status in ENDING or status == 0
             self._status = self._status if told else 1
@@ -75,7 +91,7 @@ class Processes:
             self._status = 1
             self._end(signal.SIGTERM)
         else:
-            self._start()
+            self._start(number)
 
     def _pass_on(self, number: int, frame: FrameType | None) -> None:
         if number in ENDING:

@@ -87,6 +87,7 @@ def lasting(now: Config, wanted: Config) -> tuple[Config, list[str]]:
     pairs = {
         "platform": (now.platform, wanted.platform),
         "data": (now.data, wanted.data),
+        "stores": (now.stores, wanted.stores),
         "durability": (now.durability, wanted.durability),
         "server.host": (here.host, there.host),
         "server.port": (here.port, there.port),
@@ -96,7 +97,8 @@ def lasting(now: Config, wanted: Config) -> tuple[Config, list[str]]:
     server = replace(there, host=here.host, port=here.port, access_log=here.access_log)
     cache = replace(wanted.cache, max_bytes=now.cache.max_bytes)
     whole = replace(
-        wanted, platform=now.platform, data=now.data, durability=now.durability, server=server, cache=cache
+        wanted, platform=now.platform, data=now.data, durability=now.durability, stores=now.stores,
+        server=server, cache=cache,
     )  # fmt: skip
     return whole, [name for name, (old, new) in pairs.items() if old != new]
 

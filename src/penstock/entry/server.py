@@ -1,4 +1,4 @@
-"""The embedded home served over HTTP: one process, one event loop."""
+"""The gateway served over HTTP: a process, or several on one socket, each with one event loop."""
 
 from __future__ import annotations
 
@@ -8,42 +8,71 @@ import signal
 import socket
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import uvloop
 
 import penstock
 from penstock.config import Config
-from penstock.entry.access import AccessLog
-from penstock.entry.home import opened
+from penstock.entry.access import AccessLog, shared_output
+from penstock.entry.home import check, opened
 from penstock.entry.listener import Listener
+from penstock.entry.processes import Place, Processes
 from penstock.entry.reconciling import reconciling
 from penstock.entry.reload import Again, Serving, say
-from penstock.errors import Misconfigured
-from penstock.gateway import Gateway, build
+from penstock.errors import Error, Misconfigured
+from penstock.gateway import build
+from penstock.ports import Platform
 from penstock.wire.json import encode
 
 
-def run(config: Config, notes: Sequence[str], again: Again, *, as_json: bool = False) -> int:
-    """Serves until told to stop, by what `again` reads once told to; raises Misconfigured where it cannot start."""
-    with _listening(config) as listener:
-        uvloop.run(_serve(config, notes, again, listener, as_json))
+class Start(NamedTuple):
+    """What a server is started with; `again` reads the configuration anew."""
+
+    config: Config
+    notes: Sequence[str]
+    again: Again
+    as_json: bool = False
+    workers: int = 1
+    open: Callable[[Config], AbstractAsyncContextManager[Platform]] = opened
+
+
+def run(start: Start) -> int:
+    """Serves until told to stop; raises Misconfigured where it cannot start."""
+    with _listening(start.config) as listener:
+        if start.workers == 1:
+            uvloop.run(_serve(start, listener))
+            return 0
+        # What all would stumble over is said once.
+        uvloop.run(check(start.config))
+        return Processes(start.workers, partial(_work, start, listener)).run()
+
+
+def _work(start: Start, on: socket.socket, place: Place) -> int:
+    try:
+        uvloop.run(_serve(start, on, place))
+    except Error as error:
+        say({"level": "error", "process": place.number, "code": error.code, "error": error.message})
+        return 1
     return 0
 
 
-async def _serve(
-    config: Config, notes: Sequence[str], again: Again, on: socket.socket, as_json: bool
-) -> None:
-    log = AccessLog() if config.server.access_log else None
-    async with opened(config) as platform:
+async def _serve(start: Start, on: socket.socket, place: Place | None = None) -> None:
+    config = start.config
+    log = AccessLog(shared_output if place else None) if config.server.access_log else None
+    async with start.open(config) as platform:
         gateway = build(config, platform, report)
         await gateway.start()
         listener = Listener(gateway, platform.ids.new, report, log)
-        serving = Serving(gateway, listener, again, say)
-        stop = _told_to_stop(serving)
+        serving = Serving(gateway, listener, start.again, say)
+        stop = _told_to_stop(serving, place)
         _told_to_reload(serving)
-        announce(gateway, notes, on.getsockname(), as_json)
+        if place is None or place.number == 0:
+            announce(start, on.getsockname())
         platform.spawn(reconciling(platform, config.providers, stop, report))
         # What stands now lives as long as the process: the collector need not look at it again.
         gc.collect()
@@ -55,17 +84,21 @@ async def _serve(
             log.close()
 
 
-def _told_to_stop(serving: Serving) -> asyncio.Event:
-    """Set after SIGTERM or SIGINT and the notice; readiness goes off at once. A second SIGINT waits for nothing."""
+def _told_to_stop(serving: Serving, place: Place | None) -> asyncio.Event:
+    """Set after SIGTERM, SIGINT or the parent's end, and the notice; readiness goes off at once. A second SIGINT waits for nothing."""
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
 
     def begin() -> None:
+        if place is not None:
+            loop.remove_reader(place.parent)
         serving.gateway.draining = True
         loop.call_later(serving.gateway.config.server.notice_seconds, stop.set)
         loop.remove_signal_handler(signal.SIGINT)
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, begin)
+    if place is not None:
+        loop.add_reader(place.parent, begin)
     return stop
 
 
@@ -86,13 +119,13 @@ def report(request_id: str, error: BaseException) -> None:
     sys.stderr.write(encode(line).decode() + "\n")
 
 
-def announce(
-    gateway: Gateway, notes: Sequence[str], address: tuple[str, int], as_json: bool
-) -> None:
+def announce(start: Start, address: tuple[str, int]) -> None:
     """Says where the gateway listens and what it is made of."""
-    url = f"http://{address[0]}:{address[1]}"
-    if as_json:
-        line = {"listening": url, "version": penstock.__version__, "notes": list(notes)}
+    url, notes = f"http://{address[0]}:{address[1]}", list(start.notes)
+    if start.workers > 1:
+        notes.append(f"processes: {start.workers}")
+    if start.as_json:
+        line = {"listening": url, "version": penstock.__version__, "notes": notes}
         sys.stderr.write(encode(line).decode() + "\n")
     else:
         lines = [

@@ -37,6 +37,11 @@ def load(path: str | None, env: Mapping[str, str]) -> Loaded:
     given = decoded(file, env) if file else None
     day = today()
     config, notes = defaults(given, env, known_models(day))
+    if config.platform == "server" and not config.auth.issuers:
+        notes.append(
+            "warning: the development issuer's secret is this host's alone; other hosts refuse its tokens:"
+            " set JWT_SECRET, or auth.issuers"
+        )
     if stale(day):
         notes.append(
             f"warning: prices were last compared with the providers' on {CHECKED}; upgrade Penstock"

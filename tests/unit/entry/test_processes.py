@@ -11,7 +11,7 @@ SERVING = """
 import os, signal, sys
 from penstock.entry.processes import Processes
 
-def work():
+def work(place):
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
     signal.signal(signal.SIGHUP, lambda *_: os.write(1, b"told\\n"))
     os.write(1, f"up {os.getpid()}\\n".encode())
@@ -24,7 +24,7 @@ FAILING = """
 import os, sys
 from penstock.entry.processes import Processes
 
-def work():
+def work(place):
     os.write(1, b"up\\n")
     return 1
 

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import NoReturn, TypeVar
 
 from penstock.config import Config
+from penstock.entry.home import opened_tables
 from penstock.entry.settings import Loaded, load
 from penstock.errors import Error
-from penstock.platforms.embedded import open_tables
 from penstock.ports import Tables
 
 T = TypeVar("T")
@@ -54,5 +54,5 @@ def with_tables(args: argparse.Namespace, work: Callable[[Tables], Awaitable[T]]
 
 
 async def _with_tables(config: Config, work: Callable[[Tables], Awaitable[T]]) -> T:
-    async with open_tables(config.data, durability="power") as tables:
+    async with opened_tables(config) as tables:
         return await work(tables)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from penstock.auth import keys
@@ -15,11 +14,10 @@ from penstock.auth.scopes import DEFAULT
 from penstock.entry.cli import show
 from penstock.entry.cli.command import Command, Misused, configured, with_tables
 from penstock.entry.cli.values import instant, seconds, words
-from penstock.errors import BadRequest, NotFound
+from penstock.entry.home import revoking
+from penstock.errors import BadRequest, NotFound, Unavailable
 from penstock.ledger import days
-from penstock.platforms.embedded import bump
-from penstock.platforms.embedded.world import RandomIds, RealClock
-from penstock.platforms.memory.meter import MemoryMeter
+from penstock.platforms.world import RandomIds
 from penstock.ports import Tables
 
 HEADS = ("ID", "SUB", "TENANT", "TIER", "SCOPES", "NAME", "CREATED", "EXPIRES", "REVOKED")
@@ -112,16 +110,21 @@ def listing(args: argparse.Namespace) -> int:
 def revoke(args: argparse.Namespace) -> int:
     """Ends one key, for a running server from its next request on; fails where there is none of that id."""
 
-    folder = configured(args).config.data
-    meter = MemoryMeter(RealClock())
+    config = configured(args).config
 
     async def work(tables: Tables) -> ApiKey | None:
-        return await keys.revoke(tables, meter, args.id, now=time.time())
+        async with revoking(config) as meter:
+            return await keys.revoke(tables, meter, args.id, now=time.time())
 
-    key = with_tables(args, work)
+    try:
+        key = with_tables(args, work)
+    except Unavailable as error:
+        raise Unavailable(
+            "the key may go on working: not both stores could be written; repeat it, and"
+            " `penstock doctor` says which is out of reach"
+        ) from error
     if key is None:
         raise NotFound("there is no such key; `penstock keys list` shows their ids")
-    bump(Path(folder))
     if args.json:
         show.as_json(_plain(key))
     else:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
+import time
 from pathlib import Path
 
 import apsw
 
 from penstock.config import Config
+from penstock.entry import home
 from penstock.entry.cli import show
 from penstock.entry.cli.command import Command, configured, with_tables
 from penstock.platforms.embedded import TABLES_FILE
@@ -19,7 +22,10 @@ from penstock.ports import Tables
 def add(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     actions.add_parser("status", help="which migrations are applied and which are due")
-    actions.add_parser("up", help="apply those that are due; `serve` does so too")
+    actions.add_parser(
+        "up",
+        help='apply those that are due; `serve` does so too, but never with platform = "server"',
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -43,14 +49,13 @@ def status(args: argparse.Namespace) -> int:
 
 
 def up(args: argparse.Namespace) -> int:
-    """Opening the tables migrates them."""
-
-    async def work(tables: Tables) -> None:
-        return None
-
+    """Forward only; of two at the same time the second finds nothing left to do."""
     config = configured(args).config
     before = version_of(config)
-    with_tables(args, work)
+    if config.platform == "server":
+        _up_server(config)
+    else:
+        with_tables(args, _nothing)
     after = version_of(config)
     if args.json:
         show.as_json({"before": before, "version": after})
@@ -61,10 +66,17 @@ def up(args: argparse.Namespace) -> int:
 
 
 def version_of(config: Config) -> int:
-    """The newest migration that the tables on this disk have had."""
+    """The newest migration that the tables have had."""
+    if config.platform == "server":
+        postgres = home.places(config).postgres
+        from penstock.platforms.server import schema
+
+        return asyncio.run(schema.version(postgres))
     file = Path(config.data) / TABLES_FILE
-    if not file.exists():
-        return 0
+    return _version_in(file) if file.exists() else 0
+
+
+def _version_in(file: Path) -> int:
     connection = apsw.Connection(str(file), flags=apsw.SQLITE_OPEN_READONLY)
     try:
         [(version,)] = connection.execute(VERSION)
@@ -73,6 +85,16 @@ def version_of(config: Config) -> int:
     finally:
         connection.close()
     return int(version)
+
+
+def _up_server(config: Config) -> None:
+    from penstock.platforms.server import schema
+
+    asyncio.run(schema.migrate(config.stores.postgres, shipped(), time.time()))
+
+
+async def _nothing(tables: Tables) -> None:
+    """Opening the embedded tables migrates them."""
 
 
 MIGRATE = Command("Show which migrations the tables have had, or bring them up to date.", add, run)

@@ -17,7 +17,9 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from penstock.config import Config, Provider
+from penstock.entry import home
 from penstock.entry.secrets import FILE
+from penstock.errors import Misconfigured, Missing
 from penstock.providers import CHAT
 
 PATIENCE = 5.0
@@ -44,6 +46,8 @@ def machine_probes() -> list[Finding]:
 async def config_probes(config: Config, *, ask: bool) -> list[Finding]:
     """What the configuration wants of this machine and, if asked for, of the providers."""
     findings = [data_directory(Path(config.data)), dev_secret(Path(config.data) / FILE)]
+    if config.platform == "server":
+        findings += await stores(config)
     findings.append(await asyncio.to_thread(listening, config.server.host, config.server.port))
     for name, provider in config.providers.items():
         if provider.kind == "local":
@@ -136,6 +140,33 @@ def _is_gateway(host: str, port: int) -> bool:
     except (OSError, HTTPException, ValueError):
         return False
     return status == 200 and isinstance(said, dict) and {"status", "edge", "version"} <= set(said)
+
+
+async def stores(config: Config) -> list[Finding]:
+    """Are PostgreSQL and Redis there, as they must be?"""
+    try:
+        where = home.places(config)
+    except Missing as error:
+        return [Finding("stores", False, *_parted(error.message))]
+    from penstock.platforms.server import doctor
+
+    found = []
+    for check, ask in (("postgres", doctor.postgres), ("redis", doctor.redis)):
+        try:
+            found.append(Finding(check, True, await ask(where)))
+        except Misconfigured as error:
+            said, mend = _parted(error.message.removeprefix(f"stores.{check}: "))
+            found.append(Finding(check, False, said, mend))
+    return found
+
+
+def _parted(message: str) -> tuple[str, str]:
+    """What is wrong, and the mend that follows it."""
+    for mark in ("; ", ": "):
+        said, found, mend = message.rpartition(mark)
+        if found:
+            return said, mend
+    return message, "mend it and repeat"
 
 
 def local_runner(name: str, provider: Provider) -> Finding:

@@ -10,8 +10,8 @@ from msgspec import structs
 
 from penstock.entry.cli import show
 from penstock.entry.cli.command import Command, configured, with_tables
-from penstock.platforms.embedded.world import RealClock
 from penstock.platforms.http import Http
+from penstock.platforms.world import RealClock
 from penstock.ports import Tables
 from penstock.upstream.reconcile import Done, Reconciler
 

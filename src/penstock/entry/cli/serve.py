@@ -7,8 +7,8 @@ import argparse
 from msgspec.structs import replace
 
 from penstock.config import Config
-from penstock.entry.cli.command import Command, configured
-from penstock.entry.cli.values import port
+from penstock.entry.cli.command import Command, Misused, configured
+from penstock.entry.cli.values import port, workers
 from penstock.entry.secrets import with_issuer
 
 
@@ -20,8 +20,14 @@ def add(parser: argparse.ArgumentParser) -> None:
         "--port", type=port, help="port to listen on, 0 for any free one (default: 8787)"
     )
 
+    parser.add_argument(
+        "--workers", type=workers, default=1, metavar="N",
+        help='processes that serve the port together (platform = "server"; default: 1)',
+    )  # fmt: skip
+
 
 def run(args: argparse.Namespace) -> int:
+    from penstock.entry.server import Start
     from penstock.entry.server import run as serve
 
     def read() -> tuple[Config, list[str]]:
@@ -30,7 +36,11 @@ def run(args: argparse.Namespace) -> int:
         return config, [f"configuration: {loaded.source}", *loaded.notes]
 
     config, notes = read()
-    return serve(with_issuer(config), notes, read, as_json=args.json)
+    if args.workers > 1 and config.platform != "server":
+        raise Misused(
+            f'--workers {args.workers} needs platform = "server": the embedded home is one process\'s'
+        )
+    return serve(Start(with_issuer(config), notes, read, args.json, args.workers))
 
 
 def listening(config: Config, host: str | None, port: int | None) -> Config:

@@ -8,6 +8,7 @@ from argparse import ArgumentTypeError
 from penstock.ledger import days
 
 _SPAN = re.compile(r"(\d{1,9})\s*(s|m|min|h|d)?")
+MOST_WORKERS = 256
 _SECONDS = {"": 1, "s": 1, "m": 60, "min": 60, "h": 3600, "d": 86_400}
 
 
@@ -31,6 +32,13 @@ def port(text: str) -> int:
     """A port number; 0 takes any free one."""
     if not text.isdecimal() or int(text) > 65_535:
         raise ArgumentTypeError(f"{text!r} is no port; write a number from 0 to 65535")
+    return int(text)
+
+
+def workers(text: str) -> int:
+    """A number of processes."""
+    if not text.isdecimal() or not 1 <= int(text) <= MOST_WORKERS:
+        raise ArgumentTypeError(f"{text!r} is no number of processes; write 1 to {MOST_WORKERS}")
     return int(text)
 
 

@@ -15,8 +15,8 @@ from penstock.platforms.embedded.blobs import EmbeddedBlobs
 from penstock.platforms.embedded.meter import EmbeddedMeter, Epoch, bump
 from penstock.platforms.embedded.store import EmbeddedStore
 from penstock.platforms.embedded.tables import Durability, EmbeddedTables
-from penstock.platforms.embedded.world import RandomIds, RealClock, Spawner
 from penstock.platforms.migrations import shipped
+from penstock.platforms.world import RandomIds, RealClock, Spawner
 from penstock.ports import Fetch, Platform, Runner
 
 __all__ = ["EmbeddedPlatform", "bump", "open_platform", "open_tables"]

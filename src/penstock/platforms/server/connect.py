@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from typing import Any
+from urllib.parse import urlsplit
 
 from redis.asyncio import Redis, RedisCluster
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisClusterException, RedisError
 
-from penstock.errors import Misconfigured
-from penstock.platforms.server.pipe import CALL_SECONDS, Client
+from penstock.errors import Misconfigured, Unavailable
+from penstock.platforms.server.pipe import CALL_SECONDS, Client, Pipe
 
 CLUSTER = "+cluster"
 SCHEMES = ("redis://", "rediss://", "unix://")
 MOST_CONNECTIONS = 16
+OLDEST = (6, 2)
 
 Connected = Callable[[Any], Awaitable[None]]
 """Told of each new connection before it carries anything; it must not fail."""
@@ -59,6 +61,50 @@ def _cluster(url: str, common: dict[str, Any]) -> RedisCluster:
     for node in made.nodes_manager.startup_nodes.values():
         node.connection_kwargs.update(greet)
     return made
+
+
+async def greeted(pipe: Pipe, url: str) -> None:
+    """That Redis answers, lets us in and keeps counts; raises Misconfigured."""
+    where = place(url)
+    try:
+        told = await pipe.run("INFO", "server")
+        kept = await pipe.run("INFO", "memory")
+    except Unavailable as error:
+        raise Misconfigured(
+            f"stores.redis: {where} cannot be reached, or refuses the password; start it, and check"
+            " the host, the port and the credentials"
+        ) from error
+    except RedisError as error:
+        raise Misconfigured(
+            f"stores.redis: {where} refuses this user ({type(error).__name__}); check the user, the"
+            " password and what it may do"
+        ) from error
+    if _version(field(told, "redis_version")) < OLDEST:
+        raise Misconfigured(f"stores.redis: {where} is older than Redis 6.2; upgrade it")
+    policy = field(kept, "maxmemory_policy")
+    if int(field(kept, "maxmemory") or 0) and policy != "noeviction":
+        raise Misconfigured(
+            f"stores.redis: {where} drops counts when its memory is full (maxmemory-policy {policy}), which"
+            " would loosen limits; set maxmemory-policy noeviction"
+        )
+
+
+def field(info: Any, name: str) -> str:
+    """One value of INFO's reply, which a cluster's client has parsed already."""
+    if isinstance(info, dict):
+        return str(info.get(name, ""))
+    found = bytes(info).partition(f"{name}:".encode())[2]
+    return found.partition(b"\r")[0].decode()
+
+
+def place(url: str) -> str:
+    """Where an address points, without who and by what password."""
+    parts = urlsplit(url)
+    return f"{parts.netloc.rpartition('@')[2]}{parts.path}" or "the local server"
+
+
+def _version(text: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in text.split(".") if part.isdigit())
 
 
 def _no_address() -> Misconfigured:

@@ -8,6 +8,7 @@ from typing import Any
 from penstock.platforms.memory.sqlite import plain_insert
 from penstock.platforms.server.failures import ROLLED_BACK, is_lost, translate
 from penstock.platforms.server.line import Connection, Job
+from penstock.platforms.server.sql import BEGIN_GROUP
 from penstock.ports import Statement, Value
 
 MOST_TRIES = 3
@@ -48,7 +49,7 @@ async def read(connection: Connection, jobs: Sequence[Job]) -> None:
 
 async def _together(connection: Connection, jobs: Sequence[Job]) -> list[list[Rows]]:
     """Batches that only add rows at once, their rows by statement; the others one by one."""
-    await connection.execute("begin")
+    await connection.execute(BEGIN_GROUP)
     outcomes: list[list[Rows]] = []
     rows: dict[str, list[tuple[Value, ...]]] = {}
     for job in jobs:

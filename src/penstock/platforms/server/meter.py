@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from itertools import groupby
 from typing import Any, NamedTuple
 
+from msgspec.structs import replace
 from redis.crc import key_slot
 from redis.exceptions import RedisError
 
@@ -187,13 +188,11 @@ class ServerMeter:
         self, name: str, demands: Sequence[Demand], taken: list[tuple[list[int], Answer]]
     ) -> Denial:
         """Gives back what other slots had granted, and says how all that was asked stands without it."""
-        for group, answer in taken:
+        for number, (group, answer) in enumerate(taken):
             if not answer.denied:
-                at = [answer.now] * len(demands)
-                await self._give(name, demands, at, group, 0)
-                for index, place in enumerate(group):
-                    wait, remaining, reset = answer.counts[index]
-                    answer.counts[index] = (wait, remaining + demands[place].amount, reset)
+                await self._give(name, demands, [answer.now] * len(demands), group, 0)
+                asked = [replace(demands[place], amount=0) for place in group]
+                taken[number] = (group, await self._take(name, asked))
         waits, standings, _ = _spread(demands, taken)
         refused = [
             (demand.policy, wait) for demand, wait in zip(demands, waits, strict=True) if wait

@@ -2,28 +2,36 @@
 
 from __future__ import annotations
 
-from math import ceil
+from math import ceil, inf
 
 from redis.exceptions import RedisError
 
 from penstock.errors import Unavailable
+from penstock.platforms.server.connect import field
 from penstock.platforms.server.pipe import Pipe
 from penstock.ports import Clock
 
 PREFIX = "penstock:store:"
 STAMP_BYTES = 8
+LOOK_SECONDS = 1.0
+ROOM = 0.8
+"""How much of its memory Redis may use before nothing more is kept in it."""
 
 
 class ServerStore:
     """Values of at most `most_bytes`, each with its expiry before it; without Redis there is nothing in it.
 
-    Redis removes what has expired by its own clock; what it has not removed yet is told by the stamp.
+    Redis removes what has expired by its own clock; what it has not removed yet is told by the stamp. Nothing is put
+    while Redis holds more than `whole_bytes`, or four fifths of its own `maxmemory`: what counts must have room.
     """
 
-    def __init__(self, pipe: Pipe, clock: Clock, most_bytes: int) -> None:
+    def __init__(self, pipe: Pipe, clock: Clock, most_bytes: int, whole_bytes: int) -> None:
         self._pipe = pipe
         self._clock = clock
         self._most = most_bytes
+        self._whole = whole_bytes
+        self._full = False
+        self._looked_at = -inf
 
     async def get(self, key: str) -> bytes | None:
         try:
@@ -35,7 +43,7 @@ class ServerStore:
         return bytes(found[STAMP_BYTES:])
 
     async def put(self, key: str, value: bytes, ttl: float) -> None:
-        if ttl <= 0 or len(value) > self._most:
+        if ttl <= 0 or len(value) > self._most or await self._is_full():
             await self.delete(key)
             return
         stamped = self._millis(ttl).to_bytes(STAMP_BYTES, "big") + value
@@ -43,6 +51,19 @@ class ServerStore:
 
     async def delete(self, key: str) -> None:
         await self._quietly("DEL", PREFIX + key)
+
+    async def _is_full(self) -> bool:
+        """Looks once in a while: what comes in between is little."""
+        now = self._clock.tick()
+        if now - self._looked_at >= LOOK_SECONDS:
+            self._looked_at = now
+            try:
+                memory = await self._pipe.run("INFO", "memory")
+            except (Unavailable, RedisError):
+                return self._full
+            most = int(field(memory, "maxmemory") or 0) * ROOM
+            self._full = int(field(memory, "used_memory") or 0) > min(most or inf, self._whole)
+        return self._full
 
     async def _quietly(self, *command: str | bytes | int) -> None:
         try:

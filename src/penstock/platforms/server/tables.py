@@ -27,13 +27,13 @@ class ServerTables:
     done. `seconds` is for questions that may take longer, as of a command line.
     """
 
-    def __init__(self, dsn: str, seconds: float = CALL_SECONDS) -> None:
+    def __init__(self, dsn: str, seconds: float = CALL_SECONDS, *, readers: int = READERS) -> None:
         self._seconds = seconds
         self._door = Door(dsn, seconds - CALL_SECONDS + RUN_SECONDS)
         self._writes: asyncio.Queue[Job] = asyncio.Queue(MOST_WAITING)
         self._reads: asyncio.Queue[Job] = asyncio.Queue(MOST_WAITING)
         self._lines = [Line(self._door, self._writes, run_group, MOST_IN_GROUP)]
-        self._lines += [Line(self._door, self._reads, read, 1) for _ in range(READERS)]
+        self._lines += [Line(self._door, self._reads, read, 1) for _ in range(readers)]
         self._closed = False
 
     async def rows(self, sql: str, *args: Value) -> Sequence[Row]:

@@ -13,8 +13,8 @@ def started(monkeypatch):
     """What the server was started with."""
     calls = []
 
-    def run(config, notes, again, *, as_json):
-        calls.append((config, notes, as_json))
+    def run(start):
+        calls.append((start.config, start.notes, start.as_json))
         return 0
 
     monkeypatch.setattr(server, "run", run)
@@ -43,5 +43,5 @@ def test_the_command_line_wins_over_the_file(home, started):
 
 
 def test_what_the_server_returns_is_the_exit_code(home, monkeypatch):
-    monkeypatch.setattr(server, "run", lambda config, notes, again, *, as_json: 1)
+    monkeypatch.setattr(server, "run", lambda start: 1)
     assert main(["serve"]) == 1

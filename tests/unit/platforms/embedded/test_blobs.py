@@ -9,7 +9,8 @@ import apsw
 import pytest
 
 from penstock.errors import Unavailable
-from penstock.platforms.embedded.blobs import SWEEP_ROWS, EmbeddedBlobs
+from penstock.platforms.blobs import SWEEP_ROWS
+from penstock.platforms.embedded.blobs import EmbeddedBlobs
 from penstock.platforms.memory.world import FakeClock
 
 
