@@ -42,6 +42,7 @@ class Penstock:
         self.env = {k: v for k, v in os.environ.items() if not k.startswith(OURS)} | dict(env or {})
         if config:
             (home / "penstock.toml").write_text(config)
+        self.options: tuple[str, ...] = ()
         self.said: list[str] = []
         self.url = ""
         self.port = 0
@@ -65,7 +66,8 @@ class Penstock:
         return self.home / ".penstock"
 
     def start(self) -> None:
-        command = [sys.executable, "-m", "penstock", "serve", "--port", str(self.port)]
+        words = ["serve", "--port", str(self.port), *self.options]
+        command = [sys.executable, "-m", "penstock", *words]
         with (self.home / "access.log").open("a") as log:
             self.process = subprocess.Popen(
                 command, cwd=self.home, env=self.env, stdout=log, stderr=subprocess.PIPE, text=True
@@ -95,16 +97,21 @@ class Penstock:
 
     def run(self, *words: str) -> str:
         """What another `penstock` process prints."""
-        done = subprocess.run(
+        done = self.tried(*words)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+    def tried(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """The same, however it ended."""
+        return subprocess.run(
             [sys.executable, "-m", "penstock", *words],
             cwd=self.home,
             env=self.env,
             capture_output=True,
             text=True,
             timeout=END_SECONDS,
+            check=False,
         )
-        assert done.returncode == 0, done.stderr
-        return done.stdout.strip()
 
     def ask(self, *words: str) -> Any:
         """The same with --json, read."""

@@ -10,6 +10,7 @@ from redis.asyncio import Redis, RedisCluster
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisClusterException, RedisError
+from redis.maint_notifications import MaintNotificationsConfig
 
 from penstock.errors import Misconfigured, Unavailable
 from penstock.platforms.server.pipe import CALL_SECONDS, Client, Pipe
@@ -41,6 +42,8 @@ def client(url: str, connected: Connected | None = None) -> Client:
         "max_connections": MOST_CONNECTIONS,
         "retry": Retry(NoBackoff(), 0),
         "redis_connect_func": greet,
+        # With these on, the driver would not look whether a connection was closed while it lay unused.
+        "maint_notifications_config": MaintNotificationsConfig(enabled=False),
     }
     plain = url.replace(CLUSTER, "", 1) if is_cluster(url) else url
     if not plain.startswith(SCHEMES):
