@@ -28,7 +28,7 @@ class Process:
         command: Sequence[str],
         log: Path,
         *,
-        core: int = GATEWAY_CORE,
+        core: int | str = GATEWAY_CORE,
         env: Mapping[str, str] | None = None,
         cwd: Path | None = None,
     ) -> None:
