@@ -1,0 +1,55 @@
+"""Metrics of several processes, added up."""
+
+from __future__ import annotations
+
+from penstock.gateway.tally import added, counted
+
+ONE = """# HELP a_total Things.
+# TYPE a_total counter
+a_total{path="/v1/x y",status="200"} 3
+a_total{path="/z",status="200"} 1
+# HELP now Now.
+# TYPE now gauge
+now 5
+# HELP none_total Never yet.
+# TYPE none_total counter
+"""
+OTHER = """# HELP a_total Things.
+# TYPE a_total counter
+a_total{path="/v1/x y",status="200"} 4
+a_total{path="/w",status="500"} 2
+# HELP now Now.
+# TYPE now gauge
+now 2
+# HELP none_total Never yet.
+# TYPE none_total counter
+none_total 1
+"""
+BOTH = """# HELP a_total Things.
+# TYPE a_total counter
+a_total{path="/v1/x y",status="200"} 7
+a_total{path="/z",status="200"} 1
+a_total{path="/w",status="500"} 2
+# HELP now Now.
+# TYPE now gauge
+now 7
+# HELP none_total Never yet.
+# TYPE none_total counter
+none_total 1
+"""
+
+
+def test_each_sample_is_the_sum_of_those_with_its_labels() -> None:
+    assert added([ONE, OTHER]) == BOTH
+
+
+def test_one_alone_stays_as_it_is() -> None:
+    assert added([ONE]) == ONE
+    assert added([ONE, ""]) == ONE
+
+
+def test_a_process_leaves_its_counters_and_not_its_gauges() -> None:
+    left = counted(ONE)
+    assert "gauge" not in left
+    assert added([left, OTHER]).replace("now 2", "now 7").count("a_total{") == 3
+    assert 'a_total{path="/v1/x y",status="200"} 7' in added([left, OTHER])
