@@ -28,6 +28,8 @@ class Told:
     status: int = 0
     headers: httpx.Headers = field(default_factory=httpx.Headers)
     body: bytes = b""
+    broke: str = ""
+    """How the connection ended, where it did before the reply."""
 
     @property
     def request_id(self) -> str:
@@ -81,6 +83,6 @@ async def tell(client: httpx.AsyncClient, ask: Ask) -> Told:
                 pieces.append(piece)
                 if ask.leave_after and len(pieces) >= ask.leave_after:
                     return Told(ask, False, status, heads, b"".join(pieces))
-    except httpx.TransportError:
-        return Told(ask, False, status, heads, b"".join(pieces))
+    except httpx.TransportError as error:
+        return Told(ask, False, status, heads, b"".join(pieces), type(error).__name__)
     return Told(ask, True, status, heads, b"".join(pieces))

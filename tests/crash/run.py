@@ -137,7 +137,7 @@ class Run:
                 await self._until_ended()
             [served] = await Callers(process.url).each([probe(self._spec.number)])
             if served.status != 200:
-                self._find("stuck", f"the next gateway answers {served.status}")
+                self._find("stuck", f"the next gateway answers {served.status} {served.broke}")
             self._repeats = await self._repeat(process)
             if not self._spec.by_itself:
                 await self._reconcile(3 * LEASE_SECONDS)
