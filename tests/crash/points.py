@@ -98,3 +98,12 @@ def first_of(point: Point) -> tuple[str, ...]:
     if point.name.endswith("correction"):
         return (ESTIMATES,)
     return FIRST.get(point.when, ())
+
+
+BRIEF = (
+    "after-claim", "during-reserve", "after-reserve", "after-denial", "before-dispatched",
+    "after-dispatched", "before-send", "after-send", "after-head", "first-event", "mid-stream",
+    "end-of-stream", "during-settle", "after-settle", "after-estimate", "before-give-back",
+    "after-blob", "before-journal", "after-reconciled", "during-correction",
+)  # fmt: skip
+"""Those of every test run; `make test-crash` has all."""

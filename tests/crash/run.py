@@ -43,7 +43,9 @@ class Spec:
     turns: int
     first: Point | None
     by_itself: bool
-    """Whether the next gateway's own reconciler ends the holds, its clock ahead; else one beside it does."""
+    attempt: int
+    """`first` is where the process before dies, if another does; `by_itself`: whether the next gateway's own reconciler ends
+    the holds, its clock ahead, else one beside it; `attempt` counts loads that did not reach the point."""
 
     def __str__(self) -> str:
         own = "itself" if self.by_itself else "beside"
@@ -57,7 +59,7 @@ def spec(seed: int, number: int, point: Point, attempt: int = 0) -> Spec:
     first = random.choice(points.first_of(point) or ("",))
     return Spec(
         number, name, point, random.choice(point.modes), 1 if attempt else random.randint(1, point.most),
-        random.randint(0, 60), points.BY_NAME.get(first), random.random() < 0.5,
+        random.randint(0, 60), points.BY_NAME.get(first), random.random() < 0.5, attempt,
     )  # fmt: skip
 
 
@@ -74,6 +76,12 @@ class Result:
     @property
     def reached(self) -> bool:
         return self.spec.point.name in self.died
+
+    @property
+    def faults(self) -> list[str]:
+        """All that is wrong, and that it did not die where it should."""
+        found = [f"{kind}: {what}" for kind, what in self.findings]
+        return found if self.reached else [*found, f"died at {self.died or 'no point'}"]
 
 
 class Run:

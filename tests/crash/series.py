@@ -90,10 +90,10 @@ async def series(specs: Sequence[Spec], home: Home, fake: FakeProvider, say: Say
     """One run after another."""
     outcome, points = Outcome(home.name), Counter[str]()
     for wanted in specs:
-        result = await _reached(wanted, home, fake, outcome, say)
+        result = await reached(wanted, home, fake, say)
         _add(outcome, result)
         points.update([result.spec.point.name] if result.reached else [])
-        faults = _faults(result)
+        faults = result.faults
         say(f"run {wanted.number}: {result.spec} {'FAILED' if faults else 'ok'}")
         for fault in faults:
             say(f"  {fault}")
@@ -101,16 +101,12 @@ async def series(specs: Sequence[Spec], home: Home, fake: FakeProvider, say: Say
     return outcome
 
 
-async def _reached(
-    wanted: Spec, home: Home, fake: FakeProvider, outcome: Outcome, say: Say
-) -> Result:
+async def reached(wanted: Spec, home: Home, fake: FakeProvider, say: Say = quiet) -> Result:
     """The run, or the first further attempt whose load reaches its point."""
     for attempt in range(TRIES):
         if attempt:
             wanted = spec(int(wanted.seed.partition(":")[0]), wanted.number, wanted.point, attempt)
-            outcome.rerolled += 1
-        place = await home.place()
-        result = await one(wanted, place, fake)
+        result = await one(wanted, await home.place(), fake)
         if result.reached or result.findings:
             break
         say(f"run {wanted.number}: {wanted} not reached, died at {result.died or 'none'}")
@@ -137,10 +133,6 @@ def _add(outcome: Outcome, result: Result) -> None:
     outcome.unreached += not result.reached
     outcome.asked += result.asked
     outcome.billed += result.billed
-    if _faults(result):
+    outcome.rerolled += result.spec.attempt
+    if result.faults:
         outcome.failed.append(str(result.spec))
-
-
-def _faults(result: Result) -> list[str]:
-    found = [f"{kind}: {what}" for kind, what in result.findings]
-    return found if result.reached else [*found, f"died at {result.died or 'no point'}"]
