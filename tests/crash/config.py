@@ -25,6 +25,7 @@ PRICES = {
 
 _CONFIG = """
 [server]
+port = 0
 access_log = false
 [auth]
 issuers = [{ mode = "hs256", secret = "SECRET" }]

@@ -8,7 +8,6 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 from penstock.config import Config
-from penstock.entry.cli.serve import listening
 from penstock.entry.home import opened
 from penstock.entry.secrets import with_issuer
 from penstock.entry.server import Start, run
@@ -30,7 +29,7 @@ def main() -> int:
 
     def read() -> tuple[Config, list[str]]:
         loaded = load(args.config, os.environ)
-        return listening(loaded.config, None, 0), loaded.notes
+        return loaded.config, loaded.notes
 
     config, notes = read()
     return run(Start(with_issuer(config), notes, read, open=opens))
