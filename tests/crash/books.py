@@ -16,7 +16,7 @@ from ledger
 """
 BUDGETS = "select budget, reserved, spent from budgets"
 CLAIMS = "select key, request_id from idempotency"
-HELD = "select request_id from budget_holds where settled = 0"
+HELD = "select distinct request_id from budget_holds where settled = 0"
 
 
 class Row(NamedTuple):
