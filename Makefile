@@ -51,6 +51,10 @@ layers: $(STAMPS)/dev ## Imports point downward only (import-linter)
 test: $(STAMPS)/dev $(STAMPS)/stores $(CLIENTS)/node_modules/.stamp ## Install what tests need and run all of them (ARGS= for pytest, WORKERS=0: one process)
 	@$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile $(ARGS)
 
+.PHONY: test-crash
+test-crash: $(STAMPS)/dev $(STAMPS)/stores ## Kill -9 gateways, 200 times a home, and compare their books with the provider's meter (ARGS="--home sqlite --runs 20")
+	@$(BIN)/python -m tests.crash $(ARGS)
+
 ##@ Change
 .PHONY: format
 format: $(STAMPS)/dev ## Format, and mend what lint can mend by itself

@@ -20,7 +20,7 @@ import penstock
 from penstock.config import Config
 from penstock.entry.access import AccessLog, shared_output
 from penstock.entry.home import check, opened
-from penstock.entry.listener import Listener
+from penstock.entry.listener import BACKLOG, Listener
 from penstock.entry.processes import Place, Processes
 from penstock.entry.reconciling import reconciling
 from penstock.entry.reload import Again, Serving, say
@@ -71,6 +71,8 @@ async def _serve(start: Start, on: socket.socket, place: Place | None = None) ->
         serving = Serving(gateway, listener, start.again, say)
         stop = _told_to_stop(serving, place)
         _told_to_reload(serving)
+        # Whoever reads where it listens may connect at once, and waits for what is still done here.
+        on.listen(BACKLOG)
         if place is None or place.number == 0:
             announce(start, on.getsockname())
         platform.spawn(reconciling(platform, config.providers, stop, report))
