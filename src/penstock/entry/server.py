@@ -16,6 +16,7 @@ import uvloop
 import penstock
 from penstock.config import Config
 from penstock.entry.access import AccessLog
+from penstock.entry.door import more_files
 from penstock.entry.home import opened
 from penstock.entry.listener import Listener
 from penstock.entry.reconciling import reconciling
@@ -27,6 +28,7 @@ from penstock.wire.json import encode
 
 def run(config: Config, notes: Sequence[str], again: Again, *, as_json: bool = False) -> int:
     """Serves until told to stop, by what `again` reads once told to; raises Misconfigured where it cannot start."""
+    more_files()
     with _listening(config) as listener:
         uvloop.run(_serve(config, notes, again, listener, as_json))
     return 0
