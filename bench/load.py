@@ -56,6 +56,8 @@ class Run:
     seconds: float
     p50_us: int
     p99_us: int
+    bad_status: int = 0
+    broken: int = 0
 
     @property
     def rate(self) -> float:
@@ -64,9 +66,25 @@ class Run:
 
 def wrk(url: str, what: Ask, headers: Mapping[str, str], seconds: float) -> Run:
     """Loads `url` for so long; raises BenchFailed on any reply but 2xx, or broken connections."""
+    run = pressed(url, what, headers, seconds)
+    if run.bad_status or run.broken:
+        raise BenchFailed(
+            f"{url}: {run.requests} replies, {run.bad_status} not 2xx, {run.broken} broken"
+        )
+    return run
+
+
+def pressed(
+    url: str,
+    what: Ask,
+    headers: Mapping[str, str],
+    seconds: float,
+    connections: str = CONNECTIONS,
+) -> Run:
+    """The same on so many connections, whatever comes back; raises BenchFailed where wrk itself fails."""
     lines = "\n".join(f"{name}: {value}" for name, value in {**what.headers, **headers}.items())
     done = subprocess.run(
-        ["taskset", "-c", str(LOAD_CORE), "wrk", "--threads", "1", "--connections", CONNECTIONS,
+        ["taskset", "-c", str(LOAD_CORE), "wrk", "--threads", "1", "--connections", connections,
          "--duration", f"{seconds:g}s", "--timeout", "30s", "--script", str(SCRIPT), url + PATH],
         env={**os.environ, "BENCH_BODY": what.body.decode(), "BENCH_HEADERS": lines},
         capture_output=True,
@@ -77,9 +95,6 @@ def wrk(url: str, what: Ask, headers: Mapping[str, str], seconds: float) -> Run:
     if done.returncode or not last.startswith("{"):
         raise BenchFailed(f"wrk failed: {(done.stderr or done.stdout).strip()[-200:]}")
     seen: dict[str, Any] = json.loads(last)
-    bad, broken = seen.pop("bad_status"), seen.pop("broken")
-    if bad or broken:
-        raise BenchFailed(f"{url}: {seen['requests']} replies, {bad} not 2xx, {broken} broken")
     return Run(**seen)
 
 

@@ -22,7 +22,7 @@ from penstock.config.environment import SERVICES
 from penstock.entry.cli.program import COMMANDS, main, parser
 from penstock.entry.known import known_models
 from penstock.entry.settings import today
-from penstock.gateway.counters import Counters
+from penstock.gateway.counters import Counters, Load
 from penstock.gateway.openapi.replies import HEADERS
 from penstock.gateway.routes import ROUTES
 from tests import pages
@@ -248,7 +248,7 @@ def test_every_header_is_documented():
 
 def test_every_counter_is_documented():
     shown = listed("docs/reference/http.md", "Metrics")
-    assert shown == set(re.findall(r"# TYPE (\w+) counter", Counters().text(0)))
+    assert shown == set(re.findall(r"# TYPE (\w+) ", Counters().text(0, Load())))
 
 
 # --- the command line -----------------------------------------------------------------------------

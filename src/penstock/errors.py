@@ -21,6 +21,7 @@ Error                          status  code                     what a caller sh
 │   ├── Stalled                504     upstream_timeout         a time-out named by its phase
 │   └── Cut                    502     upstream_too_large       the reply passed its cap
 ├── Unavailable                503     service_unavailable      a store is down or nothing is configured
+├── Overloaded                 503     overloaded               wait `retry-after` and ask again; nothing was done
 └── Misconfigured              (start-up) what is wrong in which setting, and the mend
 
 Two more never leave the process: `Conflict`, a violated named constraint of `Tables`, and `Missing`, an
@@ -235,6 +236,14 @@ class Unavailable(Error):
     status = 503
     code = "service_unavailable"
     text = "Service unavailable"
+
+
+class Overloaded(Error):
+    """The gateway has more to do than it keeps up with, and did nothing of this request: ask again after `retry-after`."""
+
+    status = 503
+    code = "overloaded"
+    text = "Service overloaded"
 
 
 class Misconfigured(Error):

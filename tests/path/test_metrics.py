@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from penstock.errors import NotSent, Unavailable
-from penstock.gateway.counters import Counters
+from penstock.gateway.counters import Counters, Load
 from penstock.wire.http import JSON, Request, Response
 from tests.path.world import World, pieces, read, streamed, whole
 
@@ -34,7 +34,7 @@ def samples(text: str) -> Samples:
         if line.startswith("# HELP "):
             told = line.split(" ")[2]
         elif line.startswith("# TYPE "):
-            assert line == f"# TYPE {told} counter"
+            assert line in (f"# TYPE {told} counter", f"# TYPE {told} gauge")
         else:
             match = LINE.fullmatch(line)
             assert match, line
@@ -144,7 +144,9 @@ async def test_labels_are_escaped() -> None:
     }
     counters = Counters()
     counters.attempt("two\nlines", "answered")
-    assert attempts(samples(counters.text(0))) == {'target="two\\nlines",outcome="answered"': 1}
+    assert attempts(samples(counters.text(0, Load()))) == {
+        'target="two\\nlines",outcome="answered"': 1
+    }
 
 
 async def test_rows_that_the_journal_dropped(monkeypatch) -> None:

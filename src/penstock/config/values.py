@@ -29,6 +29,12 @@ class Server(Struct, frozen=True, forbid_unknown_fields=True):
     """Addresses or networks whose X-Forwarded-For and CF-Connecting-IP are believed."""
     max_body_bytes: Positive = 10_000_000
     """Largest request body taken; a larger one is refused with 413."""
+    max_bodies_bytes: Positive = 128 << 20
+    """Large request bodies in memory at once, all together; one without room is refused with 503 `overloaded`. In work one takes about three times its size."""
+    max_concurrent: Positive = 4096
+    """Requests running at once, streams included; a fifth is kept for `/admin/*`. Who finds no slot within a second gets 503 `overloaded`."""
+    max_connections: Positive = 4096
+    """Connections open at once; more wait outside. At most half the files that the process may open."""
     notice_seconds: Patience = 0.0
     """How long it still takes requests after SIGTERM, while `/readyz` says already that it is not ready."""
     grace_seconds: Patience = 20.0

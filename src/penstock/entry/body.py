@@ -6,7 +6,8 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Protocol
 
-from penstock.errors import Refused
+from penstock.errors import Error, Overloaded, Refused
+from penstock.gateway.bodies import Bodies
 
 HELD = 256 << 10
 """Bytes that may wait to be read before the socket is."""
@@ -37,11 +38,13 @@ class Body:
     """Bytes as the connection brings them, read by one reader."""
 
     __slots__ = (
+        "_bodies",
         "_dropped",
         "_failure",
         "_flow",
         "_heard",
         "_parts",
+        "_room",
         "_since",
         "_size",
         "_waiter",
@@ -49,15 +52,18 @@ class Body:
         "done",
     )
 
-    def __init__(self, parts: list[bytes], flow: Flow, now: float) -> None:
+    def __init__(self, parts: list[bytes], flow: Flow, now: float, bodies: Bodies) -> None:
         self._parts = parts
         self._size = self._waiting = sum(map(len, parts))
         self._flow = flow
+        self._bodies = bodies
+        self._room = 0
         self._since = self._heard = now
         self._waiter: asyncio.Future[None] | None = None
-        self._failure: Refused | None = None
+        self._failure: Error | None = None
         self._dropped = False
         self.done = False
+        self._find_room()
 
     def __aiter__(self) -> AsyncIterator[bytes]:
         return self
@@ -76,6 +82,9 @@ class Body:
 
     async def aclose(self) -> None:
         """Nobody reads it any more: what comes yet is thrown away."""
+        self.drop()
+
+    def drop(self) -> None:
         self._dropped = True
         self._empty()
 
@@ -91,6 +100,7 @@ class Body:
             return
         self._parts.append(data)
         self._waiting += len(data)
+        self._find_room()
         if self._waiting > HELD:
             self._flow.hold()
         self._wake()
@@ -102,7 +112,7 @@ class Body:
             self._flow.go_on()
         self._wake()
 
-    def fail(self, refusal: Refused) -> None:
+    def fail(self, refusal: Error) -> None:
         """The rest is not to be had; who reads on is told why."""
         self._failure = refusal
         self._wake()
@@ -115,9 +125,19 @@ class Body:
         if now - self._heard > IDLE_SECONDS or self._size < (spent - IDLE_SECONDS) * LEAST_RATE:
             self.fail(TooSlow())
 
+    def _find_room(self) -> None:
+        """What nobody has read takes room too; where there is none the body is refused."""
+        try:
+            self._room += self._bodies.take(self._waiting - self._room)
+        except Overloaded as error:
+            self.fail(error)
+            self.drop()
+
     def _empty(self) -> None:
         self._parts.clear()
         self._waiting = 0
+        self._bodies.give(self._room)
+        self._room = 0
         if not self.done:
             self._flow.go_on()
 

@@ -12,9 +12,11 @@ import httptools
 
 from penstock.entry.body import HELD, Body
 from penstock.entry.heads import NAMES, HeadTooSlow, fault, path_of
+from penstock.entry.incoming import Incoming
 from penstock.entry.writer import Outbox, Writer
-from penstock.errors import BadRequest, HeaderTooLarge, Refused, Unavailable
+from penstock.errors import BadRequest, Error, HeaderTooLarge, Refused, Unavailable
 from penstock.gateway import reply
+from penstock.gateway.bodies import Bodies
 from penstock.ports import Fetch
 from penstock.wire.http import Request, Response
 
@@ -46,26 +48,15 @@ class Service(Protocol):
     report: Report
     new_id: Callable[[str], str]
     connections: set[Connection]
+    bodies: Bodies
     closing: bool
     outbox: Outbox
     date: bytes
     cut_off: bytes
     """The event that ends a stream when the server stops."""
 
-
-class Incoming:
-    """A request that has begun to arrive; `refusal` where it is not one."""
-
-    __slots__ = ("arriving", "chunked", "keep", "parts", "refusal", "request", "whole")
-
-    def __init__(self, request: Request, *, keep: bool, chunked: bool) -> None:
-        self.request = request
-        self.keep = keep
-        self.chunked = chunked
-        self.parts: list[bytes] = []
-        self.arriving: Body | None = None
-        self.whole = False
-        self.refusal: Refused | None = None
+    def left(self, connection: Connection) -> None:
+        """Told of each that is lost."""
 
 
 class Connection(asyncio.Protocol):
@@ -103,8 +94,10 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._lost = True
-        self._service.connections.discard(self)
+        self._service.left(self)
         self._writer.resume()
+        for incoming in self._queue:
+            incoming.let_go(self._service.bodies)
         if self.task is not None:
             self.task.cancel()
 
@@ -182,7 +175,7 @@ class Connection(asyncio.Protocol):
             incoming.arriving.finish()
             return
         parts = incoming.parts
-        incoming.request.body = parts[0] if len(parts) == 1 else b"".join(parts)
+        incoming.fill(parts[0] if len(parts) == 1 else b"".join(parts), self._service.bodies)
         self._push(incoming)
 
     # What a body and the server ask.
@@ -216,6 +209,12 @@ class Connection(asyncio.Protocol):
         if self._answering is not None and self._answering.arriving is not None:
             self._answering.arriving.check(now)
 
+    def make_room(self) -> None:
+        """Others wait outside: who was answered a second ago or longer, and asks nothing, goes."""
+        waits = self.task is not None and not self._in_head and self._open is None
+        if waits and self._outbox.now >= self._due - IDLE_SECONDS:
+            self.shut()
+
     def shut(self) -> None:
         """The server stops: what is being answered is the last."""
         if self._answering is None and not self._queue:
@@ -247,7 +246,8 @@ class Connection(asyncio.Protocol):
 
     def _hand_on(self, incoming: Incoming) -> None:
         """A request whose body is still arriving."""
-        incoming.arriving = Body(incoming.parts, self, self._outbox.now)
+        now, bodies = self._outbox.now, self._service.bodies
+        incoming.arriving = Body(incoming.parts, self, now, bodies)
         incoming.request.body = incoming.arriving
         self._push(incoming)
 
@@ -279,7 +279,10 @@ class Connection(asyncio.Protocol):
         try:
             while (incoming := await self._next()) is not None:
                 self._answering = incoming
-                await self._answer(incoming)
+                try:
+                    await self._answer(incoming)
+                finally:
+                    incoming.let_go(self._service.bodies)
                 self._answering = None
                 # A client that left while a reply was closed cancelled nothing that still runs.
                 if self._lost or not incoming.keep:
@@ -355,7 +358,7 @@ class Connection(asyncio.Protocol):
         )
         return stopped.status
 
-    def _refused(self, request: Request, refusal: Refused) -> Response:
+    def _refused(self, request: Request, refusal: Error) -> Response:
         response = reply.error(refusal, request.path)
         request_id = self._service.new_id("req_")
         request.notes.update(id=request_id, error=refusal.code)

@@ -10,14 +10,16 @@ from contextlib import suppress
 from email.utils import formatdate
 
 from penstock.entry.connection import STOPS, Connection, Log, Report
+from penstock.entry.door import Door
 from penstock.entry.writer import Outbox
 from penstock.errors import Unavailable
+from penstock.gateway.bodies import Bodies
 from penstock.gateway.reply import stream_error
 from penstock.ports import Fetch
 from penstock.wire.http import Request
 
-BACKLOG = 2_048
 SWEEP_SECONDS = 1.0
+MAX_CONNECTIONS = 4_096
 GRACE_SECONDS = 20.0
 """How long requests in the air may take to end once the server stops."""
 
@@ -36,6 +38,9 @@ class Listener:
         self.report = report
         self.log = log or _nothing
         self.connections: set[Connection] = set()
+        self.bodies = Bodies()
+        self.door: Door | None = None
+        self.max_connections = MAX_CONNECTIONS
         self.closing = False
         self.grace_seconds = GRACE_SECONDS
         self.date = b""
@@ -46,13 +51,16 @@ class Listener:
         loop = asyncio.get_running_loop()
         self.outbox = Outbox(loop)
         self.sweep()
-        server = await loop.create_server(lambda: Connection(self), sock=on, backlog=BACKLOG)
+        door = self.door = Door(
+            on, lambda: Connection(self), self.report, self.connections, self.max_connections
+        )
         sweeping = loop.create_task(self._sweep_on())
         try:
             await stop.wait()
-            server.close()
+            await door.close()
             await self._stop()
         finally:
+            await door.close()
             sweeping.cancel()
 
     def sweep(self) -> None:
@@ -65,6 +73,23 @@ class Listener:
             except Exception as error:  # noqa: BLE001 - one connection must not end the care for all
                 self.report("", error)
                 connection.close()
+        if self.door is not None:
+            if self.door.full:
+                for connection in tuple(self.connections):
+                    connection.make_room()
+            self.door.again()
+
+    def left(self, connection: Connection) -> None:
+        """A connection is lost."""
+        self.connections.discard(connection)
+        if self.door is not None:
+            self.door.again()
+
+    def bound(self, connections: int, bodies: Bodies) -> None:
+        """Sets how many connections may be open, and what room is for bodies."""
+        self.max_connections, self.bodies = connections, bodies
+        if self.door is not None:
+            self.door.bound(connections)
 
     async def _sweep_on(self) -> None:
         while True:

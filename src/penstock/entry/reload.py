@@ -73,7 +73,9 @@ class Serving:
     def _take(self, gateway: Gateway) -> None:
         self.gateway = gateway
         self._listener.gateway = gateway
-        self._listener.grace_seconds = gateway.config.server.grace_seconds
+        server = gateway.config.server
+        self._listener.grace_seconds = server.grace_seconds
+        self._listener.bound(server.max_connections, gateway.lasting.bodies)
 
 
 def lasting(now: Config, wanted: Config) -> tuple[Config, list[str]]:

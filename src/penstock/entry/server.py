@@ -19,8 +19,9 @@ import uvloop
 import penstock
 from penstock.config import Config
 from penstock.entry.access import AccessLog, shared_output
+from penstock.entry.door import BACKLOG, more_files
 from penstock.entry.home import check, opened
-from penstock.entry.listener import BACKLOG, Listener
+from penstock.entry.listener import Listener
 from penstock.entry.processes import Place, Processes
 from penstock.entry.reconciling import reconciling
 from penstock.entry.reload import Again, Serving, say
@@ -43,6 +44,7 @@ class Start(NamedTuple):
 
 def run(start: Start) -> int:
     """Serves until told to stop; raises Misconfigured where it cannot start."""
+    more_files()
     with _listening(start.config) as listener:
         if start.workers == 1:
             uvloop.run(_serve(start, listener))

@@ -72,12 +72,15 @@ class Gateway:
         )
         exchange = Exchange(
             self.platform.ids.new("req_"), request, endpoint or _NOTHING, self.platform.clock.tick(),
-            self.config.server.max_body_bytes, NOBODY,
+            self.config.server.max_body_bytes, NOBODY, self.lasting.bodies,
         )  # fmt: skip
         request.notes["id"] = exchange.id
         try:
             if endpoint is None:
                 raise _nothing(request, tuple(methods or ()))
+            if endpoint.slot != "none":
+                slots, first = self.lasting.admission, endpoint.slot == "first"
+                exchange.leave = slots.begin(first) or await slots.wait(first)  # Overloaded
             await self._enter(exchange, endpoint)
             handler = self.once if endpoint.spends and keyed(request) else endpoint.handler
             response = await handler(self, exchange)
@@ -88,6 +91,7 @@ class Gateway:
             response = self._refuse(exchange, Error())
         except BaseException:
             self._count(exchange, CLIENT_GONE)
+            exchange.end()
             raise
         return self._finish(exchange, response)
 
@@ -123,6 +127,7 @@ class Gateway:
         error = self.names.refusal(exchange, error)
         exchange.standings = exchange.standings or error.extra.get("standings", ())
         exchange.notes["error"] = error.code
+        _forget_frames(error)
         failed, billed = exchange.endpoint.failed, exchange.billed
         return reply.error(error, exchange.request.path, failed, billed=billed)
 
@@ -131,6 +136,10 @@ class Gateway:
         headers = [*response.headers, *reply.common(exchange, self.platform.clock.now())]
         headers += self.cors.headers(request)
         response.headers = headers
+        if isinstance(response.body, bytes):
+            exchange.end()
+        else:
+            response.ended = exchange.end
         self._count(exchange, response.status)
         return response
 
@@ -153,7 +162,7 @@ def build(
     journal, generations, counters = kept_on.journal, kept_on.generations, kept_on.counters
     most = config.cache.max_entry_bytes
     exact = Exact(platform.store, platform.clock, platform.secret, generations, most)
-    return Gateway(
+    gateway = Gateway(
         config=config,
         platform=platform,
         identity=_identity(config, platform, before),
@@ -178,6 +187,9 @@ def build(
         edge=edge,
         started_at=platform.clock.now() if before is None else before.started_at,
     )  # fmt: skip
+    kept_on.admission.bound(config.server.max_concurrent)
+    kept_on.bodies.most = config.server.max_bodies_bytes
+    return gateway
 
 
 def _identity(config: Config, platform: Platform, before: Gateway | None) -> Identity:
@@ -203,6 +215,13 @@ def _nothing(request: Request, methods: tuple[str, ...]) -> Error:
         return NotFound(code="not_found")
     allowed = ", ".join([*methods, "HEAD"] if "GET" in methods else methods)
     return NotAllowed(f"This path takes {allowed}.", headers=(("allow", allowed),))
+
+
+def _forget_frames(error: BaseException | None) -> None:
+    """An error that is kept somewhere in its own frames is a cycle, and would hold their body until the collector comes."""
+    while error is not None and error.__traceback__ is not None:
+        error.__traceback__ = None
+        error = error.__cause__ or error.__context__
 
 
 def _label(path: str) -> str:

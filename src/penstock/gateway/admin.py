@@ -17,8 +17,9 @@ TEXT = ("content-type", "text/plain; version=0.0.4; charset=utf-8")
 
 
 async def metrics(gateway: Gateway, exchange: Exchange) -> Response:
-    """Counters in Prometheus' text form."""
-    return Response(200, [TEXT], gateway.counters.text(gateway.journal.dropped).encode())
+    """Counters and gauges in Prometheus' text form."""
+    text = gateway.counters.text(gateway.journal.dropped, gateway.lasting.load())
+    return Response(200, [TEXT], text.encode())
 
 
 async def cache_stats(gateway: Gateway, exchange: Exchange) -> Response:

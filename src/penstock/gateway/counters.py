@@ -4,12 +4,25 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
 from penstock.cache.generations import KINDS
 
 MOST = 1_000
 
+GAUGE = "gauge"
 Sample = tuple[Mapping[str, object], int]
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """How full the gateway is now, and how many requests found no slot since start."""
+
+    running: int = 0
+    waiting: int = 0
+    limit: int = 0
+    refused: int = 0
+    body_bytes: int = 0
 
 
 class Counters:
@@ -38,7 +51,7 @@ class Counters:
         """One attempt at a target came to this: `answered`, `cancelled` or an error's code."""
         self._attempts[target, outcome] += 1
 
-    def text(self, dropped: int) -> str:
+    def text(self, dropped: int, load: Load) -> str:
         """Prometheus' text form; `dropped` are the rows that the journal had no place for."""
         requests = (
             ({"path": path, "method": method, "status": status}, count)
@@ -49,22 +62,38 @@ class Counters:
             for (target, outcome), count in sorted(self._attempts.items())
         )
         found, missed = _by_kind(self._found), _by_kind(self._missed)
-        lost: list[Sample] = [({}, dropped)]
         return (
             _family("penstock_requests_total", "Requests answered.", requests)
             + _family("penstock_cache_hits_total", "Answers found, kept or on their way.", found)
             + _family("penstock_cache_misses_total", "Answers looked for and not found.", missed)
             + _family("penstock_upstream_attempts_total", "Attempts at targets.", attempts)
-            + _family("penstock_journal_dropped_rows_total", "Rows the journal lost.", lost)
+            + _family(
+                "penstock_journal_dropped_rows_total", "Rows the journal lost.", _one(dropped)
+            )
+            + _load(load)
         )
+
+
+def _load(load: Load) -> str:
+    return (
+        _family("penstock_overloaded_total", "Requests that found no slot.", _one(load.refused))
+        + _family("penstock_running_requests", "Requests with a slot.", _one(load.running), GAUGE)
+        + _family("penstock_waiting_requests", "Requests without.", _one(load.waiting), GAUGE)
+        + _family("penstock_young_limit", "Young requests at once.", _one(load.limit), GAUGE)
+        + _family("penstock_body_bytes", "Request bodies held.", _one(load.body_bytes), GAUGE)
+    )
+
+
+def _one(value: int) -> Iterable[Sample]:
+    return [({}, value)]
 
 
 def _by_kind(counts: Mapping[str, int]) -> Iterable[Sample]:
     return (({"kind": kind}, count) for kind, count in sorted(counts.items()))
 
 
-def _family(name: str, about: str, samples: Iterable[Sample]) -> str:
-    lines = [f"# HELP {name} {about}", f"# TYPE {name} counter"]
+def _family(name: str, about: str, samples: Iterable[Sample], kind: str = "counter") -> str:
+    lines = [f"# HELP {name} {about}", f"# TYPE {name} {kind}"]
     lines += [f"{name}{_labels(labels)} {count}" for labels, count in samples]
     return "\n".join(lines) + "\n"
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
 from penstock.auth.caller import Caller
 from penstock.errors import BadRequest, UnsupportedEncoding
+from penstock.gateway.bodies import Bodies, bound_of
 from penstock.ports import Standing, Statement
 from penstock.wire.http import Request
 
@@ -25,7 +26,8 @@ MOST_FIELDS = 20
 class Exchange:
     """`started` is the clock's tick, `limit` the most bytes of a body.
 
-    `holds` are this request's own, `follows` where it reads another's answer along.
+    `holds` are this request's own, `follows` where it reads another's answer along. `bodies` bounds what all hold of
+    bodies, of which this one has `room`; `leave` gives its slot back.
     """
 
     id: str
@@ -34,10 +36,13 @@ class Exchange:
     started: float
     limit: int
     caller: Caller
+    bodies: Bodies
     standings: Sequence[Standing] = ()
     token_standing: Standing | None = None
     holds: tuple[Hold, ...] = ()
     follows: bool = False
+    leave: Callable[[], None] | None = None
+    room: int = 0
     also: tuple[Statement, ...] = ()
     """What the first hold's batch writes beside its own: where that cannot be written nothing is sent."""
 
@@ -57,9 +62,11 @@ class Exchange:
         return any(hold.sent for hold in self.holds)
 
     async def read(self) -> bytes:
-        """The request's body; raises TooLarge, UnsupportedEncoding for a compressed one."""
+        """The request's body; raises TooLarge, UnsupportedEncoding for a compressed one, Overloaded where all hold too much."""
         if self.request.header("content-encoding") not in (None, "", "identity"):
             raise UnsupportedEncoding
+        if not self.room and not isinstance(self.request.body, bytes):
+            self.room = self.bodies.take(bound_of(self.request, self.limit))
         data = await self.request.read(self.limit)
         if self.caller.anonymous:
             self.request.body = data  # read again where it is bad: which route did it mean?
@@ -79,6 +86,15 @@ class Exchange:
         if len(found) != len(pairs):
             raise BadRequest("The query names a field twice.", code="duplicate_field")
         return found
+
+    def end(self) -> None:
+        """Gives back what it took of the gateway's room; again, it does nothing."""
+        leave, self.leave = self.leave, None
+        if leave is not None:
+            leave()
+        if self.room:
+            self.bodies.give(self.room)
+            self.room = 0
 
     @property
     def cache_control(self) -> frozenset[str]:

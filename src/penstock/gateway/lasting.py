@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from penstock.cache.flights import Flights
 from penstock.cache.generations import Generations
 from penstock.cache.purchases import Purchases
-from penstock.gateway.counters import Counters
+from penstock.gateway.admission import Admission
+from penstock.gateway.bodies import Bodies
+from penstock.gateway.counters import Counters, Load
 from penstock.gateway.drains import Drains
 from penstock.ledger.journal import Journal
 from penstock.ports import Platform
@@ -25,6 +27,13 @@ class Lasting:
     purchases: Purchases
     drains: Drains
     retries: RetryBudget
+    admission: Admission
+    bodies: Bodies
+
+    def load(self) -> Load:
+        """How full all of it is."""
+        slots = self.admission
+        return Load(slots.running, slots.waiting, slots.pace.limit, slots.refused, self.bodies.held)
 
 
 def lasting(platform: Platform) -> Lasting:
@@ -38,4 +47,6 @@ def lasting(platform: Platform) -> Lasting:
         Purchases(),
         Drains(clock, platform.spawn),
         RetryBudget(),
+        Admission(clock, platform.ids, platform.spawn),
+        Bodies(),
     )

@@ -42,12 +42,13 @@ async def livez(gateway: Gateway, exchange: Exchange) -> Response:
 
 
 async def readyz(gateway: Gateway, exchange: Exchange) -> Response:
-    """Whether new billed work can be taken: the ledger answers and no drain has begun."""
+    """Whether new billed work can be taken: the ledger answers and no drain has begun. Overload is told, but waiting helps."""
     parts = {"draining": "yes" if gateway.draining else "no", "tables": "ok"}
     try:
         await gateway.platform.tables.rows("select 1")
     except Error:
         parts["tables"] = "unavailable"
+    parts["slots"] = "used up" if gateway.lasting.admission.waiting else "ok"
     ready = parts["tables"] == "ok" and not gateway.draining
     body = encode({"status": "ready" if ready else "not ready", "parts": parts})
     return Response(200 if ready else 503, [JSON, NO_STORE], body)

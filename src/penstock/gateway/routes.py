@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 Handler = Callable[["Gateway", Exchange], Awaitable[Response]]
 Auth = Literal["none", "required", "routed"]
+Slot = Literal["any", "first", "none"]
+"""`first`: one of those that are kept for the operator; `none`: it takes no slot and is never refused for want of one."""
 """`routed`: the named route decides whether a caller may be anonymous."""
 
 
@@ -33,6 +35,7 @@ class Endpoint:
     """What a failure of this route is called on `/api/*`."""
     spends: bool = False
     """Whether it can cost money, so that an `Idempotency-Key` counts."""
+    slot: Slot = "any"
 
 
 async def _chat(gateway: Gateway, exchange: Exchange) -> Response:
@@ -76,18 +79,18 @@ ROUTES: Mapping[str, Mapping[str, Endpoint]] = {
         )
     },
     "/api/usage": {"GET": _USAGE},
-    "/": {"GET": Endpoint(meta.index, "none")},
-    "/health": {"GET": Endpoint(meta.health, "none")},
-    "/livez": {"GET": Endpoint(meta.livez, "none")},
-    "/readyz": {"GET": Endpoint(meta.readyz, "none")},
-    "/openapi.json": {"GET": Endpoint(meta.openapi, "none")},
-    "/docs": {"GET": Endpoint(meta.docs, "none")},
-    "/metrics": {"GET": Endpoint(admin.metrics, scope=scopes.ADMIN)},
+    "/": {"GET": Endpoint(meta.index, "none", slot="none")},
+    "/health": {"GET": Endpoint(meta.health, "none", slot="none")},
+    "/livez": {"GET": Endpoint(meta.livez, "none", slot="none")},
+    "/readyz": {"GET": Endpoint(meta.readyz, "none", slot="none")},
+    "/openapi.json": {"GET": Endpoint(meta.openapi, "none", slot="none")},
+    "/docs": {"GET": Endpoint(meta.docs, "none", slot="none")},
+    "/metrics": {"GET": Endpoint(admin.metrics, scope=scopes.ADMIN, slot="none")},
     "/admin/cache": {
-        "GET": Endpoint(admin.cache_stats, scope=scopes.ADMIN),
-        "DELETE": Endpoint(admin.cache_purge, scope=scopes.ADMIN),
+        "GET": Endpoint(admin.cache_stats, scope=scopes.ADMIN, slot="first"),
+        "DELETE": Endpoint(admin.cache_purge, scope=scopes.ADMIN, slot="first"),
     },
-    "/admin/usage": {"GET": Endpoint(usage.everyone, scope=scopes.ADMIN)},
+    "/admin/usage": {"GET": Endpoint(usage.everyone, scope=scopes.ADMIN, slot="first")},
 }
 
 MODEL = Endpoint(meta.model, limit="other")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -81,14 +81,21 @@ class Response:
     status: int
     headers: Headers = ()
     body: bytes | Stream = b""
+    ended: Callable[[], None] | None = None
+    """Told that it was closed, where it has a stream; perhaps more than once."""
 
     def header(self, name: str) -> str | None:
         """The first value under a lower-case name."""
         return header(self.headers, name)
 
     async def aclose(self) -> None:
-        if not isinstance(self.body, bytes):
+        if isinstance(self.body, bytes):
+            return
+        try:
             await self.body.aclose()
+        finally:
+            if self.ended is not None:
+                self.ended()
 
 
 def header(headers: Headers, name: str) -> str | None:

@@ -175,7 +175,13 @@ def _meta() -> dict[str, Schema]:
         "edge": {**TEXT, "description": "The Cloudflare colo, or `unknown`."},
         "version": TEXT,
     }
-    parts = exact({"draining": {"enum": ["yes", "no"]}, "tables": {"enum": ["ok", "unavailable"]}})
+    parts = exact(
+        {
+            "draining": {"enum": ["yes", "no"]},
+            "tables": {"enum": ["ok", "unavailable"]},
+            "slots": {"enum": ["ok", "used up"]},
+        }
+    )
     return {
         "Index": exact({"name": TEXT, "version": TEXT, "links": exact(links)}),
         "Health": exact(health),

@@ -75,8 +75,8 @@ MEANINGS: dict[int, Meaning] = {
     ),
     503: Meaning(
         "Unavailable",
-        "A store is out of reach, or nothing is configured for this.",
-        ("service_unavailable", "issuer_unreachable"),
+        "A store is out of reach, nothing is configured for this, or the gateway has too much to do.",
+        ("service_unavailable", "issuer_unreachable", "overloaded"),
     ),
     504: Meaning("Gateway timeout", "The target took too long.", ("upstream_timeout",)),
 }  # fmt: skip
