@@ -159,6 +159,19 @@ async def test_a_worker_that_dies_is_replaced_and_a_stop_ends_them_all(
     await asyncio.to_thread(until, lambda: len(set(workers(parent)) - {first[0]}) == 2)
     async with httpx.AsyncClient() as client:
         assert (await client.get(f"{host.url}/health")).status_code == 200
+        await asyncio.gather(*(client.get(f"{host.url}/health") for _ in range(50)))
+        admin = bearer("admin", scope="admin")
+
+        async def counted() -> int:
+            text = (await client.get(f"{host.url}/metrics", headers=admin)).text
+            lines = [line for line in text.splitlines() if 'path="/health"' in line]
+            return sum(int(line.rpartition(" ")[2]) for line in lines)
+
+        # Whoever answers tells of both, and of the one that died.
+        async with asyncio.timeout(30):
+            while await counted() < 51:  # noqa: ASYNC110 - another process sends no event
+                await asyncio.sleep(0.05)
+        assert await counted() == 51
     last = workers(parent)
     assert "ended with -9" in host.stop()
     assert not any(map(_alive, last))

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import mmap
 import zlib
+from contextlib import suppress
 from struct import Struct
+
+from penstock.gateway import Gateway, tally
+from penstock.gateway.admin import own_metrics
 
 PLACE_BYTES = 1 << 19
 HEAD = Struct("<II")
 """Length and checksum of what follows: one who reads while another writes sees that."""
 MOST_TRIES = 3
+SECONDS = 1.0
 
 
 class Board:
@@ -41,3 +47,16 @@ class Board:
     def others(self, place: int) -> list[str]:
         """Those of all workers but one."""
         return [self.read(number) for number in range(self._places) if number != place]
+
+
+async def sharing(board: Board, place: int, gateway: Gateway, stop: asyncio.Event) -> None:
+    """Has `/metrics` tell of all workers, none more than a second old. A worker goes on from the counters of the one
+    it replaces: what only grows must not fall."""
+    counters, clock = gateway.counters, gateway.platform.clock
+    left = tally.counted(board.read(place))
+    counters.elsewhere = lambda: [left, *board.others(place)]
+    while not stop.is_set():
+        board.write(place, tally.added([own_metrics(gateway), left]))
+        with suppress(TimeoutError):
+            async with clock.timeout(SECONDS):
+                await stop.wait()

@@ -19,6 +19,7 @@ import uvloop
 import penstock
 from penstock.config import Config
 from penstock.entry.access import AccessLog, shared_output
+from penstock.entry.board import Board, sharing
 from penstock.entry.door import BACKLOG, more_files
 from penstock.entry.home import check, opened
 from penstock.entry.listener import Listener
@@ -51,19 +52,22 @@ def run(start: Start) -> int:
             return 0
         # What all would stumble over is said once.
         uvloop.run(check(start.config))
-        return Processes(start.workers, partial(_work, start, listener)).run()
+        board = Board(start.workers)
+        return Processes(start.workers, partial(_work, start, listener, board)).run()
 
 
-def _work(start: Start, on: socket.socket, place: Place) -> int:
+def _work(start: Start, on: socket.socket, board: Board, place: Place) -> int:
     try:
-        uvloop.run(_serve(start, on, place))
+        uvloop.run(_serve(start, on, place, board))
     except Error as error:
         say({"level": "error", "process": place.number, "code": error.code, "error": error.message})
         return 1
     return 0
 
 
-async def _serve(start: Start, on: socket.socket, place: Place | None = None) -> None:
+async def _serve(
+    start: Start, on: socket.socket, place: Place | None = None, board: Board | None = None
+) -> None:
     config = start.config
     log = AccessLog(shared_output if place else None) if config.server.access_log else None
     async with start.open(config) as platform:
@@ -77,6 +81,8 @@ async def _serve(start: Start, on: socket.socket, place: Place | None = None) ->
         on.listen(BACKLOG)
         if place is None or place.number == 0:
             announce(start, on.getsockname())
+        if place is not None and board is not None:
+            platform.spawn(sharing(board, place.number, gateway, stop))
         platform.spawn(reconciling(platform, config.providers, stop, report))
         # What stands now lives as long as the process: the collector need not look at it again.
         gc.collect()

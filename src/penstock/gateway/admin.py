@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from penstock.auth.caller import owner_named
+from penstock.gateway import tally
 from penstock.gateway.exchange import Exchange
 from penstock.ledger import reports
 from penstock.wire.http import JSON, Response
@@ -17,9 +18,14 @@ TEXT = ("content-type", "text/plain; version=0.0.4; charset=utf-8")
 
 
 async def metrics(gateway: Gateway, exchange: Exchange) -> Response:
-    """Counters and gauges in Prometheus' text form."""
-    text = gateway.counters.text(gateway.journal.dropped, gateway.lasting.load())
+    """Counters and gauges in Prometheus' text form, of all processes that serve this port."""
+    text = tally.added([own_metrics(gateway), *gateway.counters.elsewhere()])
     return Response(200, [TEXT], text.encode())
+
+
+def own_metrics(gateway: Gateway) -> str:
+    """Those of this process."""
+    return gateway.counters.text(gateway.journal.dropped, gateway.lasting.load())
 
 
 async def cache_stats(gateway: Gateway, exchange: Exchange) -> Response:

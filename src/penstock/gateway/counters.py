@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from penstock.cache.generations import KINDS
@@ -29,6 +29,8 @@ class Counters:
     """Requests by path, method and status (a path outside the table is `other`), the cache's finds, upstream attempts."""
 
     def __init__(self) -> None:
+        self.elsewhere: Callable[[], Sequence[str]] = tuple
+        """Metrics of the processes that serve the same port, which are added to these."""
         self._requests: dict[tuple[str, str, int], int] = {}
         self._found = dict.fromkeys(KINDS, 0)
         self._missed = dict.fromkeys(KINDS, 0)
