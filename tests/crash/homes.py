@@ -91,16 +91,19 @@ class Postgres:
         self._redis = redis
         self._numbers = itertools.count()
         self._model = ""
+        self._name = "crash"
 
     async def place(self) -> Place:
         number = next(self._numbers)
         if not self._model:
             self._model = await self._migrated()
         self._redis.ask("FLUSHALL")
-        name = f"crash{number}"
-        self._postgres.sql("postgres", f"create database {name} template {self._model}")
+        # The one before is done with: hundreds of them would fill the disk.
+        self._postgres.sql("postgres", f"drop database if exists {self._name} with (force)")
+        self._name = f"crash{number}"
+        self._postgres.sql("postgres", f"create database {self._name} template {self._model}")
         folder = self._folder / f"postgres-{number}"
-        return PostgresPlace(folder, self._postgres.url(name), self._redis.url)
+        return PostgresPlace(folder, self._postgres.url(self._name), self._redis.url)
 
     async def _migrated(self) -> str:
         from penstock.platforms.server import schema
