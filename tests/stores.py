@@ -8,6 +8,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -44,6 +45,11 @@ class Process:
         self.port = free_port()
         self.process: subprocess.Popen[bytes] | None = None
 
+    @property
+    def home(self) -> Path:
+        """Where it runs."""
+        return self.folder
+
     def command(self) -> list[str]:
         raise NotImplementedError
 
@@ -60,7 +66,7 @@ class Process:
     def start(self) -> None:
         with (self.folder / "log").open("ab") as log:
             self.process = subprocess.Popen(
-                self.command(), cwd=self.folder, stdout=log, stderr=log, start_new_session=True
+                self.command(), cwd=self.home, stdout=log, stderr=log, start_new_session=True
             )
         end = time.monotonic() + START_SECONDS
         while not self.ready():
@@ -148,29 +154,22 @@ class PostgresServer(Process):
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
         self._names = itertools.count()
-        self._data = folder / "data"
+        self._data = Path(tempfile.mkdtemp(prefix="penstock-postgres-")) / "data"
 
     def __enter__(self) -> Self:
+        # Not in the tests' own folder, which only its owner may enter.
+        self._data.mkdir()
         if os.getuid() == 0:
-            shutil.chown(self.folder, POSTGRES_USER)
-            for parent in self.folder.parents:
-                if parent.stat().st_uid == 0 and str(parent).startswith("/tmp/"):
-                    parent.chmod(parent.stat().st_mode | 0o011)
-        made = [
-            postgres_bin("initdb"),
-            "-D",
-            str(self._data),
-            "-U",
-            POSTGRES_USER,
-            "-A",
-            "trust",
-            "-E",
-            "UTF8",
-            "--locale=C.UTF-8",
-            "-N",
-        ]
-        subprocess.run(_as_owner(made), cwd=self.folder, check=True, capture_output=True)
+            shutil.chown(self._data.parent, POSTGRES_USER)
+            shutil.chown(self._data, POSTGRES_USER)
+        words = ["-U", POSTGRES_USER, "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "-N"]
+        made = [postgres_bin("initdb"), "-D", str(self._data), *words]
+        subprocess.run(_as_owner(made), cwd=self._data, check=True, capture_output=True)
         return super().__enter__()
+
+    def __exit__(self, *error: object) -> None:
+        super().__exit__(*error)
+        shutil.rmtree(self._data.parent, ignore_errors=True)
 
     def command(self) -> list[str]:
         command = [
@@ -180,7 +179,7 @@ class PostgresServer(Process):
             "-p",
             str(self.port),
             "-k",
-            str(self.folder),
+            str(self._data),
             "-h",
             "127.0.0.1",
         ]
@@ -190,9 +189,9 @@ class PostgresServer(Process):
         asked = [postgres_bin("pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(self.port)]
         return subprocess.run(asked, check=False).returncode == 0
 
-    def pids(self) -> list[int]:
-        # setpriv becomes the server, so its process is the postmaster.
-        return super().pids()
+    @property
+    def home(self) -> Path:
+        return self._data
 
     def database(self) -> str:
         """A new, empty database's address."""

@@ -60,7 +60,7 @@ class Slow:
         with suppress(ConnectionError):
             while data := await reader.read(65_536):
                 if late and self.seconds:
-                    await asyncio.sleep(self.seconds)
+                    await asyncio.sleep(self.seconds)  # the slowness itself
                 writer.write(data)
                 await writer.drain()
         writer.transport.abort()

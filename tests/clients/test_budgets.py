@@ -68,4 +68,5 @@ async def test_500_calls_at_once_spend_a_dollar_and_no_more(
     assert fake.meter(calls=sum(ran))["charged_calls"] == sum(ran)
     totals = limited.ask("usage")["totals"]
     assert totals["cost_nanos"] == standing["spent"]
-    assert (limited.home / "access.log").read_text().count("\n") == CALLS
+    # A busy machine may have told some to come again a moment later, as overloaded.
+    assert sum(line["status"] != 503 for line in limited.access()) == CALLS

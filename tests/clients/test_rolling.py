@@ -61,7 +61,7 @@ class Balancer:
                 for number, host in enumerate(self._hosts):
                     up = host.process is not None and await _is_ready(client, host)
                     (self._known[number].set if up else self._known[number].clear)()
-                await asyncio.sleep(ASKED_SECONDS)
+                await asyncio.sleep(ASKED_SECONDS)  # a balancer asks now and then
 
 
 async def _is_ready(client: httpx.AsyncClient, host: Shared) -> bool:

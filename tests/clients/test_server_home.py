@@ -170,7 +170,7 @@ async def test_a_worker_that_dies_is_replaced_and_a_stop_ends_them_all(
         # Whoever answers tells of both, and of the one that died.
         async with asyncio.timeout(30):
             while await counted() < 51:  # noqa: ASYNC110 - another process sends no event
-                await asyncio.sleep(0.05)
+                await asyncio.sleep(0.05)  # until the workers have told each other
         assert await counted() == 51
     last = workers(parent)
     assert "ended with -9" in host.stop()

@@ -18,13 +18,16 @@ from penstock.ports import Blobs, Meter, Store, Tables
 from tests.contract.homes import THINGS
 from tests.stores import PostgresServer, RedisServer
 
+PATIENCE_SECONDS = 30.0
+"""Deadlines have tests of their own; these are about what is decided, on a busy machine too."""
+
 
 @asynccontextmanager
 async def piped(server: RedisServer) -> AsyncGenerator[Pipe]:
     """A pipe to an emptied Redis."""
     server.ask("FLUSHALL")
-    redis = client(server.url)
-    pipe = Pipe(redis)
+    redis = client(server.url, seconds=PATIENCE_SECONDS)
+    pipe = Pipe(redis, PATIENCE_SECONDS)
     try:
         yield pipe
     finally:

@@ -28,7 +28,7 @@ def is_cluster(url: str) -> bool:
     return url.partition("://")[0].endswith(CLUSTER)
 
 
-def client(url: str, connected: Connected | None = None) -> Client:
+def client(url: str, connected: Connected | None = None, seconds: float = CALL_SECONDS) -> Client:
     """A client that has not connected yet and never sends twice; raises Misconfigured for what is no address."""
 
     async def greet(connection: Any) -> None:
@@ -37,8 +37,8 @@ def client(url: str, connected: Connected | None = None) -> Client:
             await connected(connection)
 
     common: dict[str, Any] = {
-        "socket_timeout": CALL_SECONDS,
-        "socket_connect_timeout": CALL_SECONDS,
+        "socket_timeout": seconds,
+        "socket_connect_timeout": seconds,
         "max_connections": MOST_CONNECTIONS,
         "retry": Retry(NoBackoff(), 0),
         "redis_connect_func": greet,

@@ -24,8 +24,8 @@ from penstock.errors import Unavailable
 
 MOST_TOGETHER = 128
 MOST_WAITING = 32_768
-WAIT_SECONDS = 2.0
-"""What has waited longer is not sent any more."""
+WAITS = 2
+"""What has waited for longer than so many calls may take is not sent any more."""
 WORKERS = 2
 """While one waits for its replies the other sends."""
 CALL_SECONDS = 1.0
@@ -61,11 +61,13 @@ class Waiting(NamedTuple):
 class Pipe:
     """Sends what waits in one go; raises Unavailable where Redis is out of reach or too much waits.
 
-    No command is sent twice: of one whose reply is lost nobody knows whether it was done.
+    No command is sent twice: of one whose reply is lost nobody knows whether it was done. `seconds` is how long commands
+    that are sent together may take, and half of how long one may wait to be sent.
     """
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Client, seconds: float = CALL_SECONDS) -> None:
         self._client = client
+        self._seconds = seconds
         self._waiting: deque[Waiting] = deque()
         self._wake = asyncio.Event()
         self._away_until = 0.0
@@ -93,7 +95,7 @@ class Pipe:
         if not self._workers:
             self._workers = [loop.create_task(self._work()) for _ in range(WORKERS)]
         done: asyncio.Future[Any] = loop.create_future()
-        self._waiting.append(Waiting(command, script, done, loop.time() + WAIT_SECONDS))
+        self._waiting.append(Waiting(command, script, done, loop.time() + WAITS * self._seconds))
         self._wake.set()
         return done
 
@@ -105,7 +107,7 @@ class Pipe:
                 self._wake.clear()
                 continue
             try:
-                async with asyncio.timeout(2 * CALL_SECONDS):
+                async with asyncio.timeout(2 * self._seconds):
                     await self._send(batch)
             except (RedisError, OSError):
                 self._away_until = asyncio.get_running_loop().time() + AWAY_SECONDS
