@@ -13,12 +13,10 @@ from penstock.ports import Clock, Ids, Spawn
 WAIT_SECONDS = 1.0
 """How long a request may wait for a slot; so late a refusal also holds back who asks again at once."""
 BEAT_SECONDS = 0.02
-EARLY_SECONDS = 0.5
+HALF_SECONDS = 0.5
+"""A queue whose oldest has waited so long will not serve all of them in time: from then on the newest goes first."""
 EARLY_SHARE = 50
-"""After EARLY_SECONDS one in so many of those who wait is refused a beat: all who came together must not go together,
-for they would come together again."""
-STANDING_SECONDS = 0.1
-"""A queue whose oldest has waited so long is no burst: from then on the newest goes first."""
+"""One in so many of it is then refused a beat: all who came together must not go together, for they would come together again."""
 COHORT_SECONDS = 0.25
 COHORTS = 4
 """A request is young for as many cohorts: a second. Later it waits for its target and costs next to nothing."""
@@ -104,7 +102,7 @@ class Admission:
         for queue in (self._first, self._queue):
             _refuse(queue, now)
         oldest = self._queue[0][0] - WAIT_SECONDS if self._queue else now
-        self._newest_first = now - oldest > STANDING_SECONDS
+        self._newest_first = now - oldest > HALF_SECONDS
         self._call()
 
     def _room(self, first: bool) -> bool:
@@ -189,7 +187,7 @@ def _refuse(queue: deque[Waiter], now: float) -> None:
     while queue:
         until, place = queue[0]
         if not place.done():
-            if now < until - (WAIT_SECONDS - EARLY_SECONDS if early > 0 else 0.0):
+            if now < until - (WAIT_SECONDS - HALF_SECONDS if early > 0 else 0.0):
                 return
             place.set_result(None)
             early -= 1

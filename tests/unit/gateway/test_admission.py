@@ -15,7 +15,7 @@ from penstock.gateway.admission import (
     CALM,
     COHORT_SECONDS,
     COHORTS,
-    EARLY_SECONDS,
+    HALF_SECONDS,
     WAIT_SECONDS,
     Admission,
     Leave,
@@ -85,9 +85,9 @@ async def test_who_waits_is_refused_within_a_second() -> None:
     room = Room(10)
     leaves = room.fill(8)
     waiting = room.wait()
-    await room.clock.run(EARLY_SECONDS - BEAT_SECONDS)
+    await room.clock.run(HALF_SECONDS - BEAT_SECONDS)
     assert not waiting.done()
-    await room.clock.run(WAIT_SECONDS - EARLY_SECONDS + 2 * BEAT_SECONDS)
+    await room.clock.run(WAIT_SECONDS - HALF_SECONDS + 2 * BEAT_SECONDS)
     with pytest.raises(Overloaded) as refused:
         await waiting
     assert 2 <= int(dict(refused.value.headers)["retry-after"]) <= 4
@@ -117,20 +117,22 @@ async def test_those_who_came_together_are_not_refused_together() -> None:
     await room.ended()
 
 
-async def test_the_newest_goes_first_once_a_queue_stands() -> None:
+async def test_the_newest_goes_first_once_not_all_can_be_served() -> None:
     room = Room(10)
     leaves = room.fill(8)
-    old, newer = room.wait(), room.wait()
-    await room.clock.run(0.2)
+    waiting = [room.wait() for _ in range(100)]
+    await room.clock.run(HALF_SECONDS - 2 * BEAT_SECONDS)
     leaves.pop()()
-    await asyncio.sleep(0)
-    await asyncio.sleep(0)
-    assert (old.done(), newer.done()) == (False, True)
+    leaves.append(await waiting[0])
+    await room.clock.run(4 * BEAT_SECONDS)
     leaves.pop()()
-    await old
-    for leave in (*leaves, old.result(), newer.result()):
-        leave()
+    leaves.append(await waiting[-1])
+    assert not waiting[-2].done()
     await room.ended()
+    assert room.slots.refused == 98
+    assert all(isinstance(task.exception(), Overloaded) for task in waiting[1:-1])
+    for leave in leaves:
+        leave()
 
 
 async def test_the_operator_goes_before_who_waits_longer() -> None:
