@@ -31,8 +31,8 @@ class Hold:
     simply ended again.
     """
 
-    __slots__ = ("_before", "_billable", "_clock", "_lease", "_meter", "_recorded", "_tables", "account", "amount",
-                 "attempt", "capped", "done", "held", "most", "offer", "reserved")  # fmt: skip
+    __slots__ = ("_before", "_billable", "_clock", "_lease", "_lease_until", "_meter", "_recorded", "_tables", "account",
+                 "amount", "attempt", "capped", "done", "held", "most", "offer", "reserved")  # fmt: skip
 
     def __init__(
         self,
@@ -50,6 +50,7 @@ class Hold:
         self._meter = meter
         self._clock = clock
         self._lease = lease
+        self._lease_until = 0
         self._recorded = 0
         self._billable: Billable | None = None
         self._before: Billable | None = None
@@ -72,7 +73,7 @@ class Hold:
         Conflict(budgets.CAP), with nothing written, where a budget does not have it.
         """
         now = self._now()
-        lease_until = now + int(total_seconds * 1000) + GRACE_MS
+        self._lease_until = lease_until = now + int(total_seconds * 1000) + GRACE_MS
         await self._tables.batch(
             *also,
             *budgets.reserve(self.account.request_id, self.held),
@@ -81,11 +82,37 @@ class Hold:
         )
         self._recorded = 1
 
+    async def abandon(self) -> None:
+        """Ends a hold whose opening was cut off: its batch was written, was refused, or is still on its way.
+
+        A hold of nothing, released at once, takes its place where it does not stand: whatever comes later is refused.
+        """
+        now = self._now()
+        nothing = Ending(self.account, 0, 0, "released", now)
+        try:
+            await self._tables.batch(
+                book.reserve(self.account, now, now, 0), *ending.statements(nothing)
+            )
+        except Conflict as conflict:
+            if conflict.name not in FINAL_EXISTS:
+                raise
+            await self.close()
+            return
+        await self._give(Usage())
+        self.done = True
+
     async def dispatch(self, attempt: int, offer: Offer, most: Usage) -> None:
-        """Before each attempt: from here on it may be billed, at most for `most`."""
+        """Before each attempt: from here on it may be billed, at most for `most`.
+
+        Raises Unavailable once the lease is over: whoever stood still so long finds the hold ended by the reconciler.
+        """
         if attempt > self._recorded:
             await self._tables.batch(self._dispatched(attempt, offer, self._now(), most))
             self._recorded = attempt
+        if self._now() >= self._lease_until:
+            raise Unavailable(
+                "This took longer than a call may take, so nothing was sent: ask again."
+            )
         self.attempt, self.offer, self.most = attempt, offer, most
         before = self._before = self._billable
         if before is None or _cost(offer, most) >= _cost(*before):
