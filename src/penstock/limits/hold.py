@@ -183,8 +183,8 @@ class Hold:
 
     async def _after(self, ended: book.Ended, usage: Usage) -> int:
         """What a request that has ended already comes to: our own row, of which only the reply was lost, or the
-        reconciler's after the lease, which a usage that is known now corrects."""
-        what = bought(self.offer) if self.offer is not None and ended == "settled" else None
+        reconciler's after the lease, which what is known here corrects."""
+        what = bought(self.offer) if self.offer is not None and ended != "released" else None
         if what is None or what.free_neurons:
             return await ending.stands_at(self._tables, self.account)
         return await ending.overtake(self._tables, self.account, self._now(), what, usage)
