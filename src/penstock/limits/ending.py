@@ -114,14 +114,15 @@ async def stands_at(tables: Tables, account: Account) -> int:
 
 
 async def overtake(tables: Tables, account: Account, at: int, what: Bought, usage: Usage) -> int:
-    """Corrects an ending that was only presumed by a usage that is known, and a release of what may have been billed
-    by an estimate; leaves one by usage as it is."""
+    """Corrects an ending that was only presumed by a usage that is known, and what a look-up did not know by an
+    estimate too; leaves one by usage as it is."""
     found = await standing(tables, account)
     if found is None:
         return 0
-    if found.ended == "settled" or found.corrections:
-        return found.amount
-    if found.ended == "estimated" and usage.estimated:
+    # A look-up that did not know the call has had it released, or corrected to nothing: here it is known.
+    unknown = found.ended == "released" or (found.corrections and not found.amount)
+    known = found.ended == "settled" or found.corrections or usage.estimated
+    if known and not unknown:
         return found.amount
     amount = amount_nanos(what.price, usage)
     return await correct(tables, account, at, what.what, usage, amount)

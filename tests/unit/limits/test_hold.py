@@ -256,6 +256,42 @@ async def test_a_lowered_cap_charges_the_list_price_and_not_more() -> None:
     assert paid == [0, 4_119 * NEURON_NANOS, 0]
 
 
+@pytest.mark.parametrize("written", [True, False])
+async def test_an_ending_whose_caller_leaves_is_written_and_its_place_is_free(
+    written: bool,
+) -> None:
+    platform = memory.platform()
+    asked = asyncio.Event()
+
+    class Left:
+        """Tables whose final batch is cut off, written or not, the first time that it is asked for."""
+
+        rows = platform.tables.rows
+
+        async def batch(self, *statements: Statement) -> Sequence[Sequence[Row]]:
+            if hold.offer is None or asked.is_set():
+                return await platform.tables.batch(*statements)
+            if written:
+                await platform.tables.batch(*statements)
+            asked.set()
+            await asyncio.Event().wait()
+            return []
+
+    place = [Demand("parallel", "parallel", "parallel:u", 1, 660)]
+    lease = await platform.meter.take(place)
+    assert isinstance(lease, Lease)
+    hold = Hold(Left(), platform.meter, platform.clock, ACCOUNT, 1_000_000, lease)
+    await hold.open(offer(), 600, MOST)
+    await hold.dispatch(1, offer(), MOST)
+    ending = asyncio.create_task(hold.close())
+    await asked.wait()
+    ending.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await ending
+    assert (await rows(platform))[-1] == (1, "final", "estimated", amount_nanos(PRICE, MOST))
+    assert isinstance(await platform.meter.take(place), Lease)
+
+
 @pytest.mark.parametrize("again", ["settle", "close"])
 async def test_an_ending_that_was_cut_off_tells_what_it_wrote(again: str) -> None:
     platform = memory.platform()
@@ -326,13 +362,13 @@ async def test_a_hold_whose_opening_was_cut_off_is_never_left_open(arrives: str)
     assert await platform.tables.rows("select reserved from budgets where reserved > 0") == []
 
 
-async def test_nothing_is_sent_once_the_lease_is_over() -> None:
+async def test_nothing_is_sent_once_the_total_time_out_is_over() -> None:
     platform = memory.platform()
     hold = new(platform)
     await hold.open(offer(), 600, MOST)
     await hold.dispatch(1, offer(), MOST)
     hold.unprocessed()
-    platform.clock.advance(659)
+    platform.clock.advance(599)
     await hold.dispatch(2, offer(), MOST)
     hold.unprocessed()
     platform.clock.advance(1)
