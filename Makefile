@@ -55,6 +55,10 @@ test: $(STAMPS)/dev $(CLIENTS)/node_modules/.stamp ## Install what tests need an
 test-stores: $(STAMPS)/dev $(STAMPS)/stores ## The contract suites on Redis and PostgreSQL, started by the tests (the server home, in the making)
 	@$(BIN)/python -m pytest -m stores tests/contract $(ARGS)
 
+.PHONY: test-crash
+test-crash: $(STAMPS)/dev ## Play 10,000 seeds of crashes, reorderings and duplicate deliveries: the money adds up in each
+	@$(BIN)/python -m tests.simulation 0 10000
+
 ##@ Change
 .PHONY: format
 format: $(STAMPS)/dev ## Format, and mend what lint can mend by itself
