@@ -10,6 +10,7 @@ WORKERS ?= 2
 ARGS ?=
 BENCHES ?= gateway embeddings
 UPGRADE ?=
+SEEDS ?= 10000
 
 BIN := .venv/bin
 STAMPS := .venv/.stamps
@@ -52,8 +53,13 @@ test: $(STAMPS)/dev $(STAMPS)/stores $(CLIENTS)/node_modules/.stamp ## Install w
 	@$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile $(ARGS)
 
 .PHONY: test-crash
-test-crash: $(STAMPS)/dev $(STAMPS)/stores ## Kill -9 gateways, 200 times a home, and compare their books with the provider's meter (ARGS="--home sqlite --runs 20")
+test-crash: $(STAMPS)/dev $(STAMPS)/stores ## Kill -9 gateways, 200 times a home, then 10,000 seeds of the simulation (ARGS="--home sqlite --runs 20", SEEDS=0)
 	@$(BIN)/python -m tests.crash $(ARGS)
+	@[ "$(SEEDS)" = 0 ] || $(BIN)/python -m tests.simulation 0 $(SEEDS)
+
+.PHONY: test-soak
+test-soak: $(STAMPS)/dev $(STAMPS)/stores $(CLIENTS)/node_modules/.stamp ## What takes minutes: 20 restarts of one host, and of two in turn, under load
+	@$(BIN)/python -m pytest -m soak $(ARGS)
 
 ##@ Change
 .PHONY: format

@@ -57,7 +57,7 @@ async def settle(tables: Tables, number: int, amount: int, attempt: int = 1) -> 
     of, usage = account(number), Usage(input=amount, output=1)
     final = book.final(of, attempt, "settled", 3, Charged("p", "m", "p/m"), usage, amount)
     keys = [one.key for one in parts(0)]
-    await tables.batch(final, *budgets.settle(of.request_id, keys, "settled"))
+    await tables.batch(final, *budgets.settle(of.request_id, keys, keep=False))
 
 
 async def standing(tables: Tables) -> dict[str, tuple[int, int]]:
@@ -119,7 +119,7 @@ async def test_a_correction_reaches_the_budgets_of_an_estimate(books: Tables) ->
     assert [name for name, _ in keys] == ["route:day:tokens:auto", "user:day:nanos:u"]
     usage = Usage(input=60, estimated=True)
     final = book.final(account(1), 1, "estimated", 3, Charged(), usage, 60)
-    await books.batch(final, *budgets.settle("req_001", keys, "estimated"))
+    await books.batch(final, *budgets.settle("req_001", keys, keep=True))
     assert await budgets.held(books, "req_001") == []
     await books.batch(*budgets.correct("req_001", -30, -40))
     assert await standing(books) == {"user": (0, 30), "route": (0, 20)}

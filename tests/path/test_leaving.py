@@ -6,7 +6,7 @@ import asyncio
 import json
 from typing import Any
 
-from penstock.errors import Unavailable
+from penstock.errors import Broken, Unavailable
 from penstock.wire.http import Response
 from tests.path.world import Script, World, pieces, read, text_of
 
@@ -117,3 +117,28 @@ async def test_a_record_whose_cost_is_never_known_is_written_at_last(monkeypatch
     monkeypatch.setattr(tables, "batch", works)
     (leader,) = await records(world)
     assert "cost_nanos" not in leader
+
+
+async def test_who_leaves_a_failed_call_while_it_ends_leaves_its_record(monkeypatch) -> None:
+    def fails(request: Any) -> Response:
+        raise Broken
+
+    world = World(fails)
+    tables = world.platform.tables
+    works, ending = tables.batch, asyncio.Event()
+
+    async def slowly(*statements: Any) -> Any:
+        if any("'final'" in sql for sql, _ in statements) and not ending.is_set():
+            ending.set()
+            await asyncio.Event().wait()
+        return await works(*statements)
+
+    monkeypatch.setattr(tables, "batch", slowly)
+    asked = asyncio.create_task(world.chat())
+    await ending.wait()
+    asked.cancel()
+    await asyncio.wait([asked])
+    assert asked.cancelled()
+    (record,) = await records(world)
+    ((_, _, cost),) = [row for row in await world.ledger() if row[1] == "estimated"]
+    assert (record["error"], record["cost_nanos"]) == ("upstream_broken", cost)

@@ -30,8 +30,8 @@ class Flight:
     `close` ends the source and lands it. `whole` says that its one event is the whole reply.
     """
 
-    __slots__ = ("_landed", "_landing", "_passed", "_pulling", "_readers", "_source", "_waiters", "complete", "ended",
-                 "events", "failure", "kept", "most", "over", "size", "whole")  # fmt: skip
+    __slots__ = ("_landed", "_landing", "_passed", "_pulling", "_readers", "_shown", "_source", "_waiters",
+                 "complete", "ended", "events", "failure", "kept", "most", "over", "size", "whole")  # fmt: skip
 
     def __init__(self, *, whole: bool, kept: bool, most: int = 0) -> None:
         self.events: list[Event] = []
@@ -48,6 +48,7 @@ class Flight:
         self._landing: Landing | None = None
         self._landed = False
         self._passed = 0
+        self._shown = 0
         self._pulling = False
         self._readers = 1
         self._waiters: list[asyncio.Future[None]] = []
@@ -94,7 +95,7 @@ class Flight:
     async def after(self, position: int) -> Sequence[Event]:
         """The events from a position on, at least one; empty once the flight has ended."""
         while True:
-            if position - self._passed < len(self.events):
+            if position - self._passed < self._shown:
                 return self._hand_out(position)
             if self.ended:
                 return ()
@@ -140,10 +141,10 @@ class Flight:
 
     def _hand_out(self, position: int) -> Sequence[Event]:
         if self.kept or self._readers > 1:
-            start = position - self._passed
-            return self.events[start:] if start else tuple(self.events)
-        events, self.events = self.events, []
-        self._passed += len(events)
+            return self.events[position - self._passed : self._shown]
+        events, self.events = self.events[: self._shown], self.events[self._shown :]
+        self._passed += self._shown
+        self._shown = 0
         return events
 
     async def _pull(self) -> Sequence[Event]:
@@ -163,7 +164,7 @@ class Flight:
             # The one reader has had all the earlier ones: nobody else will.
             self.kept = False
             self._passed += len(self.events)
-            self.events = []
+            self.events, self._shown = [], 0
         self.events.extend(events)
         self.over = not events or events[-1].end
         if self.over:
@@ -172,6 +173,7 @@ class Flight:
             with suppress(Unavailable):
                 await self.land()
             self.ended = True
+        self._shown = len(self.events)
 
     async def _wait(self) -> None:
         waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()

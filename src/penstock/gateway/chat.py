@@ -30,8 +30,5 @@ async def chat(gateway: Gateway, exchange: Exchange, face: Face) -> Response:
         delivery.start(await gateway.upstream.send(ask, choice.offers, hold, delivery.way.settings))
         return await delivery.respond()
     except BaseException as error:
-        delivery.problem(error)
-        await (
-            delivery.aclose()
-        )  # released only if nothing was dispatched, else settled or estimated
+        await delivery.give_up(error)  # released only if nothing was sent, else estimated
         raise

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from asyncio import CancelledError
 from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 from math import inf
@@ -172,6 +173,15 @@ class Delivery:
         self.decision.total_us = int((clock.tick() - self.exchange.started) * 1e6)
         if not self._in_the_air:
             self._record()
+
+    async def give_up(self, error: BaseException) -> None:
+        """Ends it before there was a response, of which nobody else would; whoever leaves meanwhile does not stop it."""
+        self.problem(error)
+        try:
+            await self.aclose()
+        except CancelledError:
+            await self.aclose()
+            raise
 
     async def end(self, flight: Flight) -> None:
         """Ends a flight that nobody reads any more."""

@@ -106,8 +106,8 @@ class Limits:
                 raise await self._out_of_budget(held, now) from error
             raise
         except BaseException:
-            # The caller left meanwhile: the rows may stand all the same, so they are ended behind them.
-            await hold.close()
+            # The caller left meanwhile: the rows may stand all the same.
+            await hold.abandon()
             raise
         return hold
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 
-from penstock.errors import Error
+from penstock.errors import Conflict, Error
 from penstock.ledger import days, sql
 from penstock.ports import Clock, Spawn, Statement, Tables
 
@@ -55,7 +56,7 @@ class Journal:
         rows.sort(key=lambda statement: statement[0])
         for start in range(0, len(rows), GROUP):
             try:
-                await self._tables.batch(*rows[start : start + GROUP])
+                await self._write(rows[start : start + GROUP])
             except Error:
                 kept = rows[start:][: MOST_WAITING - len(self._rows)]
                 self.dropped += len(rows) - start - len(kept)
@@ -66,6 +67,15 @@ class Journal:
                 self._rows = [*rows[start + GROUP :], *self._rows]
                 self._wake()
                 raise
+
+    async def _write(self, group: Sequence[Statement]) -> None:
+        try:
+            await self._tables.batch(*group)
+        except Conflict:
+            # Some stand already, of a batch whose reply was lost: they must not hold up the others.
+            for row in group:
+                with suppress(Conflict):
+                    await self._tables.batch(row)
 
     def _wake(self) -> None:
         if not self._flushing:

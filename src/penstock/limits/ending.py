@@ -46,6 +46,8 @@ class Ending(Struct, frozen=True):
     amount: int | None = None
     held: tuple[budgets.Key, ...] = ()
     """What it still holds of which budgets."""
+    presumed: bool = False
+    """Released by hearsay: its process may still live and know better, so that its budgets are remembered."""
 
 
 class Standing(Struct, frozen=True):
@@ -76,7 +78,8 @@ def allotment(at: Provider) -> str:
 def statements(of: Ending) -> tuple[Statement, ...]:
     """The batch that ends a request: its final row, and what it held of its budgets."""
     what = Charged() if of.bought is None else of.bought.what
-    settled = budgets.settle(of.account.request_id, of.held, of.ended)
+    keep = of.ended == "estimated" or of.presumed
+    settled = budgets.settle(of.account.request_id, of.held, keep=keep)
     free = _allotment(of)
     if free is None:
         amount = _amount(of)
@@ -111,10 +114,16 @@ async def stands_at(tables: Tables, account: Account) -> int:
 
 
 async def overtake(tables: Tables, account: Account, at: int, what: Bought, usage: Usage) -> int:
-    """Corrects an ending that was only presumed by a usage that is known; leaves one by usage as it is."""
+    """Corrects an ending that was only presumed by a usage that is known, and what a look-up did not know by an
+    estimate too; leaves one by usage as it is."""
     found = await standing(tables, account)
-    if found is None or found.ended == "settled" or found.corrections:
-        return 0 if found is None else found.amount
+    if found is None:
+        return 0
+    # A look-up that did not know the call has had it released, or corrected to nothing: here it is known.
+    unknown = found.ended == "released" or (found.corrections and not found.amount)
+    known = found.ended == "settled" or found.corrections or usage.estimated
+    if known and not unknown:
+        return found.amount
     amount = amount_nanos(what.price, usage)
     return await correct(tables, account, at, what.what, usage, amount)
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from asyncio import CancelledError
 from collections.abc import Sequence
 from contextlib import suppress
 
-from penstock.errors import Conflict, Error, Unavailable
+from penstock.errors import Conflict, Unavailable
 from penstock.ledger import book, budgets
 from penstock.ledger.book import Account
 from penstock.ledger.budgets import Held
@@ -31,8 +32,8 @@ class Hold:
     simply ended again.
     """
 
-    __slots__ = ("_before", "_billable", "_clock", "_lease", "_meter", "_recorded", "_tables", "account", "amount",
-                 "attempt", "capped", "done", "held", "most", "offer", "reserved")  # fmt: skip
+    __slots__ = ("_before", "_billable", "_clock", "_lease", "_meter", "_recorded", "_send_until", "_tables", "account",
+                 "amount", "attempt", "capped", "done", "held", "most", "offer", "reserved")  # fmt: skip
 
     def __init__(
         self,
@@ -50,6 +51,7 @@ class Hold:
         self._meter = meter
         self._clock = clock
         self._lease = lease
+        self._send_until = 0
         self._recorded = 0
         self._billable: Billable | None = None
         self._before: Billable | None = None
@@ -72,7 +74,8 @@ class Hold:
         Conflict(budgets.CAP), with nothing written, where a budget does not have it.
         """
         now = self._now()
-        lease_until = now + int(total_seconds * 1000) + GRACE_MS
+        self._send_until = now + int(total_seconds * 1000)
+        lease_until = self._send_until + GRACE_MS
         await self._tables.batch(
             *also,
             *budgets.reserve(self.account.request_id, self.held),
@@ -81,11 +84,36 @@ class Hold:
         )
         self._recorded = 1
 
+    async def abandon(self) -> None:
+        """Ends a hold whose opening was cut off: its batch was written, was refused, or is still on its way.
+
+        A hold of nothing, released at once, takes its place where it does not stand: whatever comes later is refused.
+        """
+        now = self._now()
+        nothing = Ending(self.account, 0, 0, "released", now)
+        try:
+            await self._tables.batch(
+                book.reserve(self.account, now, now, 0), *ending.statements(nothing)
+            )
+            self.done = True
+        except Conflict as conflict:
+            if conflict.name not in FINAL_EXISTS:
+                raise
+            await self.close()
+        finally:
+            await self._give(Usage())
+
     async def dispatch(self, attempt: int, offer: Offer, most: Usage) -> None:
-        """Before each attempt: from here on it may be billed, at most for `most`."""
+        """Before each attempt: from here on it may be billed, at most for `most`.
+
+        Raises Unavailable once the total time-out is over, a minute before the lease: nothing is sent that the
+        reconciler could find unsent.
+        """
         if attempt > self._recorded:
             await self._tables.batch(self._dispatched(attempt, offer, self._now(), most))
             self._recorded = attempt
+        if self._now() >= self._send_until:
+            raise Unavailable("This took longer than the route's total time-out: ask again.")
         self.attempt, self.offer, self.most = attempt, offer, most
         before = self._before = self._billable
         if before is None or _cost(offer, most) >= _cost(*before):
@@ -118,18 +146,25 @@ class Hold:
         if self.done:
             return self.amount
         try:
-            self.amount = await self._write(ended, usage)
+            self.amount = await self._ended(ended, usage)
+            self.done = True
+        except CancelledError:
+            # Whoever waited has left, and what they waited for may not have been written.
+            self.amount = await self._ended(ended, usage)
+            self.done = True
+            raise
+        finally:
+            # The call is over, whether its final row could be written or not.
+            await self._give(usage)
+        return self.amount
+
+    async def _ended(self, ended: book.Ended, usage: Usage) -> int:
+        try:
+            return await self._write(ended, usage)
         except Conflict as conflict:
             if conflict.name not in FINAL_EXISTS:
                 raise
-            self.amount = await self._after(ended, usage)
-        except Error:
-            # The call is over all the same: only its final row is still to be written.
-            await self._give(usage)
-            raise
-        await self._give(usage)
-        self.done = True
-        return self.amount
+            return await self._after(ended, usage)
 
     async def _give(self, usage: Usage) -> None:
         """Gives the lease back, once; a meter out of reach forgets it by itself."""
@@ -156,8 +191,8 @@ class Hold:
 
     async def _after(self, ended: book.Ended, usage: Usage) -> int:
         """What a request that has ended already comes to: our own row, of which only the reply was lost, or the
-        reconciler's after the lease, which a usage that is known now corrects."""
-        what = bought(self.offer) if self.offer is not None and ended == "settled" else None
+        reconciler's after the lease, which what is known here corrects."""
+        what = bought(self.offer) if self.offer is not None and ended != "released" else None
         if what is None or what.free_neurons:
             return await ending.stands_at(self._tables, self.account)
         return await ending.overtake(self._tables, self.account, self._now(), what, usage)

@@ -122,7 +122,7 @@ class Reconciler:
         bought = self._bought(last)
         truth = await lookups.truth(account.request_id, attempts)
         if truth is not None and not truth.usage.total:
-            return Ending(account, reserved, last.number, "released", now, bought)
+            return Ending(account, reserved, last.number, "released", now, bought, presumed=True)
         if truth is not None:
             return Ending(
                 account, reserved, last.number, "settled", now, bought, truth.usage, truth.amount

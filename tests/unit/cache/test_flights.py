@@ -88,6 +88,51 @@ def test_every_reader_gets_everything_in_order(readers: int, count: int, kept: b
     asyncio.run(run())
 
 
+class Slowly(Landings):
+    """A landing that waits until the test lets it go on; says when it began."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.begun, self.go = asyncio.Event(), asyncio.Event()
+
+    async def __call__(self, flight: Flight) -> None:
+        self.begun.set()
+        await self.go.wait()
+        await super().__call__(flight)
+
+
+async def to_the_end(flight: Flight) -> bytes:
+    """Reads until it is told the end."""
+    found: list[Event] = []
+    while not (found and found[-1].end):
+        found += await flight.after(len(found))
+    return b"".join(event.data for event in found)
+
+
+async def told(reader: asyncio.Task[bytes]) -> bool:
+    """Whether a reader was told the end, once everything that can run has run."""
+    for _ in range(20):
+        await asyncio.sleep(0)
+    return reader.done()
+
+
+@pytest.mark.parametrize("leaves", [False, True])
+async def test_nobody_is_told_the_end_before_it_landed_whoever_pulled_it(leaves: bool) -> None:
+    flight, landing = Flight(whole=False, kept=True, most=1_000), Slowly()
+    flight.start(Scripted(events(3)), landing)
+    flight.join()
+    first = asyncio.create_task(to_the_end(flight))
+    await landing.begun.wait()
+    if leaves:
+        first.cancel()
+        flight.leave()
+    second = asyncio.create_task(to_the_end(flight))
+    assert (await told(first), await told(second)) == (leaves, False)
+    landing.go.set()
+    assert await second == b"012"
+    assert landing.flights == [True]
+
+
 async def test_a_cancelled_puller_loses_nothing_for_the_others() -> None:
     gate = asyncio.Semaphore(0)
     source = Scripted(events(3), gate)

@@ -123,3 +123,30 @@ async def test_who_asks_for_the_rows_and_leaves_takes_none_with_them(monkeypatch
     await platform.clock.run(2)
     assert await count(platform) == 5
     await platform.spawn.join()
+
+
+async def test_rows_that_stand_already_hold_up_no_others() -> None:
+    platform = memory.platform()
+
+    class Unheard(Down):
+        """Writes, and is cut off before it says so, until it is up."""
+
+        async def batch(self, *statements: Statement) -> object:
+            written = await self.tables.batch(*statements)
+            if not self.up:
+                raise Unavailable
+            return written
+
+    tables = Unheard(platform.tables)
+    journal = make(platform, tables)  # type: ignore[arg-type]  # a stand-in
+    journal.add(decided(1))
+    journal.add(decided(2))
+    await journal.flush()
+    journal.add(decided(3))
+    tables.up = True
+    await journal.flush()
+    assert (await count(platform), journal.dropped) == (3, 0)
+    journal.add(decided(4))
+    await journal.flush()
+    assert await count(platform) == 4
+    await platform.spawn.cancel()

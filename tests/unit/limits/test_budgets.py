@@ -266,7 +266,7 @@ async def test_another_may_end_a_hold_in_its_place() -> None:
     await it.open(OFFER, 60, Usage())
     keys = await counters.held(platform.tables, "req_0001")
     assert keys == [("tenant:day:tokens:t", 0), ("user:day:nanos:u", 0)]
-    settled = counters.settle("req_0001", keys, "settled")
+    settled = counters.settle("req_0001", keys, keep=False)
     final = book.final(it.account, 0, "settled", NOW, Charged(), Usage(input=20), 20)
     await platform.tables.batch(final, *settled)
     assert set((await counts(platform)).values()) == {(0, 20)}

@@ -13,12 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from penstock.config import Kind, Provider, Target
-from penstock.errors import Conflict
+from penstock.errors import Conflict, Unavailable
 from penstock.ledger.book import Account
+from penstock.ledger.budgets import Held
 from penstock.limits.hold import Hold
 from penstock.platforms import memory
 from penstock.platforms.memory import MemoryPlatform
-from penstock.ports import Demand, Lease, Row, Statement
+from penstock.ports import Demand, Lease, Row, Statement, Tables
 from penstock.prices import NEURON_NANOS, Price, amount_nanos
 from penstock.routing.offers import Offer, make
 from penstock.wire.chat import Usage
@@ -255,6 +256,42 @@ async def test_a_lowered_cap_charges_the_list_price_and_not_more() -> None:
     assert paid == [0, 4_119 * NEURON_NANOS, 0]
 
 
+@pytest.mark.parametrize("written", [True, False])
+async def test_an_ending_whose_caller_leaves_is_written_and_its_place_is_free(
+    written: bool,
+) -> None:
+    platform = memory.platform()
+    asked = asyncio.Event()
+
+    class Left:
+        """Tables whose final batch is cut off, written or not, the first time that it is asked for."""
+
+        rows = platform.tables.rows
+
+        async def batch(self, *statements: Statement) -> Sequence[Sequence[Row]]:
+            if hold.offer is None or asked.is_set():
+                return await platform.tables.batch(*statements)
+            if written:
+                await platform.tables.batch(*statements)
+            asked.set()
+            await asyncio.Event().wait()
+            return []
+
+    place = [Demand("parallel", "parallel", "parallel:u", 1, 660)]
+    lease = await platform.meter.take(place)
+    assert isinstance(lease, Lease)
+    hold = Hold(Left(), platform.meter, platform.clock, ACCOUNT, 1_000_000, lease)
+    await hold.open(offer(), 600, MOST)
+    await hold.dispatch(1, offer(), MOST)
+    ending = asyncio.create_task(hold.close())
+    await asked.wait()
+    ending.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await ending
+    assert (await rows(platform))[-1] == (1, "final", "estimated", amount_nanos(PRICE, MOST))
+    assert isinstance(await platform.meter.take(place), Lease)
+
+
 @pytest.mark.parametrize("again", ["settle", "close"])
 async def test_an_ending_that_was_cut_off_tells_what_it_wrote(again: str) -> None:
     platform = memory.platform()
@@ -283,3 +320,58 @@ async def test_an_ending_that_was_cut_off_tells_what_it_wrote(again: str) -> Non
     told = await (hold.settle(USED) if again == "settle" else hold.close())
     assert told == hold.amount == amount_nanos(PRICE, USED)
     assert (await rows(platform))[-1] == (1, "final", "settled", told)
+
+
+class Late:
+    """Tables that a batch reaches later than the one that was asked for after it."""
+
+    def __init__(self, tables: Tables) -> None:
+        self.rows = tables.rows
+        self.write = tables.batch
+        self.first: tuple[Statement, ...] = ()
+
+    async def batch(self, *statements: Statement) -> Sequence[Sequence[Row]]:
+        if self.first:
+            return await self.write(*statements)
+        self.first = statements
+        await asyncio.Event().wait()
+        return []
+
+
+@pytest.mark.parametrize("arrives", ["before", "after", "never"])
+async def test_a_hold_whose_opening_was_cut_off_is_never_left_open(arrives: str) -> None:
+    platform = memory.platform()
+    late = Late(platform.tables)
+    held = (Held("user:day:nanos:u", 0, 10**15, "nanos", 10**9, 1_000_000),)
+    hold = Hold(late, platform.meter, platform.clock, ACCOUNT, 1_000_000, None, held)
+    opening = asyncio.create_task(hold.open(offer(), 600, MOST))
+    await platform.clock.run(0)
+    opening.cancel()
+    await asyncio.wait([opening])
+    if arrives == "before":
+        await platform.tables.batch(*late.first)
+    await hold.abandon()
+    if arrives == "after":
+        with pytest.raises(Conflict, match="ledger_pkey"):
+            await platform.tables.batch(*late.first)
+    await hold.abandon()
+    finals = [row for row in await rows(platform) if row[1] != "dispatched"]
+    reserved = 1_000_000 if arrives == "before" else 0
+    assert finals == [(0, "final", "released", 0), (0, "reserve", "", reserved)]
+    assert await platform.tables.rows("select request_id from budget_holds") == []
+    assert await platform.tables.rows("select reserved from budgets where reserved > 0") == []
+
+
+async def test_nothing_is_sent_once_the_total_time_out_is_over() -> None:
+    platform = memory.platform()
+    hold = new(platform)
+    await hold.open(offer(), 600, MOST)
+    await hold.dispatch(1, offer(), MOST)
+    hold.unprocessed()
+    platform.clock.advance(599)
+    await hold.dispatch(2, offer(), MOST)
+    hold.unprocessed()
+    platform.clock.advance(1)
+    with pytest.raises(Unavailable):
+        await hold.dispatch(3, offer(), MOST)
+    assert not hold.sent

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from penstock.config import Provider
 from penstock.errors import Conflict, NotSent, Unavailable
 from penstock.ledger import book, reports
+from penstock.ledger.budgets import Held
 from penstock.limits import ending
 from penstock.limits.hold import Hold
 from penstock.platforms import memory
@@ -283,3 +284,28 @@ async def test_tables_out_of_reach_end_the_pass_and_the_next_goes_on() -> None:
         await once.once()
     platform.tables.batch = batch  # type: ignore[method-assign]  # and back
     assert (await once.once()).estimated == 1
+
+
+@pytest.mark.parametrize("asked", ["once", "too late"])
+@pytest.mark.parametrize("known", [True, False])
+async def test_a_call_that_its_provider_denied_is_charged_by_its_own_process(
+    known: bool, asked: str
+) -> None:
+    books = Books({} if asked == "once" else {"req_1.1": NotSent("Down.")})
+    platform = memory.platform(books)
+    held = (Held("user:day:nanos:u", 0, 10**15, "nanos", 10**9, 1_000_000),)
+    hold = Hold(platform.tables, platform.meter, platform.clock, account(1), 1_000_000, None, held)
+    await hold.open(offer(), 600, MOST)
+    await hold.dispatch(1, offer(), MOST)
+    platform.clock.advance(LEASE)
+    # Released at once, or estimated and then corrected to nothing.
+    once = reconciler(platform, LOOKED_UP)
+    await once.once()
+    books.said = {}
+    platform.clock.advance(10)
+    await once.once()
+    assert await ending.stands_at(platform.tables, account(1)) == 0
+    amount = amount_nanos(PRICE, USED if known else MOST)
+    assert await (hold.settle(USED) if known else hold.close()) == amount
+    assert await ending.stands_at(platform.tables, account(1)) == amount
+    assert await platform.tables.rows("select reserved, spent from budgets") == [(0, amount)]

@@ -8,7 +8,6 @@ from typing import Any, Literal
 from msgspec import Struct
 
 from penstock.ledger import days
-from penstock.ledger.book import Ended
 from penstock.ledger.budgets import sql
 from penstock.ports import Statement, Tables
 
@@ -61,17 +60,19 @@ def reserve(request_id: str, held: Sequence[Held]) -> tuple[Statement, ...]:
     return tuple(found)
 
 
-def settle(request_id: str, keys: Sequence[Key], ended: Ended) -> tuple[Statement, ...]:
-    """What follows the final row in its batch: reserved goes down, spent up by what that row says, once."""
+def settle(request_id: str, keys: Sequence[Key], *, keep: bool) -> tuple[Statement, ...]:
+    """What follows the final row in its batch: reserved goes down, spent up by what that row says, once.
+
+    `keep` where a correction may follow, which has to find the budgets again.
+    """
     if not keys:
         return ()
     moved = [(sql.SETTLE, (request_id, *key)) for key in sorted(keys)]
-    after = sql.KEEP if ended == "estimated" else sql.FORGET
-    return (*moved, (after, (request_id,)))
+    return (*moved, (sql.KEEP if keep else sql.FORGET, (request_id,)))
 
 
 def correct(request_id: str, nanos: int, tokens: int) -> tuple[Statement, ...]:
-    """What follows a correction of an estimated row in its batch: the differences, that may be negative."""
+    """What follows a correction in its batch: the differences, that may be negative."""
     return ((sql.CORRECT, (tokens, nanos, request_id)),)
 
 
