@@ -134,18 +134,20 @@ def _bills(world: World, requests: dict[str, Books], at_rest: bool) -> list[str]
         # A call that its provider denied while it ran is not yet heard of.
         denied = world.temper.forgetful and bool(one.corrections)
         if one.final and (at_rest or not denied):
-            found += _bill(id, one, charged[id], at_rest)
+            found += _bill(world, id, one, charged[id], at_rest)
     return found
 
 
-def _bill(id: str, one: Books, charged: int, at_rest: bool) -> list[str]:
+def _bill(world: World, id: str, one: Books, charged: int, at_rest: bool) -> list[str]:
     said = f"{id} is {one.ended} at {one.nanos} and was charged {charged}"
     if one.unforeseen:
         return [said] if one.nanos < charged else []
     if one.ended == "settled" or one.corrections:
         return [] if one.nanos == charged else [said]
     if one.ended == "released":
-        return [said] if charged and at_rest else []
+        # Whom its provider denied while it ran, and who then died, nobody can know of.
+        unheard = world.temper.forgetful and world.dead
+        return [said] if charged and at_rest and not unheard else []
     told = at_rest and "usage_lookup" in SETTINGS[one.final[0][9]]
     return [said] if one.nanos < charged else [f"{said}, never corrected"] if told else []
 

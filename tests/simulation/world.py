@@ -170,13 +170,13 @@ class World:
             return
         store = one.place not in ("fetch", "part")
         if store and self._refused(one):
-            one.done, one.failure = True, Unavailable("Out of reach.")
+            one.refuse()
             self.note(f"{one.owner} {one.what} is refused")
             return
         one.act()
         self.note(f"{one.owner} {one.what}{f' -> {one.failure!r}' if one.failure else ''}")
         if store and not self.healing and self.rng.random() < self.temper.lose:
-            one.outcome, one.failure = None, Unavailable("Its reply was lost.")
+            one.refuse()
             self.note(f"{one.owner} {one.what}: its reply is lost")
         if (
             one.what.startswith("tables.batch")
