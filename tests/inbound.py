@@ -114,6 +114,12 @@ class Visitor:
         await self.send(("\r\n".join(lines) + "\r\n\r\n").encode())
         return self.replies()[before]
 
+    async def end(self) -> None:
+        """Sends no more, and may read on: the transport closes unless the connection keeps it."""
+        if not self.connection.eof_received():
+            self.line.close()
+        await turns()
+
     async def leave(self) -> None:
         self.line.closing = True
         self.connection.connection_lost(None)

@@ -30,7 +30,8 @@ optional dependency that is not installed.
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from copy import copy
+from typing import Any, Literal, TypeVar
 
 Processed = Literal["yes", "no", "unknown"]
 
@@ -60,6 +61,14 @@ class Error(Exception):
         self.param = param
         self.headers = headers
         self.extra = extra
+
+
+E = TypeVar("E", bound=Error)
+
+
+def again(error: E) -> E:
+    """The same error for one more of those whom it concerns: one object raised for all would gather all their traces."""
+    return copy(error)
 
 
 class Refused(Error):

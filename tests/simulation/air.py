@@ -8,6 +8,8 @@ from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from penstock.errors import Unavailable
+
 
 class Quiet(selectors.BaseSelector):
     """Where a loop would wait for the world, `idle` is called in its place: everything that could run has run."""
@@ -68,6 +70,13 @@ class Crossing:
             self.outcome = self.effect()
         except Exception as error:  # noqa: BLE001 - goes to who asked
             self.failure = error
+
+    def refuse(self) -> None:
+        """Its store is out of reach, or was before it could say what it did. A cache says nothing of it, and neither
+        does a meter to who gives back."""
+        quiet = self.place == "store" or self.what.startswith("meter.give")
+        self.done, self.outcome = True, None
+        self.failure = None if quiet else Unavailable("Out of reach.")
 
     def tell(self) -> None:
         """The outcome arrives, if anybody still waits for it."""

@@ -100,7 +100,7 @@ def _chat(rng: random.Random, number: int, *, same: bool) -> dict[str, object]:
         model = rng.choice(("auto", *[f"{name}/m" for name in SETTINGS]))
         most = rng.choice((0, 5, 50, 150))
     body: dict[str, object] = {"model": model, "messages": [{"role": "user", "content": text}]}
-    if rng.random() < 0.6:
+    if same or rng.random() < 0.6:
         body["stream"] = True
     if most:
         body["max_tokens"] = most

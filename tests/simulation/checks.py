@@ -39,6 +39,11 @@ class Books:
         return self.final[0][3] if self.final else ""
 
     @property
+    def denied(self) -> bool:
+        """Whether its provider may have said that there was no such call."""
+        return self.ended == "released" or bool(self.corrections)
+
+    @property
     def unforeseen(self) -> bool:
         """Whether its provider did not know it when it was asked, and its own process then told otherwise."""
         return bool(self.corrections) and (self.ended == "released" or len(self.corrections) > 1)
@@ -76,11 +81,15 @@ def settled_before_told(world: World, told: Told) -> list[str]:
     return [] if len(rows) == 1 else [f"{told.id} was answered before it was settled"]
 
 
-def places(world: World) -> list[str]:
-    """Where the stores work, no living process has a place that no call of its has any more."""
+def quiet(world: World) -> list[str]:
+    """Where the stores work, a living process whose callers have gone has no place and no hold any more."""
     if world.temper.refuse or world.temper.lose:
         return []
-    return [
+    requests = {} if world.dead else _requests(world)
+    found = [
+        f"{id} is still held though nothing runs" for id, one in requests.items() if not one.final
+    ]
+    return found + [
         f"{place.holder} did not give back {place.lease.demands}" for place in world.meter.held()
     ]
 
@@ -131,23 +140,27 @@ def _bills(world: World, requests: dict[str, Books], at_rest: bool) -> list[str]
         charged[mark.rpartition(".")[0]] += 0 if bill.open else bill.nanos
     found = [f"{id} was charged and is in no book" for id in charged if id not in requests]
     for id, one in requests.items():
-        # A call that its provider denied while it ran is not yet heard of.
-        denied = world.temper.forgetful and bool(one.corrections)
-        if one.final and (at_rest or not denied):
-            found += _bill(id, one, charged[id], at_rest)
+        if one.final:
+            found += _bill(world, id, one, charged[id], at_rest)
     return found
 
 
-def _bill(id: str, one: Books, charged: int, at_rest: bool) -> list[str]:
+def _bill(world: World, id: str, one: Books, charged: int, at_rest: bool) -> list[str]:
     said = f"{id} is {one.ended} at {one.nanos} and was charged {charged}"
+    if one.denied and one.nanos < charged:
+        return [said] if at_rest and _heard(world) else []
     if one.unforeseen:
-        return [said] if one.nanos < charged else []
+        return []
     if one.ended == "settled" or one.corrections:
         return [] if one.nanos == charged else [said]
-    if one.ended == "released":
-        return [said] if charged and at_rest else []
-    told = at_rest and "usage_lookup" in SETTINGS[one.final[0][9]]
+    told = at_rest and one.ended == "estimated" and "usage_lookup" in SETTINGS[one.final[0][9]]
     return [said] if one.nanos < charged else [f"{said}, never corrected"] if told else []
+
+
+def _heard(world: World) -> bool:
+    """Whether every process lived to tell of calls that their providers denied while they ran, and could tell it."""
+    temper = world.temper
+    return not (temper.forgetful and (world.dead or temper.refuse or temper.lose))
 
 
 def _counters(world: World, requests: dict[str, Books]) -> list[str]:
@@ -197,7 +210,7 @@ def _keys(world: World, requests: dict[str, Books]) -> list[str]:
             continue
         paid = {str(request.notes.get("id")) for request in ask.requests} & charged
         # A provider that denied a running call has made its key free; no other may have been paid twice.
-        denied = any(requests[id].unforeseen or requests[id].ended == "released" for id in paid)
+        denied = world.temper.forgetful and any(requests[id].denied for id in paid)
         if len(paid) > 1 and not denied:
             found.append(f"{ask} was charged twice: {sorted(paid)}")
         # Who stood still with its claim may be overtaken by a repeat: then neither may be charged, but both are answered.

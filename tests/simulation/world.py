@@ -70,6 +70,7 @@ class World:
         self.outage = False
         self._failures: list[str] = []
         self._pause = 0.01
+        self._repeats = 3 * self.temper.asks
         self._idle: asyncio.Future[None] | None = None
 
     # What the parts tell.
@@ -110,7 +111,8 @@ class World:
             await self._quiet()
             if not left and not self.asking:
                 break
-            if left and self.rng.random() < (0.05 if self.air.crossings else 0.5):
+            often = 0.15 if self.temper.crowd else 0.05
+            if left and self.rng.random() < (often if self.air.crossings else 0.5):
                 left -= 1
                 self._ask()
             else:
@@ -170,19 +172,16 @@ class World:
             return
         store = one.place not in ("fetch", "part")
         if store and self._refused(one):
-            one.done, one.failure = True, Unavailable("Out of reach.")
+            one.refuse()
             self.note(f"{one.owner} {one.what} is refused")
             return
         one.act()
+        written = one.what.startswith("tables.batch") and one.failure is None
         self.note(f"{one.owner} {one.what}{f' -> {one.failure!r}' if one.failure else ''}")
         if store and not self.healing and self.rng.random() < self.temper.lose:
-            one.outcome, one.failure = None, Unavailable("Its reply was lost.")
+            one.refuse()
             self.note(f"{one.owner} {one.what}: its reply is lost")
-        if (
-            one.what.startswith("tables.batch")
-            and not self.healing
-            and self.rng.random() < self.temper.twice
-        ):
+        if written and not self.healing and self.rng.random() < self.temper.twice:
             self._deliver_again(one)
 
     def _refused(self, one: Crossing) -> bool:
@@ -214,7 +213,8 @@ class World:
         """Somebody repeats what was asked under a key, whether it was answered or not."""
         waits = [ask for ask, replica in self.asking.values() if ask.key and replica.frozen]
         keyed = waits or [ask for ask in self.asks if ask.key]
-        if keyed:
+        if keyed and self._repeats:
+            self._repeats -= 1
             self._serve(self.rng.choice(keyed))
 
     def _leave(self) -> None:
@@ -303,7 +303,7 @@ class World:
             for _ in range(10):
                 self.clock.advance(30.0)
                 await self._land()
-                self._failures += checks.places(self)
+                self._failures += checks.quiet(self)
                 self.meter.expire()
             for replica in self.replicas:
                 replica.run(replica.reconciler.once())

@@ -34,6 +34,7 @@ PIPELINED = 64
 """Requests that may wait behind the one that is answered; of their bytes no more than HELD and a read."""
 LINGER_SECONDS = 2.0
 """How long the rest of a refused body is read and thrown away, so that its sender gets to see the refusal."""
+HALF_CLOSED_SECONDS = 0.25
 CLIENT_GONE = 499
 """What the log says of a request whose client left before there was a reply."""
 STOPS = "The gateway stops; ask again."
@@ -118,6 +119,15 @@ class Connection(asyncio.Protocol):
             self._behind += len(data)
             if self._behind > HELD:
                 self.hold()
+
+    def eof_received(self) -> bool:
+        """A client that sends no more has left, or only said it all: nobody can tell. It gets what a moment brings."""
+        waits = self._open is None and (self._answering is not None or bool(self._queue))
+        if waits:
+            asyncio.get_running_loop().call_later(HALF_CLOSED_SECONDS, self._writer.close)
+        else:
+            self._writer.close()
+        return waits
 
     def pause_writing(self) -> None:
         self._writer.pause()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from penstock.cache.exact import Entry, Key
 from penstock.cache.flights import Flight
-from penstock.errors import Error, Failed, Unavailable
+from penstock.errors import Error, Failed, Unavailable, again
 from penstock.gateway.exchange import Exchange
 from penstock.gateway.faces import Face, Told
 from penstock.gateway.limiting import account
@@ -281,7 +281,7 @@ class Delivery:
             if event.usage is not None:
                 self.told.usage = event.usage
             if event.failure is not None:
-                raise event.failure
+                raise again(event.failure)
         return events[-1].end
 
     async def _land(self, flight: Flight) -> None:

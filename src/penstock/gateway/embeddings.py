@@ -14,7 +14,7 @@ from penstock.auth.caller import Caller
 from penstock.cache.exact import Entry, Key
 from penstock.cache.purchases import Purchase
 from penstock.config import Tier
-from penstock.errors import Error, Failed, Unavailable
+from penstock.errors import Error, Failed, Unavailable, again
 from penstock.gateway.exchange import Exchange
 from penstock.gateway.limiting import account
 from penstock.ledger import book
@@ -23,7 +23,7 @@ from penstock.prices import amount_nanos
 from penstock.routing.offers import Offer
 from penstock.routing.policies import embedding
 from penstock.routing.routes import Way
-from penstock.upstream.embed import Batch, send
+from penstock.upstream.embed import Batch, Embedding, send
 from penstock.wire import embeddings as wire
 from penstock.wire.chat import Usage
 from penstock.wire.embeddings import EmbedAsk, Embedded
@@ -190,17 +190,10 @@ class Work:
         for start in range(0, len(self._wanted), size):
             texts = self._wanted[start : start + size]
             try:
-                bought = await self._call(texts, offers)
+                await self._call(texts, offers)
             except (Failed, Unavailable) as error:
                 self._fail(texts, error)
                 raise
-            for text, item in zip(texts, bought, strict=True):
-                self._found[text] = item
-                if text in self._begun:
-                    found = structs.replace(item, cost_nanos=0, cached=True)
-                    self._begun[text].set_result(found)
-            # At once: what was paid for stays, whatever becomes of the next call.
-            await self._keep(texts, bought)
 
     def _fail(self, texts: Sequence[str], error: Error) -> None:
         """Tells who waits that the target failed; a refusal only where it surely is of their text."""
@@ -230,7 +223,7 @@ class Work:
         came = {text: one.result() for text, one in awaited.items() if one.done()}
         for text, item in came.items():
             if isinstance(item, Error):
-                raise item
+                raise again(item)
             if item is not None:
                 self._found[text] = item
         self._count([text for text in awaited if text in self._found], hit=True)
@@ -244,8 +237,8 @@ class Work:
         }
         return [next(places[text]) for text in self.ask.texts]
 
-    async def _call(self, texts: list[str], offers: Sequence[Offer]) -> list[Embedded]:
-        """The vectors of one call, under a hold of its own."""
+    async def _call(self, texts: list[str], offers: Sequence[Offer]) -> None:
+        """Buys the vectors of one call, under a hold of its own."""
         gateway, exchange, settings = self.gateway, self.exchange, self.way.settings
         whose = account(exchange, self.way.name, "embeddings")
         if self._calls:
@@ -260,17 +253,31 @@ class Work:
         try:
             batch = Batch(texts, self.ask.fields)
             answer = await send(gateway.upstream, batch, offers, hold, most, settings)
-            amount = await hold.settle(answer.usage)
+            try:
+                await hold.settle(answer.usage)
+            finally:
+                if hold.done:
+                    # Paid for, although its buyer may have left meanwhile: others wait for it, or ask for it next.
+                    await self._bought(texts, answer, hold.amount)
         finally:
             await hold.close()
+
+    async def _bought(self, texts: Sequence[str], answer: Embedding, amount: int) -> None:
+        """Hands out what was paid for, and keeps it at once, whatever becomes of the next call."""
         self.offer, self.attempts = answer.offer, self.attempts + answer.attempt
         self.waited += answer.waited
         self.cost += amount
         tokens, costs = wire.split(answer.usage.total, texts), wire.split(amount, texts)
-        return [
+        bought = [
             Embedded(vector, tokens[i], costs[i])
             for i, vector in enumerate(_packed(answer.vectors.values))
         ]
+        for text, item in zip(texts, bought, strict=True):
+            self._found[text] = item
+            if text in self._begun:
+                found = structs.replace(item, cost_nanos=0, cached=True)
+                self._begun[text].set_result(found)
+        await self._keep(texts, bought)
 
     async def _keep(self, texts: Sequence[str], bought: Sequence[Embedded]) -> None:
         if not self._keys:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from penstock.cache.exact import Entry, Exact, Key
 from penstock.cache.flights import Flight, Flights
+from penstock.errors import again
 from penstock.ledger.journal import Journal
 from penstock.ports import Clock
 from penstock.routing.routes import Way
@@ -110,7 +111,7 @@ class Kept:
             return True
         flight.leave()
         if flight.failure is not None:
-            raise flight.failure
+            raise again(flight.failure)
         return False
 
     def _lead(self, delivery: Delivery, key: Key | None) -> None:

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from penstock.entry import connection as module
 from penstock.wire.http import Request, Response
 from tests.inbound import HOST, Held, Pieces, Server, Visitor, echo, post, turns
 
@@ -295,3 +296,34 @@ async def test_who_leaves_while_a_reply_is_closed_is_asked_nothing_more() -> Non
     assert seen == ["/1"]
     assert visitor.connection.task is not None
     assert visitor.connection.task.done()
+
+
+async def test_who_sends_no_more_still_gets_what_is_ready(visitor: Visitor) -> None:
+    visitor.connection.data_received(post("hello"))
+    await visitor.end()
+    [told] = visitor.replies()
+    assert json.loads(told.body)["body"] == "hello"
+    assert not visitor.line.aborted
+
+
+async def test_and_is_gone_where_nothing_comes_in_a_moment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "HALF_CLOSED_SECONDS", 0)
+    held = Held()
+    server = Server(held)
+    visitor = server.visitor()
+    await visitor.send(post("x"))
+    await visitor.end()
+    assert held.cancelled == 1
+    assert server.lines[0][1] == 499
+    assert not visitor.received
+
+
+@pytest.mark.parametrize("sent", [b"", post("x")[:-1]])
+async def test_who_ends_without_a_whole_request_is_gone_at_once(
+    visitor: Visitor, sent: bytes
+) -> None:
+    if sent:
+        await visitor.send(sent)
+    await visitor.end()
+    assert visitor.line.closing
+    assert not visitor.received

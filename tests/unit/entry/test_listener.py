@@ -146,3 +146,28 @@ async def test_a_reply_that_is_read_slowly_is_not_cut_off() -> None:
     assert told.endswith(b"x" * 20_000)
     await served.task
     await closed(writer)
+
+
+async def test_a_client_that_closes_its_side_gets_an_answer_that_is_ready() -> None:
+    async def ready(request: Request) -> Response:
+        return Response(200, [], request.path.encode())
+
+    served = Served(ready)
+    reader, writer = await served.connect()
+    writer.write(ASK)
+    writer.write_eof()
+    assert (await reader.read()).endswith(b"/x")
+    await closed(writer)
+    await served.ended()
+
+
+async def test_and_one_that_has_to_wait_ends_its_request(held: Held) -> None:
+    served = Served(held)
+    reader, writer = await served.connect()
+    writer.write(ASK)
+    writer.write_eof()
+    assert await reader.read() == b""
+    await closed(writer)
+    await served.ended()
+    assert held.cancelled == 1
+    assert served.log == [499]
