@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator
 import asyncpg
 import pytest
 
+from penstock.errors import Unavailable
 from penstock.ledger import book
 from penstock.ledger.book import Account, Allotment, Charged
 from penstock.platforms.migrations import shipped
@@ -19,6 +20,9 @@ from tests.stores import PostgresServer
 
 UNITS = 1_000_000
 WAITING = "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()"
+
+
+NOTE = "insert into installation (name, value) values ($1, $2) returning name, value"
 
 
 @pytest.fixture
@@ -76,3 +80,35 @@ async def test_two_processes_do_not_take_the_same_free_units(
     await begun.commit()
     results = await settling
     assert (first, results[1][0][0]) == (0, 11_000)
+
+
+async def test_a_database_that_was_read_only_is_written_again(
+    dsn: str, tables: ServerTables, postgres_server: PostgresServer
+) -> None:
+    """A session keeps what it began with: those begun meanwhile are left."""
+    name = dsn.rpartition("/")[2]
+    postgres_server.sql("postgres", f"alter database {name} set default_transaction_read_only = on")
+    for note in [(NOTE, ("a", "1")), (NOTE, ("b", "1"))]:
+        with pytest.raises(Unavailable):
+            await tables.batch(note, note)
+        assert await tables.rows("select count(*) from installation") == [(0,)]
+    postgres_server.sql("postgres", f"alter database {name} reset default_transaction_read_only")
+    async with asyncio.timeout(30):
+        while True:
+            try:
+                await tables.batch((NOTE, ("a", "1")))
+            except Unavailable:
+                await asyncio.sleep(0)
+            else:
+                break
+
+
+async def test_a_schema_that_changes_under_a_prepared_batch_fails_nothing(
+    dsn: str, tables: ServerTables, postgres_server: PostgresServer
+) -> None:
+    await tables.batch((NOTE, ("a", "1")), (NOTE, ("b", "1")))
+    postgres_server.sql(
+        dsn.rpartition("/")[2], "alter table installation alter column value type varchar(200)"
+    )
+    found = await tables.batch((NOTE, ("c", "1")), (NOTE, ("d", "1")))
+    assert found == [[("c", "1")], [("d", "1")]]
