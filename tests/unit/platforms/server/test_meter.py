@@ -21,7 +21,7 @@ async def test_a_load_that_failed_is_made_again_before_anyone_is_admitted(
     revoked: list[str] = []
     async with piped(redis_server) as pipe:
         meter = ServerMeter(pipe, "test")
-        meter._run_id = "here"  # noqa: SLF001 - what a connection of its own would have told
+        meter._run_id = "here"  # what a connection of its own would have told
 
         async def load() -> None:
             if away:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator
+from typing import Any
 
 import asyncpg
 import pytest
@@ -54,13 +55,13 @@ def allotted(request_id: str, units: int = UNITS) -> tuple[Statement, ...]:
     return book.final_allotted(of, 1, "settled", 3, Charged("p", "m", "p/m"), Usage(1), free)
 
 
-async def waited_for(dsn: str, doing: asyncio.Future[object]) -> None:
+async def waited_for(dsn: str, doing: asyncio.Future[Any]) -> None:
     """Until it waits for a lock, or is done."""
     watcher = await asyncpg.connect(dsn)
     try:
         async with asyncio.timeout(30):
             while not doing.done() and not await watcher.fetchval(WAITING):
-                await asyncio.sleep(0)
+                continue
     finally:
         await watcher.close()
 
