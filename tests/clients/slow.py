@@ -9,10 +9,10 @@ from typing import Self
 
 
 class Slow:
-    """Carries bytes both ways; each piece from the store waits `seconds` first. Runs a loop in a thread of its own."""
+    """Carries bytes both ways; each piece from the store waits `seconds` first; new connections go to `to`. Runs a loop in a thread of its own."""
 
     def __init__(self, port: int) -> None:
-        self._to = port
+        self.to = port
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._tasks: set[asyncio.Task[None]] = set()
@@ -46,7 +46,7 @@ class Slow:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         try:
-            there, back = await asyncio.open_connection("127.0.0.1", self._to)
+            there, back = await asyncio.open_connection("127.0.0.1", self.to)
             both = [self._pipe(reader, back, late=False), self._pipe(there, writer, late=True)]
             await asyncio.gather(*both)
         except (OSError, asyncio.CancelledError):

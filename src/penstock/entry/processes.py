@@ -7,10 +7,9 @@ import signal
 import sys
 import time
 from collections.abc import Callable
-from types import FrameType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-PASSED_ON = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+HEARD = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD})
 ENDING = frozenset({signal.SIGTERM, signal.SIGINT})
 SOON_SECONDS = 5.0
 """A process that ends sooner than this after its start has not served."""
@@ -27,7 +26,7 @@ class Place(NamedTuple):
 
 
 Work = Callable[[Place], int]
-"""What one process does; its result is the process's exit status."""
+"""What one process does; its result is the process's exit status. It begins with SIGHUP blocked, and unblocks it."""
 
 
 class Processes:
@@ -38,20 +37,24 @@ class Processes:
         self._work = work
         self._started: dict[int, tuple[int, float]] = {}
         self._parent = self._alive = -1
-        self._ending = False
+        self._ending = self._changed = False
         self._soon = 0
         self._status = 0
 
     def run(self) -> int:
         """Returns when all have ended: 0 where that was asked for and went well."""
-        for passed in PASSED_ON:
-            signal.signal(passed, self._pass_on)
+        # Blocked and asked for, so that none comes between two steps, or just before a wait that it should end.
+        signal.pthread_sigmask(signal.SIG_BLOCK, HEARD)
+        signal.signal(signal.SIGCHLD, _noticed)
         self._parent, self._alive = os.pipe()
         for number in range(self._number):
             self._start(number)
         while self._started:
-            pid, status = os.wait()
-            self._ended(pid, os.waitstatus_to_exitcode(status))
+            number = signal.sigwait(HEARD)
+            if number == signal.SIGCHLD:
+                self._reap()
+            else:
+                self._pass_on(number)
         return self._status
 
     def _start(self, number: int) -> None:
@@ -61,12 +64,16 @@ class Processes:
         pid = os.fork()
         if pid:
             self._started[pid] = number, time.monotonic()
+            if self._changed:
+                os.kill(pid, signal.SIGHUP)  # what it was made of was read before the last reload
             return
         # A terminal's Ctrl-C goes to the parent alone, which passes it on once.
         os.setpgid(0, 0)
         os.close(self._alive)
-        for passed in PASSED_ON:
-            signal.signal(passed, signal.SIG_DFL)
+        for heard in HEARD:
+            signal.signal(heard, signal.SIG_DFL)
+        # SIGHUP waits until the work can hear it: by default it would end the process.
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, HEARD - {signal.SIGHUP})
         status = 1
         try:
             status = self._work(Place(number, self._parent))
@@ -74,6 +81,13 @@ class Processes:
             sys.stdout.flush()
             sys.stderr.flush()
             os._exit(status)
+
+    def _reap(self) -> None:
+        """All that have ended: several may do so under one SIGCHLD."""
+        for pid in list(self._started):
+            ended, status = os.waitpid(pid, os.WNOHANG)
+            if ended:
+                self._ended(pid, os.waitstatus_to_exitcode(status))
 
     def _ended(self, pid: int, status: int) -> None:
         found = self._started.pop(pid, None)
@@ -93,10 +107,11 @@ class Processes:
         else:
             self._start(number)
 
-    def _pass_on(self, number: int, frame: FrameType | None) -> None:
+    def _pass_on(self, number: int) -> None:
         if number in ENDING:
             self._end(number)
         else:
+            self._changed = True
             self._tell(number)
 
     def _end(self, number: int) -> None:
@@ -106,3 +121,7 @@ class Processes:
     def _tell(self, number: int) -> None:
         for pid in self._started:
             os.kill(pid, number)
+
+
+def _noticed(*_: Any) -> None:
+    """A child's end is no signal to wait for where nothing handles it."""

@@ -46,14 +46,23 @@ class Start(NamedTuple):
 def run(start: Start) -> int:
     """Serves until told to stop; raises Misconfigured where it cannot start."""
     more_files()
-    with _listening(start.config) as listener:
-        if start.workers == 1:
-            uvloop.run(_serve(start, listener))
-            return 0
-        # What all would stumble over is said once.
-        uvloop.run(check(start.config))
-        board = Board(start.workers)
-        return Processes(start.workers, partial(_work, start, listener, board)).run()
+    # SIGHUP waits until it can be heard: by default it would end a process that is starting.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
+    try:
+        with _listening(start.config) as listener:
+            return _run(start, listener)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _run(start: Start, listener: socket.socket) -> int:
+    if start.workers == 1:
+        uvloop.run(_serve(start, listener))
+        return 0
+    # What all would stumble over is said once.
+    uvloop.run(check(start.config))
+    board = Board(start.workers)
+    return Processes(start.workers, partial(_work, start, listener, board)).run()
 
 
 def _work(start: Start, on: socket.socket, board: Board, place: Place) -> int:
@@ -117,6 +126,7 @@ def _told_to_reload(serving: Serving) -> None:
         serving.gateway.platform.spawn(serving.reload())
 
     asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, begin)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})
 
 
 def report(request_id: str, error: BaseException) -> None:

@@ -25,8 +25,10 @@ insert into ledger (request_id, attempt, stage, ended, at, owner, tenant, sub, k
 values ($1, $2, 'correction', 'settled', $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
 """
 
+# It changes nothing, but locks the row: what is read of it next holds until the batch is written.
 OPEN_ALLOTMENT = """
-insert into allotments (account, day, used) values ($1, $2, 0) on conflict (account, day) do nothing
+insert into allotments (account, day, used) values ($1, $2, 0)
+on conflict (account, day) do update set used = allotments.used
 """
 
 # The cap is the configuration's: once it was lowered, more may be used than it now allows, and nothing is free.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from typing import Any
-from urllib.parse import urlsplit
 
 from redis.asyncio import Redis, RedisCluster
 from redis.asyncio.retry import Retry
@@ -14,6 +13,7 @@ from redis.maint_notifications import MaintNotificationsConfig
 
 from penstock.errors import Misconfigured, Unavailable
 from penstock.platforms.server.pipe import CALL_SECONDS, Client, Pipe
+from penstock.platforms.server.schema import place
 
 CLUSTER = "+cluster"
 SCHEMES = ("redis://", "rediss://", "unix://")
@@ -98,12 +98,6 @@ def field(info: Any, name: str) -> str:
         return str(info.get(name, ""))
     found = bytes(info).partition(f"{name}:".encode())[2]
     return found.partition(b"\r")[0].decode()
-
-
-def place(url: str) -> str:
-    """Where an address points, without who and by what password."""
-    parts = urlsplit(url)
-    return f"{parts.netloc.rpartition('@')[2]}{parts.path}" or "the local server"
 
 
 def _version(text: str) -> tuple[int, ...]:

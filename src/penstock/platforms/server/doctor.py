@@ -5,7 +5,7 @@ from __future__ import annotations
 from penstock.errors import Misconfigured
 from penstock.platforms.migrations import shipped
 from penstock.platforms.server import Places, schema, sql
-from penstock.platforms.server.connect import client, greeted, place
+from penstock.platforms.server.connect import client, greeted
 from penstock.platforms.server.pipe import Pipe
 
 
@@ -34,4 +34,4 @@ async def redis(where: Places) -> str:
     finally:
         await pipe.close()
         await reached.aclose()
-    return f"{place(where.redis)} answers"
+    return f"{schema.place(where.redis)} answers"

@@ -29,9 +29,9 @@ OUT_OF_REACH: tuple[type[BaseException], ...] = (
 ROLLED_BACK = (
     asyncpg.TransactionRollbackError,
     asyncpg.LockNotAvailableError,
+    asyncpg.InvalidCachedStatementError,
 )
-"""The server undid it, to let others pass: it may be asked again at once."""
-
+"""The server undid it, to let others pass, or since the schema has changed: it may be asked again at once."""
 
 LOST = (
     OSError,
@@ -39,7 +39,9 @@ LOST = (
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
     asyncpg.CannotConnectNowError,
+    asyncpg.ReadOnlySQLTransactionError,
 )
+"""With the last, a connection made while the server was read-only would stay so, or the primary is elsewhere now."""
 
 
 def translate(error: Exception) -> Exception:

@@ -126,6 +126,7 @@ class Line:
 
     async def _do(self, jobs: Sequence[Job]) -> None:
         """All of it, once more on a new connection where the first was lost before anything can have been done."""
+        read_only = False
         for _ in range(2):
             now = asyncio.get_running_loop().time()
             waiting = [job for job in jobs if not job.done.done() and job.until > now]
@@ -135,10 +136,12 @@ class Line:
                 await self._once(waiting)
                 return
             except Exception as error:  # noqa: BLE001 - the line outlives whatever happens on it
+                read_only = isinstance(error, asyncpg.ReadOnlySQLTransactionError)
                 for job in waiting:
                     if job.begun or not isinstance(error, OUT_OF_REACH):
                         job.answer(translate(error))
-        self._refuse_all()
+        if not read_only:  # which answers: what only reads goes on
+            self._refuse_all()
 
     async def _once(self, jobs: Sequence[Job]) -> None:
         loop = asyncio.get_running_loop()

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from msgspec.structs import replace
 from redis.crc import key_slot
-from redis.exceptions import RedisError
+from redis.exceptions import ClusterDownError, MovedError, RedisError
 
 from penstock.errors import Unavailable
 from penstock.platforms.server import scripts
@@ -94,8 +94,8 @@ class ServerMeter:
             run_id = _run_id(await connection.read_response())
             await connection.send_command("EVAL", scripts.FORGET, 1, SENTINEL, run_id)
             await connection.read_response()
-        except RedisError:
-            return  # a node of a cluster that does not hold the marks, or one that is failing: the command will say
+        except (MovedError, ClusterDownError):
+            return  # a node of a cluster that does not hold the marks
         self._run_id = run_id
 
     async def take(self, demands: Sequence[Demand]) -> Lease | Denial:
@@ -242,8 +242,15 @@ class ServerMeter:
             raise unavailable() from None
 
     async def _reload(self) -> None:
-        assert self._load is not None
         self._suspect = False
+        try:
+            await self._load_all()
+        except BaseException:
+            self._suspect = True  # what was to be loaded again still is
+            raise
+
+    async def _load_all(self) -> None:
+        assert self._load is not None
         token = f"{LOADING}{self._process}"
         for _ in range(MOST_LOADS):
             if not self._run_id:

@@ -16,7 +16,7 @@ from redis.exceptions import (
     NoScriptError,
     OutOfMemoryError,
     ReadOnlyError,
-    RedisError,
+    RedisClusterException,
     TimeoutError,
 )
 
@@ -32,7 +32,14 @@ CALL_SECONDS = 1.0
 """The longest that commands sent together may take; where it was too long, all that waits behind them is refused too."""
 AWAY_SECONDS = 0.25
 """After a failure, for so long nothing is asked: refusals then are quick."""
-OUT_OF_REACH = (ConnectionError, TimeoutError, ClusterDownError, OutOfMemoryError, ReadOnlyError)
+OUT_OF_REACH = (
+    ConnectionError,
+    TimeoutError,
+    ClusterDownError,
+    OutOfMemoryError,
+    ReadOnlyError,
+    RedisClusterException,
+)
 
 Client = Redis | RedisCluster
 Command = tuple[Any, ...]
@@ -109,7 +116,7 @@ class Pipe:
             try:
                 async with asyncio.timeout(2 * self._seconds):
                     await self._send(batch)
-            except (RedisError, OSError):
+            except Exception:  # noqa: BLE001 - a worker outlives whatever happens: who waits for it has no other
                 self._away_until = asyncio.get_running_loop().time() + AWAY_SECONDS
                 self._refuse(batch)
                 self._refuse(list(self._waiting))
@@ -136,6 +143,13 @@ class Pipe:
                 whole = ("EVAL", one.script.text, *one.command[2:])
                 [reply] = await self._exchange([whole])
             tell(one.done, reply)
+        if any(isinstance(reply, ReadOnlyError) for reply in replies):
+            await self._leave()
+
+    async def _leave(self) -> None:
+        """A Redis that became a replica keeps its connections, though its name or address may lead to the new master."""
+        if isinstance(self._client, Redis):
+            await self._client.connection_pool.disconnect(inuse_connections=False)
 
     async def _exchange(self, commands: Sequence[Command]) -> list[Any]:
         # Not a transaction: each command stands alone, and a cluster's go to their nodes.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from contextlib import suppress
-from urllib.parse import urlsplit
 
 import asyncpg
 
@@ -108,11 +107,13 @@ async def leave(connection: Connection) -> None:
 
 
 def place(dsn: str) -> str:
-    """Where a DSN points, without who and by what password."""
-    with suppress(ValueError):
-        url = urlsplit(dsn)
-        return f"{url.netloc.rpartition('@')[2] or 'the local server'}{url.path}"
-    return "the server"
+    """Where an address points, without who and by what password."""
+    before, _, behind = dsn.partition("://")[2].replace("#", "?").partition("?")
+    if "@" in behind:
+        return "the server"  # a password may stand on either side
+    # One that was not written as an address asks may hold a slash or another @.
+    host, slash, path = before.rpartition("@")[2].partition("/")
+    return f"{host or 'the local server'}{slash}{path}"
 
 
 async def _version(connection: Connection) -> int:
