@@ -5,24 +5,18 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable
-from typing import Protocol, cast
+from typing import cast
 
 import httptools
 
 from penstock.entry.body import HELD, Body
 from penstock.entry.heads import NAMES, HeadTooSlow, fault, path_of
 from penstock.entry.incoming import Incoming
-from penstock.entry.writer import Outbox, Writer
+from penstock.entry.service import Service
+from penstock.entry.writer import Writer
 from penstock.errors import BadRequest, Error, HeaderTooLarge, Refused, Unavailable
 from penstock.gateway import reply
-from penstock.gateway.bodies import Bodies
-from penstock.ports import Fetch
 from penstock.wire.http import Request, Response
-
-Log = Callable[[Request, int, float], None]
-Report = Callable[[str, BaseException], None]
-"""Told the request id, where there is one, and an error nobody foresaw."""
 
 HEAD_BYTES = 64 << 10
 """Beyond the first read, which the loop bounds at 256 KB."""
@@ -39,25 +33,6 @@ CLIENT_GONE = 499
 """What the log says of a request whose client left before there was a reply."""
 STOPS = "The gateway stops; ask again."
 NEVER = float("inf")
-
-
-class Service(Protocol):
-    """What all connections of a server share."""
-
-    gateway: Fetch
-    log: Log
-    report: Report
-    new_id: Callable[[str], str]
-    connections: set[Connection]
-    bodies: Bodies
-    closing: bool
-    outbox: Outbox
-    date: bytes
-    cut_off: bytes
-    """The event that ends a stream when the server stops."""
-
-    def left(self, connection: Connection) -> None:
-        """Told of each that is lost."""
 
 
 class Connection(asyncio.Protocol):

@@ -9,8 +9,9 @@ from collections.abc import Callable
 from contextlib import suppress
 from email.utils import formatdate
 
-from penstock.entry.connection import STOPS, Connection, Log, Report
+from penstock.entry.connection import STOPS, Connection
 from penstock.entry.door import Door
+from penstock.entry.service import Log, Report
 from penstock.entry.writer import Outbox
 from penstock.errors import Unavailable
 from penstock.gateway.bodies import Bodies
