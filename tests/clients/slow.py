@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from contextlib import suppress
 from typing import Self
 
 
@@ -39,6 +38,7 @@ class Slow:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.sleep(0)  # what was aborted is closed behind this
 
     async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
@@ -57,10 +57,13 @@ class Slow:
     async def _pipe(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, late: bool
     ) -> None:
-        with suppress(ConnectionError):
+        try:
             while data := await reader.read(65_536):
                 if late and self.seconds:
                     await asyncio.sleep(self.seconds)  # the slowness itself
                 writer.write(data)
                 await writer.drain()
-        writer.transport.abort()
+        except ConnectionError:
+            return
+        finally:
+            writer.transport.abort()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections import deque
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from itertools import groupby
 from typing import Any, NamedTuple
 
@@ -25,6 +26,8 @@ MOST_LOGGED = 10_000
 """The largest limit that is kept as an exact log."""
 PLACE_SECONDS = 660
 """A parallel call's place, where its demand names no window, falls free after this: the longest call, and a minute."""
+MOST_OWED = 10_000
+"""Calls whose places are still to be given back once Redis is in reach again."""
 MOST_LOADS = 5
 LOAD_SECONDS = 2.0
 """A take waits so long for the marks, and is then refused; the loading goes on."""
@@ -78,6 +81,7 @@ class ServerMeter:
         self._last = 0
         self._open: set[int] = set()
         self._giving: set[asyncio.Future[None]] = set()
+        self._owed: deque[tuple[str, Sequence[Demand]]] = deque()
         self._run_id = ""
         self._load: Load | None = None
         self._loading: asyncio.Task[None] | None = None
@@ -110,7 +114,8 @@ class ServerMeter:
             raise
 
     async def give(self, lease: Lease, used: int | None = None) -> None:
-        """As the port says; where Redis is out of reach the counts end by themselves, by their windows."""
+        """As the port says; where Redis is out of reach counts end by themselves, by their windows, and parallel calls' places,
+        whose windows are long, are given back once it is there again."""
         if not isinstance(lease, Taken):
             raise TypeError("This lease is of another meter.")
         held = [demand.kind in HELD for demand in lease.demands]
@@ -126,7 +131,7 @@ class ServerMeter:
         try:
             await self._give(lease.name, lease.demands, lease.at, places, used or 0)
         except Unavailable:
-            return
+            self._owe(lease.name, lease.demands)
 
     async def mark(self, key: str, until: float) -> None:
         """The mark goes to Redis, where every process finds it on its next take."""
@@ -139,10 +144,17 @@ class ServerMeter:
         self._last += 1
         number = self._last
         name = f"{self._process}:{number}"
-        taken = [
-            (group, await self._take(name, [demands[place] for place in group]))
-            for group in self._groups(demands)
-        ]
+        shut = self._pipe.shut
+        try:
+            taken = [
+                (group, await self._take(name, [demands[place] for place in group]))
+                for group in self._groups(demands)
+            ]
+        except Unavailable:
+            if not shut:
+                self._owe(name, demands)  # taken or not: nobody was told of it
+            raise
+        self._repay()
         if any(answer.denied for _, answer in taken):
             return await self._deny(name, demands, taken)
         if any(demand.kind in HELD for demand in demands):
@@ -150,14 +162,37 @@ class ServerMeter:
         _, standings, at = _spread(demands, taken)
         return Taken(number, tuple(demands), tuple(standings), name, tuple(at))
 
+    def _owe(self, name: str, demands: Sequence[Demand]) -> None:
+        full = len(self._owed) >= MOST_OWED
+        if not full and any(demand.kind == "parallel" for demand in demands):
+            self._owed.append((name, demands))
+
+    def _repay(self) -> None:
+        """Behind a take that went well, one after another; what fails is owed again."""
+        if self._owed and not self._giving:
+            self._behind(self._repaid())
+
+    async def _repaid(self) -> None:
+        for _ in range(len(self._owed)):
+            name, demands = self._owed.popleft()
+            places = [at for at, demand in enumerate(demands) if demand.kind == "parallel"]
+            try:
+                await self._give(name, demands, [0] * len(demands), places, 0)
+            except Unavailable:
+                self._owed.append((name, demands))
+                return
+
+    def _behind(self, work: Coroutine[Any, Any, None]) -> None:
+        giving = asyncio.ensure_future(work)
+        self._giving.add(giving)
+        giving.add_done_callback(self._giving.discard)
+
     def _abandoned(self, deciding: asyncio.Future[Lease | Denial]) -> None:
         if deciding.cancelled() or deciding.exception() is not None:
             return
         took = deciding.result()
         if isinstance(took, Lease):
-            giving = asyncio.ensure_future(self.give(took))
-            self._giving.add(giving)
-            giving.add_done_callback(self._giving.discard)
+            self._behind(self.give(took))
 
     def _groups(self, demands: Sequence[Demand]) -> list[list[int]]:
         """The places of the demands that are taken together, marks first: asking them leaves nothing to give back."""

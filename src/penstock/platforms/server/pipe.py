@@ -80,6 +80,12 @@ class Pipe:
         self._away_until = 0.0
         self._workers: list[asyncio.Task[None]] = []
 
+    @property
+    def shut(self) -> bool:
+        """Whether Redis was out of reach a moment ago, or too much waits: nothing is sent now."""
+        away = asyncio.get_running_loop().time() < self._away_until
+        return away or len(self._waiting) >= MOST_WAITING
+
     async def run(self, *command: Any) -> Any:
         """The reply to one command."""
         return await self._submit(command, None)
@@ -97,7 +103,7 @@ class Pipe:
 
     def _submit(self, command: Command, script: Script | None) -> asyncio.Future[Any]:
         loop = asyncio.get_running_loop()
-        if loop.time() < self._away_until or len(self._waiting) >= MOST_WAITING:
+        if self.shut:
             raise unavailable()
         if not self._workers:
             self._workers = [loop.create_task(self._work()) for _ in range(WORKERS)]

@@ -1,12 +1,15 @@
-"""A meter that may have lost a mark admits nobody by what is left, until all marks were loaded."""
+"""A meter whose Redis was away: what may be lost is loaded again, what may have been taken is given back."""
 
 from __future__ import annotations
+
+import asyncio
+from pathlib import Path
 
 import pytest
 
 from penstock.errors import Unavailable
 from penstock.platforms.server.meter import ServerMeter
-from penstock.ports import Demand, Denial
+from penstock.ports import Demand, Denial, Lease
 from tests.contract.servers import piped
 from tests.stores import RedisServer
 
@@ -43,3 +46,30 @@ async def test_a_load_that_failed_is_made_again_before_anyone_is_admitted(
                 await meter.take([demand])
         away = False
         assert isinstance(await meter.take([demand]), Denial)
+
+
+async def test_places_taken_or_kept_while_redis_was_frozen_fall_free_with_it(
+    tmp_path: Path,
+) -> None:
+    """A frozen Redis does what it was sent once it thaws, when nobody waits for it any more."""
+    limit = 3
+    demand = Demand("parallel", "parallel", "parallel:{u}", limit, 600)
+    other = Demand("parallel", "parallel", "parallel:{other}", 1, 600)
+    with RedisServer(tmp_path) as server:
+        async with piped(server) as pipe, asyncio.timeout(60):
+            meter = ServerMeter(pipe, "test")
+            taken = await meter.take([other])
+            assert isinstance(taken, Lease)
+            server.freeze()
+            asked = [meter.take([demand]) for _ in range(limit)]
+            found = await asyncio.gather(*asked, meter.give(taken), return_exceptions=True)
+            assert [type(one) for one in found] == [Unavailable] * limit + [type(None)]
+            server.thaw()
+            for wanted in (demand, other):
+                while True:
+                    try:
+                        if isinstance(took := await meter.take([wanted]), Lease):
+                            break
+                    except Unavailable:
+                        continue
+                await meter.give(took)
