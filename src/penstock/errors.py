@@ -21,6 +21,7 @@ Error                          status  code                     what a caller sh
 │   ├── Stalled                504     upstream_timeout         a time-out named by its phase
 │   └── Cut                    502     upstream_too_large       the reply passed its cap
 ├── Unavailable                503     service_unavailable      a store is down or nothing is configured
+│   └── Unheard                503     service_unavailable      asked, outcome unknown
 ├── Overloaded                 503     overloaded               wait `retry-after` and ask again; nothing was done
 └── Misconfigured              (start-up) what is wrong in which setting, and the mend
 
@@ -253,6 +254,10 @@ class Overloaded(Error):
     status = 503
     code = "overloaded"
     text = "Service overloaded"
+
+
+class Unheard(Unavailable):
+    """A store was asked and did not answer: what it was asked may have been done all the same."""
 
 
 class Misconfigured(Error):

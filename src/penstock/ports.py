@@ -103,7 +103,8 @@ class Tables(Protocol):
 
     async def rows(self, sql: str, *args: Value) -> Sequence[Row]: ...
     async def batch(self, *statements: Statement) -> Sequence[Sequence[Row]]:
-        """All or nothing, durable as configured when it returns; raises Conflict(name) for a violated named constraint."""
+        """All or nothing, durable as configured when it returns; raises Conflict(name) for a violated named constraint,
+        Unavailable where nothing was written, Unheard where nobody knows."""
 
 
 class Vectors(Struct, frozen=True):

@@ -8,7 +8,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from penstock.errors import Unavailable
+from penstock.errors import Unavailable, Unheard
 
 
 class Quiet(selectors.BaseSelector):
@@ -75,8 +75,10 @@ class Crossing:
         """Its store is out of reach, or was before it could say what it did. A cache says nothing of it, and neither
         does a meter to who gives back."""
         quiet = self.place == "store" or self.what.startswith("meter.give")
+        unheard = self.done and self.place == "tables"
         self.done, self.outcome = True, None
-        self.failure = None if quiet else Unavailable("Out of reach.")
+        error = Unheard("It may have been done.") if unheard else Unavailable("Out of reach.")
+        self.failure = None if quiet else error
 
     def tell(self) -> None:
         """The outcome arrives, if anybody still waits for it."""

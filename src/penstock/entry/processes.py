@@ -14,7 +14,9 @@ ENDING = frozenset({signal.SIGTERM, signal.SIGINT})
 SOON_SECONDS = 5.0
 """A process that ends sooner than this after its start has not served."""
 MOST_SOON = 3
-"""So many of these in a row, and the others are ended too."""
+"""So many of these in a row before any has served, and the others are ended too."""
+PAUSES = (0.5, 1.0, 2.0, 5.0, 15.0, 30.0)
+"""Seconds before a replacement, after the first, second, third … in a row that ended soon: a store may be out of reach."""
 
 
 class Place(NamedTuple):
@@ -37,7 +39,8 @@ class Processes:
         self._work = work
         self._started: dict[int, tuple[int, float]] = {}
         self._parent = self._alive = -1
-        self._ending = self._changed = False
+        self._due: dict[int, float] = {}
+        self._ending = self._changed = self._served = False
         self._soon = 0
         self._status = 0
 
@@ -49,13 +52,25 @@ class Processes:
         self._parent, self._alive = os.pipe()
         for number in range(self._number):
             self._start(number)
-        while self._started:
-            number = signal.sigwait(HEARD)
+        while self._started or self._due:
+            number = self._heard()
             if number == signal.SIGCHLD:
                 self._reap()
-            else:
+            elif number:
                 self._pass_on(number)
         return self._status
+
+    def _heard(self) -> int:
+        """The next signal, 0 where it was time for a replacement before one came."""
+        if not self._due:
+            return signal.sigwait(HEARD)
+        number, at = min(self._due.items(), key=lambda one: one[1])
+        found = signal.sigtimedwait(HEARD, max(0.0, at - time.monotonic()))
+        if found is not None:
+            return found.si_signo
+        del self._due[number]
+        self._start(number)
+        return 0
 
     def _start(self, number: int) -> None:
         sys.stdout.flush()
@@ -98,12 +113,17 @@ class Processes:
             told = -status in ENDING or status == 0
             self._status = self._status if told else 1
             return
-        self._soon = self._soon + 1 if time.monotonic() - started < SOON_SECONDS else 0
+        now = time.monotonic()
+        begun = [started, *(at for _, at in self._started.values())]
+        self._served = self._served or now - min(begun) >= SOON_SECONDS
+        self._soon = self._soon + 1 if now - started < SOON_SECONDS else 0
         sys.stderr.write(f"process {pid} ended with {status}\n")
-        if self._soon >= MOST_SOON or (status == 1 and self._soon):
+        if not self._served and (self._soon >= MOST_SOON or (status == 1 and self._soon)):
             # Another one would end the same way: what is wrong is said above.
             self._status = 1
             self._end(signal.SIGTERM)
+        elif self._soon and self._served:
+            self._due[number] = now + PAUSES[min(self._soon, len(PAUSES)) - 1]
         else:
             self._start(number)
 
@@ -116,6 +136,7 @@ class Processes:
 
     def _end(self, number: int) -> None:
         self._ending = True
+        self._due.clear()
         self._tell(number)
 
     def _tell(self, number: int) -> None:

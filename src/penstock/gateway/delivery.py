@@ -13,7 +13,7 @@ from penstock.cache.flights import Flight
 from penstock.errors import Error, Failed, Unavailable, again
 from penstock.gateway.exchange import Exchange
 from penstock.gateway.faces import Face, Told
-from penstock.gateway.limiting import account
+from penstock.gateway.limiting import BACKOFF, account
 from penstock.ledger import book
 from penstock.ledger.decisions import Decision, row
 from penstock.limits.estimate import UNBILLED, at_most
@@ -32,8 +32,6 @@ if TYPE_CHECKING:
 
 REVOKED_SECONDS = 10.0
 """Between two questions whether the credential of a running stream was revoked."""
-LANDING_BACKOFF = (1.0, 5.0, 20.0, 60.0)
-"""Seconds between the tries to write a final row while the books are out of reach."""
 
 
 class Delivery:
@@ -199,7 +197,7 @@ class Delivery:
             await self.gateway.limits.rates.admit(self.exchange.caller, None)
 
     async def _close_later(self, flight: Flight) -> None:
-        for seconds in LANDING_BACKOFF:
+        for seconds in BACKOFF:
             await self.gateway.platform.clock.sleep(seconds)
             with suppress(Unavailable):
                 await flight.close()

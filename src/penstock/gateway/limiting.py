@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from penstock.auth.caller import Caller
 from penstock.config import Config
-from penstock.errors import BadRequest, Conflict, Error, OutOfBudget, Unavailable
+from penstock.errors import BadRequest, Conflict, Error, OutOfBudget, Unavailable, Unheard
 from penstock.gateway.exchange import Exchange
 from penstock.ledger import budgets as counters
 from penstock.ledger.book import Account
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from penstock.gateway.delivery import Delivery
 
 MINUTE = 60
+BACKOFF = (1.0, 5.0, 20.0, 60.0)
+"""Seconds between the tries to end a hold while the books are out of reach."""
 
 
 class Limits:
@@ -102,6 +104,8 @@ class Limits:
             if lease is not None:
                 with suppress(Unavailable):
                     await platform.meter.give(lease)
+            if isinstance(error, Unheard):
+                platform.spawn(self._abandon(hold))
             if isinstance(error, Conflict) and error.name == counters.CAP:
                 raise await self._out_of_budget(held, now) from error
             raise
@@ -110,6 +114,14 @@ class Limits:
             await hold.abandon()
             raise
         return hold
+
+    async def _abandon(self, hold: Hold) -> None:
+        """Nothing was sent under it; what is left to it after the last try, the reconciler ends."""
+        for seconds in BACKOFF:
+            await self._platform.clock.sleep(seconds)
+            with suppress(Unavailable):
+                await hold.abandon()
+                return
 
     async def _out_of_budget(self, held: Sequence[Held], now: int) -> OutOfBudget:
         tables = self._platform.tables

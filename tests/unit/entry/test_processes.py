@@ -6,6 +6,8 @@ import os
 import signal
 import subprocess
 import sys
+import time
+from pathlib import Path
 
 SERVING = """
 import os, signal, sys
@@ -52,6 +54,22 @@ def work(place):
     signal.pause()
 
 sys.exit(Processes(8, work).run())
+"""
+FLEETING = """
+import os, signal, sys, time
+from penstock.entry import processes
+
+processes.SOON_SECONDS = 0.5
+processes.PAUSES = (0.05,)
+first = time.monotonic()
+
+def work(place):
+    os.write(1, f"up {place.number}\\n".encode())
+    if place.number == 1 and time.monotonic() - first > 0.5:
+        return 1
+    signal.pause()
+
+sys.exit(processes.Processes(2, work).run())
 """
 SECONDS = 30
 
@@ -107,3 +125,19 @@ def test_a_stop_while_they_start_ends_all() -> None:
     finally:
         process.kill()
     assert process.returncode == 0
+
+
+def test_once_they_have_served_one_that_cannot_start_is_tried_again_and_ends_no_other() -> None:
+    """As while a store is away: the others go on."""
+    process = started(FLEETING)
+    assert sorted([line(process), line(process)]) == [["up", "0"], ["up", "1"]]
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    _, second = children.read_text().split()
+    time.sleep(0.6)  # so long each has served
+    os.kill(int(second), signal.SIGKILL)
+    # Four in a row that end at once, where three would have ended a server that never served.
+    assert [line(process) for _ in range(5)] == [["up", "1"]] * 5
+    assert process.poll() is None
+    process.send_signal(signal.SIGTERM)
+    told, _ = process.communicate(timeout=SECONDS)
+    assert "up 0" not in told

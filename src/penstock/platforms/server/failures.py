@@ -6,7 +6,7 @@ from typing import Any
 
 import asyncpg
 
-from penstock.errors import Conflict, Unavailable
+from penstock.errors import Conflict, Unavailable, Unheard
 
 OUT_OF_REACH: tuple[type[BaseException], ...] = (
     OSError,
@@ -60,6 +60,10 @@ def is_lost(connection: Any, error: BaseException) -> bool:
 
 def unavailable() -> Unavailable:
     return Unavailable("The tables cannot be reached or written: try again.")
+
+
+def unheard() -> Unheard:
+    return Unheard("The tables did not answer, and may have been written: try again.")
 
 
 def _name(error: asyncpg.IntegrityConstraintViolationError) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 import asyncpg
 
 from penstock.errors import Unavailable
-from penstock.platforms.server.failures import OUT_OF_REACH, translate, unavailable
+from penstock.platforms.server.failures import OUT_OF_REACH, translate, unavailable, unheard
 from penstock.ports import Statement
 
 CONNECT_SECONDS = 1.0
@@ -46,6 +46,8 @@ class Job:
     def answer(self, outcome: list[list[tuple[Any, ...]]] | Exception) -> None:
         if self.done.done():
             return
+        if self.begun and isinstance(outcome, Unavailable):
+            outcome = unheard()
         if isinstance(outcome, Exception):
             self.done.set_exception(outcome)
         else:

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Sequence
 
 from penstock.errors import Unavailable
-from penstock.platforms.server.failures import unavailable
+from penstock.platforms.server.failures import unheard
 from penstock.platforms.server.group import read, run_group
 from penstock.platforms.server.line import RUN_SECONDS, Door, Job, Line, submit
 from penstock.ports import Row, Statement, Value
@@ -22,9 +22,8 @@ CLOSE_SECONDS = 2.0
 class ServerTables:
     """One connection that writes, with group commit and in order, and a few that read: bounded, whatever comes.
 
-    What `batch` returned is durable as the server's `synchronous_commit` says. One that raised Unavailable may have been
-    written all the same where its commit was sent and no answer came; nothing is sent a second time that may have been
-    done. `seconds` is for questions that may take longer, as of a command line.
+    What `batch` returned is durable as the server's `synchronous_commit` says. One whose commit was sent and not answered
+    raises Unheard, and is not sent again: it may have been written. `seconds` is for questions that may take longer, as of a command line.
     """
 
     def __init__(self, dsn: str, seconds: float = CALL_SECONDS, *, readers: int = READERS) -> None:
@@ -60,4 +59,4 @@ class ServerTables:
             async with asyncio.timeout(self._seconds):
                 return await job.done
         except TimeoutError:
-            raise unavailable() from None
+            raise unheard() from None
