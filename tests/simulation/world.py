@@ -65,6 +65,7 @@ class World:
         self.replicas: list[Replica] = []
         self.asks: list[Ask] = []
         self.asking: dict[asyncio.Task[None], tuple[Ask, Replica]] = {}
+        self.left: set[asyncio.Task[None]] = set()
         self.dead: list[Replica] = []
         self.healing = False
         self.outage = False
@@ -218,10 +219,12 @@ class World:
             self._serve(self.rng.choice(keyed))
 
     def _leave(self) -> None:
-        awake = [task for task, (_, replica) in self.asking.items() if not replica.frozen]
+        stays = [task for task in self.asking if task not in self.left]
+        awake = [task for task in stays if not self.asking[task][1].frozen]
         if awake:
             task = self.rng.choice(awake)
             self.note(f"{self.asking[task][0]} leaves")
+            self.left.add(task)
             task.cancel()
             self._cut_off(lambda one: one.reply.cancelled())
 
