@@ -8,7 +8,7 @@ MAKEFLAGS += --no-print-directory --warn-undefined-variables
 PYTHON ?= python3
 WORKERS ?= 2
 ARGS ?=
-BENCHES ?= gateway embeddings
+BENCHES ?= gateway embeddings exact overload
 UPGRADE ?=
 SEEDS ?= 10000
 
@@ -78,11 +78,11 @@ lock: $(STAMPS)/dev ## Remake requirements/*.txt and the npm lock from pyproject
 
 ##@ Measure
 .PHONY: bench-env
-bench-env: $(STAMPS)/dev ## Prepare all that the benches need: .venv, and the peers in .bench
+bench-env: $(STAMPS)/dev $(STAMPS)/stores ## Prepare all that the benches need: .venv, and the peers in .bench
 	@$(PYTHON) bench/env.py
 
 .PHONY: bench
-bench: bench-env ## Measure against the peers (BENCHES="gateway embeddings", ARGS= for each of them)
+bench: bench-env ## Measure against the peers (BENCHES="gateway embeddings exact overload", ARGS= for each of them)
 	@for name in $(BENCHES); do $(BIN)/python bench/$$name.py $(ARGS); done
 
 ##@ Other
