@@ -103,3 +103,34 @@ async def test_a_reply_that_there_was_no_place_to_keep(stream: bool, monkeypatch
     how: dict[str, Any] = {"headers": [*KEY, NO_STORE], "stream": stream}
     assert b"Hello" in await read(await world.chat(**how))
     assert await code(await world.chat(**how)) == (409, "idempotency_body_not_kept")
+
+
+async def test_a_cached_reply_that_no_store_could_note_is_not_bought_by_its_repeat(
+    monkeypatch: Any,
+) -> None:
+    """It has no row in the ledger that would tell of it: the claim is marked once the tables are back."""
+    world = World(lambda request: whole("Hello"))
+    await world.chat()
+    batch, away = world.platform.tables.batch, [True]
+
+    async def full(key: str, value: bytes, ttl: float) -> None:
+        raise Unavailable
+
+    async def unmarked(*statements: Any) -> Any:
+        if away[0] and any("set state" in sql for sql, _ in statements):
+            raise Unavailable
+        return await batch(*statements)
+
+    monkeypatch.setattr(world.platform.blobs, "put", full)
+    monkeypatch.setattr(world.platform.tables, "batch", unmarked)
+    hit = await world.chat(headers=KEY)
+    assert hit.header("x-penstock-cache") == "hit"
+    await world.platform.clock.run(2)
+    away[0] = False
+    await world.platform.clock.run(600)
+    world.platform.clock.advance(3_600)  # long enough that nobody can be at work on it still
+    assert await code(await world.chat(headers=[*KEY, NO_STORE])) == (
+        409,
+        "idempotency_body_not_kept",
+    )
+    assert calls(world) == 1

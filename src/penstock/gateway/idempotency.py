@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from penstock.errors import BadRequest, Conflict, Error, KeyReused, Refused, Repeated, Unavailable
 from penstock.gateway.exchange import Exchange
+from penstock.gateway.limiting import BACKOFF
 from penstock.ledger import claims
 from penstock.ledger.claims import Claim, Found, Trouble
 from penstock.limits.rates import NO_RETRY
@@ -87,15 +88,27 @@ class Once:
     async def end(self, claim: Claim, outcome: Outcome) -> None:
         """What became of a claimed request.
 
-        Where a store is out of reach the claim stays as it is, and the ledger tells what became of it.
+        Where a store is out of reach the claim stays as it is for a while, and the ledger tells what was bought under it.
         """
         with suppress(Error):
             if outcome is None:
                 await claims.release(self._tables, claim)
                 return
             trouble = await self._keep(claim, outcome) if isinstance(outcome, Reply) else outcome
-            if trouble is not None:
+            if trouble is None:
+                return
+            try:
                 await claims.mark(self._tables, claim, trouble)
+            except Unavailable:
+                self._platform.spawn(self._mark(claim, trouble))
+
+    async def _mark(self, claim: Claim, trouble: Trouble) -> None:
+        """Says so later: a cached answer leaves no other trace, and its repeat would be bought."""
+        for seconds in BACKOFF:
+            await self._platform.clock.sleep(seconds)
+            with suppress(Unavailable):
+                await claims.mark(self._tables, claim, trouble)
+                return
 
     async def _begin(self, claim: Claim) -> Response | None:
         """None where the claim is this request's; else the kept reply. Raises why there is neither."""
