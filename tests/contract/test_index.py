@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import random
+from typing import Any
 
 import pytest
 
@@ -77,12 +78,9 @@ async def test_the_nearest_come_first_with_their_cosine(index: Index) -> None:
     await index.upsert([entry("up", UP), entry("north", (3, 4, 0)), entry("east", (0.001, 0, 0))])
     await index.upsert([entry("west", (-9e30, 0, 0))])
     found = await index.search("ann", 10, vector=toward(2, 0, 0))
-    assert [(match.id, match.score) for match in found.by_vector] == [
-        ("east", pytest.approx(1, abs=2e-6)),
-        ("north", pytest.approx(0.6, abs=2e-6)),
-        ("up", pytest.approx(0, abs=2e-6)),
-        ("west", pytest.approx(-1, abs=2e-6)),
-    ]
+    assert [match.id for match in found.by_vector] == ["east", "north", "up", "west"]
+    scores = [match.score for match in found.by_vector]
+    assert scores == pytest.approx([1, 0.6, 0, -1], abs=2e-6)
     assert (await index.describe()).entries == 4
 
 
@@ -237,10 +235,9 @@ async def test_terms_are_scored_by_bm25_among_the_owners_entries(index: Index) -
         rarity = math.log(1 + (4 - having + 0.5) / (having + 0.5))
         return rarity * count * 2.2 / (count + 1.2 * (0.25 + 0.75 * length / mean))
 
-    assert [(match.id, match.score) for match in found.by_terms] == [
-        ("c", pytest.approx(weight(1, 3, 4), abs=2e-6)),
-        ("a", pytest.approx(weight(2, 2, 3), abs=2e-6)),
-    ]
+    assert [match.id for match in found.by_terms] == ["c", "a"]
+    scores = [match.score for match in found.by_terms]
+    assert scores == pytest.approx([weight(1, 3, 4), weight(2, 2, 3)], abs=2e-6)
 
 
 async def test_no_terms_find_nothing(index: Index) -> None:
@@ -332,7 +329,7 @@ async def test_what_is_above_a_limit_is_refused(index: Index) -> None:
     assert (await index.describe()).entries == 0
 
 
-ABOVE = [
+ABOVE: list[dict[str, Any]] = [
     {"k": 0, "terms": ["a"]},
     {"k": MOST_MATCHES + 1, "terms": ["a"]},
     {"k": 1},

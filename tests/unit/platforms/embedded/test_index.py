@@ -13,7 +13,7 @@ import apsw
 import pytest
 
 from penstock.errors import Unavailable, WrongModel
-from penstock.platforms.embedded.index import EmbeddedIndex
+from penstock.platforms.embedded.index import SCHEMA, TOLD, EmbeddedIndex
 from penstock.platforms.memory.world import FakeClock
 from penstock.ports import Entry, Vector
 
@@ -130,6 +130,15 @@ async def test_no_text_of_a_term_or_owner_lies_in_the_file(tmp_path: Path) -> No
     content = path.read_bytes()
     assert b"a-secret-word" not in content
     assert b"ann-the-owner" not in content
+
+
+def test_terms_are_looked_up_and_not_looked_for() -> None:
+    """SQLite's own order of the joins walks all of the owner's entries, however rare the term."""
+    connection = apsw.Connection(":memory:")
+    connection.execute(SCHEMA[0].sql)
+    plan = [row[3] for row in connection.execute(f"explain query plan {TOLD}", (None,) * 4)]
+    assert "SEARCH postings USING PRIMARY KEY (slot=?)" in plan
+    assert "SEARCH entries USING INTEGER PRIMARY KEY (rowid=?)" in plan
 
 
 def test_what_was_written_survives_a_kill_whole(tmp_path: Path) -> None:
