@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
@@ -120,6 +121,97 @@ class Runner(Protocol):
     """A model in this process or bound to this platform."""
 
     async def embed(self, texts: Sequence[str]) -> Vectors: ...
+
+
+MOST_DIMENSIONS = 1_536
+MOST_ENTRIES = 1_000
+"""Entries in one `upsert`, and ids in one `delete`."""
+MOST_MATCHES = 100
+MOST_ID_BYTES = 64
+"""Of an entry's id and its document's, in UTF-8."""
+MOST_TERMS = 10_000
+"""Terms of an entry, repetitions included."""
+MOST_TERMS_ASKED = 1_000
+
+
+class Vector(Struct, frozen=True):
+    """One embedding, and the model that made it. Its length does not matter, its direction does."""
+
+    model: str
+    values: Sequence[float]
+
+
+class Entry(Struct, frozen=True):
+    """One thing that can be found. What it stands for is a row of Tables: an index keeps only what it finds by.
+
+    `id` is the owner's own: two owners may use the same. `terms` are compared as they are, and count as often as they
+    stand there. It has a vector where the index has a model, and none where not.
+    """
+
+    id: str
+    owner: str
+    document: str
+    vector: Vector | None = None
+    terms: Sequence[str] = ()
+
+
+class Match(Struct, frozen=True):
+    """An entry that was found: by vector `score` is the cosine, by terms BM25; both to six decimals."""
+
+    id: str
+    score: float
+
+
+class Found(Struct, frozen=True):
+    """Two lists, best first and by id where scores are equal. They are not fused: how, the caller measures."""
+
+    by_vector: tuple[Match, ...] = ()
+    by_terms: tuple[Match, ...] = ()
+
+
+class About(Struct, frozen=True):
+    """What an index is: `entries` of all owners, vectors of `model` (empty: none), and whether it searches by terms.
+
+    Every write that returned before `settled` (seconds since the epoch) is found; infinite where each is at once.
+    """
+
+    model: str
+    dimension: int
+    entries: int
+    lexical: bool = True
+    settled: float = math.inf
+
+
+class Index(Protocol):
+    """Finds an owner's entries, and no other's: the filter is in the store, and so are the counts that scores rest on.
+
+    Its model and dimension are set when it is made; a vector of others raises WrongModel, and what is above a limit
+    BadRequest, before anything is written. Unavailable where the store is out of reach.
+    """
+
+    async def upsert(self, entries: Sequence[Entry]) -> None:
+        """At most MOST_ENTRIES, all or nothing; replaces entries of the same owner and id, the last one counts."""
+
+    async def delete(
+        self, owner: str, ids: Sequence[str] = (), document: str | None = None
+    ) -> None:
+        """The owner's entries with one of these ids, and all of the document; those that are not there are gone."""
+
+    async def search(
+        self,
+        owner: str,
+        k: int,
+        *,
+        vector: Vector | None = None,
+        terms: Sequence[str] | None = None,
+        document: str | None = None,
+    ) -> Found:
+        """At most `k` (to MOST_MATCHES) by the vector, and as many that have one of the terms; of one document, if named.
+
+        A repeated term counts once. Where the index is not `lexical`, terms find nothing.
+        """
+
+    async def describe(self) -> About: ...
 
 
 class Clock(Protocol):

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from penstock.platforms.memory.world import FakeClock
-from penstock.ports import Blobs, Meter, Store, Tables
+from penstock.ports import Blobs, Index, Meter, Store, Tables
 from tests.contract import homes, servers
 
 
@@ -40,6 +40,24 @@ async def blobs(request, tmp_path: Path, clock: FakeClock) -> AsyncGenerator[Blo
         opened = homes.BLOBS[request.param](tmp_path, clock, 100_000)
     async with opened as blobs:
         yield blobs
+
+
+MODEL = "small"
+DIMENSION = 3
+
+
+@pytest.fixture(params=homes.INDEXES)
+async def index(request, tmp_path: Path, clock: FakeClock) -> AsyncGenerator[Index]:
+    """An index of MODEL with DIMENSION dimensions."""
+    async with homes.INDEXES[request.param](tmp_path, clock, MODEL, DIMENSION) as index:
+        yield index
+
+
+@pytest.fixture(params=homes.INDEXES)
+async def plain_index(request, tmp_path: Path, clock: FakeClock) -> AsyncGenerator[Index]:
+    """An index without a model."""
+    async with homes.INDEXES[request.param](tmp_path, clock, "", 0) as index:
+        yield index
 
 
 @pytest.fixture(params=[*homes.METERS, *servers.METERS])

@@ -7,16 +7,18 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
 from penstock.platforms.embedded.blobs import EmbeddedBlobs
+from penstock.platforms.embedded.index import EmbeddedIndex
 from penstock.platforms.embedded.meter import EmbeddedMeter, Epoch
 from penstock.platforms.embedded.store import EmbeddedStore
 from penstock.platforms.embedded.tables import EmbeddedTables
 from penstock.platforms.memory.blobs import MemoryBlobs
+from penstock.platforms.memory.index import MemoryIndex
 from penstock.platforms.memory.meter import MemoryMeter
 from penstock.platforms.memory.store import MemoryStore
 from penstock.platforms.memory.tables import MemoryTables
 from penstock.platforms.memory.world import FakeClock
 from penstock.platforms.migrations import Migration
-from penstock.ports import Blobs, Meter, Store, Tables
+from penstock.ports import Blobs, Index, Meter, Store, Tables
 
 THINGS = (
     Migration(
@@ -107,6 +109,30 @@ async def powerful_tables(folder: Path) -> AsyncGenerator[Tables]:
         await tables.close()
 
 
+@asynccontextmanager
+async def memory_index(_: Path, __: FakeClock, model: str, dimension: int) -> AsyncGenerator[Index]:
+    yield MemoryIndex(model, dimension)
+
+
+@asynccontextmanager
+async def vectors_alone(
+    _: Path, __: FakeClock, model: str, dimension: int
+) -> AsyncGenerator[Index]:
+    """As where a platform has no search by terms."""
+    yield MemoryIndex(model, dimension, lexical=False)
+
+
+@asynccontextmanager
+async def embedded_index(
+    folder: Path, clock: FakeClock, model: str, dimension: int
+) -> AsyncGenerator[Index]:
+    index = EmbeddedIndex(folder / f"index{dimension}.sqlite", clock, model, dimension)
+    try:
+        yield index
+    finally:
+        await index.close()
+
+
 STORES: dict[str, Callable[[Path, FakeClock, int], AbstractAsyncContextManager[Store]]] = {
     "memory": memory_store,
     "embedded": embedded_store,
@@ -123,4 +149,9 @@ TABLES: dict[str, Callable[[Path], AbstractAsyncContextManager[Tables]]] = {
     "memory": memory_tables,
     "embedded": embedded_tables,
     "embedded, durability power": powerful_tables,
+}
+INDEXES: dict[str, Callable[[Path, FakeClock, str, int], AbstractAsyncContextManager[Index]]] = {
+    "memory": memory_index,
+    "memory, vectors alone": vectors_alone,
+    "embedded": embedded_index,
 }

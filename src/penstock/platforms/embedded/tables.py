@@ -6,10 +6,11 @@ import asyncio
 import os
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Literal
+from types import MappingProxyType
+from typing import Any, Literal
 
 import apsw
 
@@ -22,6 +23,10 @@ from penstock.platforms.migrations import Migration
 from penstock.ports import Row, Statement, Value
 
 Durability = Literal["process", "power"]
+Functions = Mapping[str, Callable[..., Any]]
+"""Pure functions that reads may call in SQL, by name."""
+
+NO_FUNCTIONS: Functions = MappingProxyType({})
 
 BUSY_MILLISECONDS = 5_000
 """How long another process may hold the tables before batches are refused."""
@@ -49,6 +54,7 @@ class EmbeddedTables:
         now: float,
         durability: Durability = "process",
         most_waiting: int = MOST_WAITING,
+        functions: Functions = NO_FUNCTIONS,
     ) -> None:
         pause = threading.Lock()
         self._write = _open(path, migrations, now)
@@ -58,7 +64,7 @@ class EmbeddedTables:
         self._write.set_wal_hook(self._keeper.committed)
         _sync_folder(path.parent)
         self._writer = Writer(Group(self._write), pause, most_waiting)
-        self._idle = [_reader(path) for _ in range(READERS)]
+        self._idle = [_reader(path, functions) for _ in range(READERS)]
         self._readers = ThreadPoolExecutor(READERS, "penstock-read")
         self._reads = 0
 
@@ -117,8 +123,10 @@ def _open(path: Path, migrations: Iterable[Migration], now: float) -> apsw.Conne
     return connection
 
 
-def _reader(path: Path) -> apsw.Connection:
+def _reader(path: Path, functions: Functions) -> apsw.Connection:
     reader = apsw.Connection(str(path))
+    for name, function in functions.items():
+        reader.create_scalar_function(name, function, deterministic=True)
     reader.set_busy_timeout(BUSY_MILLISECONDS)
     reader.pragma("query_only", True)
     return reader
