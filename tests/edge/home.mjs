@@ -1,0 +1,52 @@
+// Real Pyodide on real workerd bindings: reads requests, one JSON text a line, has inside.py answer them, writes the replies.
+// Run by home.py: node home.mjs SOURCE PACKAGES
+
+import { readFileSync } from "node:fs";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+import { join } from "node:path";
+
+import { Miniflare } from "miniflare";
+import { loadPyodide } from "pyodide";
+
+const [source, packages] = process.argv.slice(2);
+const tests = fileURLToPath(new URL(".", import.meta.url));
+
+const module = (path, file) => ({ type: "ESModule", path, contents: readFileSync(file, "utf8") });
+const miniflare = new Miniflare({
+  modules: [
+    module("relay.mjs", join(tests, "relay.mjs")),
+    module("meter_object.js", join(source, "penstock/platforms/cloudflare/meter_object.js")),
+  ],
+  compatibilityDate: "2026-04-01",
+  kvNamespaces: ["KV"],
+  d1Databases: ["DB"],
+  r2Buckets: ["BLOBS"],
+  durableObjects: { METER: { className: "PenstockMeter", useSQLite: true } },
+});
+const { KV, DB, BLOBS } = await miniflare.getBindings();
+const METER = {
+  idFromName: (name) => name,
+  get: (name) => ({
+    fetch: (url, init) => miniflare.dispatchFetch(`${url}?object=${encodeURIComponent(name)}`, init),
+  }),
+};
+
+// Python's own output would stand among the replies.
+const pyodide = await loadPyodide({ stdout: console.error, stderr: console.error });
+for (const [place, folder] of Object.entries({ source, packages, tests })) {
+  pyodide.FS.mkdirTree(`/${place}`);
+  pyodide.FS.mount(pyodide.FS.filesystems.NODEFS, { root: folder }, `/${place}`);
+}
+pyodide.runPython("import sys; sys.dont_write_bytecode = True; sys.path[:0] = ['/source', '/packages', '/tests']");
+const answer = pyodide.pyimport("inside").Home({ KV, DB, BLOBS, METER }).answer;
+
+const write = (reply) => process.stdout.write(`${reply}\n`);
+write("ready");
+const open = new Set();
+for await (const line of createInterface({ input: process.stdin })) {
+  const reply = answer(line).then(write).finally(() => open.delete(reply));
+  open.add(reply);
+}
+await Promise.all(open);
+await miniflare.dispose();
