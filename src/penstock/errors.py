@@ -23,8 +23,8 @@ Error                          status  code                     what a caller sh
 ├── Unavailable                503     service_unavailable      a store is down or nothing is configured
 │   └── Unheard                503     service_unavailable      asked, outcome unknown
 ├── Overloaded                 503     overloaded               wait `retry-after` and ask again; nothing was done
-├── WrongModel                 500     index_model_mismatch     the operator: name the index's model, or index anew
 └── Misconfigured              (start-up) what is wrong in which setting, and the mend
+    └── WrongModel             (also later) an index was made with another embedding model
 
 Two more never leave the process: `Conflict`, a violated named constraint of `Tables`, and `Missing`, an
 optional dependency that is not installed.
@@ -261,16 +261,14 @@ class Unheard(Unavailable):
     """A store was asked and did not answer: what it was asked may have been done all the same."""
 
 
-class WrongModel(Error):
-    """The index was made with another embedding model: name that one in the configuration, or make the index anew."""
-
-    code = "index_model_mismatch"
-
-
 class Misconfigured(Error):
     """The configuration cannot be used; the message names the setting and the mend."""
 
     code = "misconfigured"
+
+
+class WrongModel(Misconfigured):
+    """The index was made with another embedding model: name that one in the configuration, or make the index anew."""
 
 
 class Missing(Error):
