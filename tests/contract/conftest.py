@@ -50,12 +50,14 @@ async def blobs(request, tmp_path: Path, clock: FakeClock) -> AsyncGenerator[Blo
         yield blobs
 
 
-@pytest.fixture(params=[*homes.METERS, *servers.METERS])
+@pytest.fixture(params=[*homes.METERS, *servers.METERS, *edges.METERS])
 async def meter(request, tmp_path: Path, clock: FakeClock) -> AsyncGenerator[Meter]:
     if request.param in servers.METERS:
         opened: AbstractAsyncContextManager[Meter] = servers.meter(
             request.getfixturevalue(servers.METERS[request.param]), clock
         )
+    elif request.param in edges.METERS:
+        opened = edges.meter(request.getfixturevalue(edges.METERS[request.param]), clock)
     else:
         opened = homes.METERS[request.param](tmp_path, clock)
     async with opened as meter:
