@@ -68,12 +68,14 @@ async def plain_index(request, tmp_path: Path, clock: FakeClock) -> AsyncGenerat
         yield index
 
 
-@pytest.fixture(params=[*homes.METERS, *servers.METERS])
+@pytest.fixture(params=[*homes.METERS, *servers.METERS, *edges.METERS])
 async def meter(request, tmp_path: Path, clock: FakeClock) -> AsyncGenerator[Meter]:
     if request.param in servers.METERS:
         opened: AbstractAsyncContextManager[Meter] = servers.meter(
             request.getfixturevalue(servers.METERS[request.param]), clock
         )
+    elif request.param in edges.METERS:
+        opened = edges.meter(request.getfixturevalue(edges.METERS[request.param]), clock)
     else:
         opened = homes.METERS[request.param](tmp_path, clock)
     async with opened as meter:

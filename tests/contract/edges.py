@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, Iterator
 from contextlib import asynccontextmanager
 
 from penstock.platforms.memory.world import FakeClock
-from penstock.ports import Blobs, Store, Tables
+from penstock.ports import Blobs, Meter, Store, Tables
 from tests.contract.homes import THINGS
 from tests.edge.home import EdgeHome, port
 
@@ -20,6 +20,11 @@ async def store(home: EdgeHome, clock: FakeClock, most: int) -> AsyncGenerator[S
 @asynccontextmanager
 async def blobs(home: EdgeHome, clock: FakeClock) -> AsyncGenerator[Blobs]:
     yield await port(home, clock, "blobs")
+
+
+@asynccontextmanager
+async def meter(home: EdgeHome, clock: FakeClock) -> AsyncGenerator[Meter]:
+    yield await port(home, clock, "meter", True)
 
 
 @asynccontextmanager
@@ -42,6 +47,7 @@ def statements(script: str) -> Iterator[str]:
 
 STORES: dict[str, str] = {"cloudflare": "edge_home"}
 BLOBS: dict[str, str] = STORES
+METERS: dict[str, str] = STORES
 TABLES: dict[str, str] = STORES
 """The home's name, and the fixture that has its bindings."""
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from penstock.platforms.memory.world import FakeClock
 from penstock.ports import Demand, Denial, Lease, Meter
-from tests.contract import homes, servers
+from tests.contract import edges, homes, servers
 
 WINDOW_MS = 10_000
 
@@ -79,11 +79,14 @@ def counts(asked: list[Demand]) -> dict[tuple[str, str], tuple[int, Demand]]:
     return {(demand.policy, demand.key): (place, demand) for place, demand in enumerate(counted)}
 
 
-@pytest.fixture(scope="module", params=[*homes.METERS, *servers.METERS])
+@pytest.fixture(scope="module", params=[*homes.METERS, *servers.METERS, *edges.METERS])
 def home(request) -> Home:
     if request.param in servers.METERS:
         server = request.getfixturevalue(servers.METERS[request.param])
         return lambda _, clock: servers.meter(server, clock)
+    if request.param in edges.METERS:
+        bindings = request.getfixturevalue(edges.METERS[request.param])
+        return lambda _, clock: edges.meter(bindings, clock)
     return homes.METERS[request.param]
 
 

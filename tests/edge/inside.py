@@ -7,14 +7,44 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import importlib
+import os
 import pickle
+import random
+import sys
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from typing import Any
+from unittest.mock import patch
+
+import js
 
 from penstock.errors import Conflict, Unavailable
 from penstock.platforms.cloudflare.blobs import CloudflareBlobs
+from penstock.platforms.cloudflare.meter import CloudflareMeter
 from penstock.platforms.cloudflare.store import CloudflareStore
 from penstock.platforms.cloudflare.tables import CloudflareTables
 from penstock.platforms.constraints import TABLES
+from penstock.ports import Lease
+
+
+def is_ours(module: str) -> bool:
+    return module.partition(".")[0] == "penstock"
+
+
+@contextmanager
+def without_randomness() -> Iterator[None]:
+    """Workers refuse these until the first request."""
+
+    def refuse(*_: Any, **__: Any) -> Any:
+        raise RuntimeError("Randomness was asked for at import.")
+
+    with ExitStack() as patches:
+        for module, name in ((os, "urandom"), (random, "random"), (uuid, "uuid4"), (js, "fetch")):
+            patches.enter_context(patch.object(module, name, refuse))
+        yield
 
 
 class Hands:
@@ -28,6 +58,41 @@ class Hands:
 
     def tick(self) -> float:
         return self.times[1]
+
+
+class Objects:
+    """The namespace, with names of its own for each opening: nobody can empty an object from outside."""
+
+    def __init__(self, namespace: Any, opening: int) -> None:
+        self._namespace = namespace
+        self._opening = opening
+
+    def idFromName(self, name: str) -> Any:
+        return self._namespace.idFromName(f"{self._opening}:{name}")
+
+    def get(self, id: Any) -> Any:
+        return self._namespace.get(id)
+
+
+class Metering:
+    """A meter that keeps its leases, since those it hands out are the port's plain ones on the other side."""
+
+    def __init__(self, meter: CloudflareMeter) -> None:
+        self._meter = meter
+        self._leases: dict[int, Lease] = {}
+
+    async def take(self, demands: Any) -> Any:
+        taken = await self._meter.take(demands)
+        if not isinstance(taken, Lease):
+            return taken
+        self._leases[taken.id] = taken
+        return Lease(taken.id, taken.demands, taken.standings)
+
+    async def give(self, lease: Lease, used: int | None = None) -> None:
+        await self._meter.give(self._leases[lease.id], used)
+
+    async def mark(self, key: str, until: float) -> None:
+        await self._meter.mark(key, until)
 
 
 class Home:
@@ -65,6 +130,21 @@ class Home:
         self._clocks[opened].times = times
         return await getattr(self._opened[opened], method)(*args)
 
+    async def _imports(self, names: list[str]) -> float:
+        """Imports these anew with no randomness to be had, as at a Worker's start, and says the seconds it took."""
+        kept = {name: sys.modules.pop(name) for name in [*sys.modules] if is_ours(name)}
+        began = time.perf_counter()
+        try:
+            with without_randomness():
+                for name in names:
+                    importlib.import_module(name)
+            return time.perf_counter() - began
+        finally:
+            for name in [*sys.modules]:
+                if is_ours(name):
+                    del sys.modules[name]
+            sys.modules.update(kept)
+
     async def _cancel(self, number: int) -> None:
         task = self._running.get(number)
         if task is not None:
@@ -84,6 +164,17 @@ class Home:
         drops = [(f'drop table "{name}"', ()) for name in names]
         await tables.batch(("pragma defer_foreign_keys = on", ()), *drops)
         return CloudflareTables(self._bindings.DB)
+
+    async def _meter(self, ruled: bool) -> Metering:
+        """By the test's time, as whole microseconds (0.1 s is no float there), or by the object's own."""
+        clock: Hands = self._clocks[-1]
+
+        def now() -> int:
+            start = round(clock.now() - clock.tick()) * 1_000_000
+            return start + int(clock.tick() * 1e6 + 0.5)
+
+        objects = Objects(self._bindings.METER, len(self._opened))
+        return Metering(CloudflareMeter(objects, "test", now if ruled else None))
 
     async def _empty(self, place: Any, keys: Any) -> None:
         for key in keys(await place.list()):
