@@ -6,7 +6,9 @@ import asyncio
 
 import pytest
 
+from penstock.errors import Unavailable
 from penstock.ports import Demand, Denial, Lease, Meter
+from tests.edge.home import EdgeHome
 
 
 def rate(key: str, limit: int, window: int = 3600) -> Demand:
@@ -56,3 +58,15 @@ async def test_keys_and_policies_that_look_like_sql_or_json_are_only_names(meter
         assert isinstance(await meter.take([rate(key, 1)]), Lease)
     for key in strange:
         assert isinstance(await meter.take([rate(key, 1)]), Denial)
+
+
+async def test_statements_are_run_all_or_none(edge_home: EdgeHome) -> None:
+    add = ("insert into t (a) values ($1)", (1,))
+    await edge_home.ask(
+        "statements", "all or none", ("create table t (a integer check (a > 0))", ())
+    )
+    for spoilt in [("insert into t (a) values ($1)", (0,)), ("select nothing", ())]:
+        with pytest.raises(Unavailable):
+            await edge_home.ask("statements", "all or none", add, spoilt)
+    counted = await edge_home.ask("statements", "all or none", add, ("select count(*) from t", ()))
+    assert counted == [[], [[1]]]

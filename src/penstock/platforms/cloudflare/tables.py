@@ -30,7 +30,8 @@ _ANSWERS = msgspec.json.Decoder(list[Answered])
 
 
 class CloudflareTables:
-    """One D1 database, for one request: its batches are sent one after another, so they take effect in that order.
+    """One D1 database, for one request: its batches are sent one after another, so they take effect in that order
+    (one that its caller left is not waited for).
 
     D1 answers a batch with objects: the columns of a RETURNING or SELECT in a batch need names that differ.
     """
