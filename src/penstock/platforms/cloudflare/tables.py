@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from penstock.errors import Conflict, Unavailable
+from penstock.errors import Conflict, Unavailable, Unheard
 from penstock.platforms import constraints
 from penstock.platforms.cloudflare import values
 from penstock.ports import Row, Statement, Value
@@ -55,7 +55,9 @@ class CloudflareTables:
             async with self._turn:
                 answer = await self._database.batch(prepared)
         except values.JsException as error:
-            raise await self._translate(error) from error
+            found = await self._translate(error)
+            # It was sent: what became of it nobody knows.
+            raise (Unheard() if isinstance(found, Unavailable) else found) from error
         answers = _ANSWERS.decode(values.text(answer))
         return [[_row(list(found.values())) for found in one.results] for one in answers]
 
