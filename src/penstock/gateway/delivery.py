@@ -13,7 +13,8 @@ from penstock.cache.flights import Flight
 from penstock.errors import Error, Failed, Unavailable, again
 from penstock.gateway.exchange import Exchange
 from penstock.gateway.faces import Face, Told
-from penstock.gateway.limiting import BACKOFF, account
+from penstock.gateway.later import later
+from penstock.gateway.limiting import account
 from penstock.ledger import book
 from penstock.ledger.decisions import Decision, row
 from penstock.limits.estimate import UNBILLED, at_most
@@ -197,12 +198,7 @@ class Delivery:
             await self.gateway.limits.rates.admit(self.exchange.caller, None)
 
     async def _close_later(self, flight: Flight) -> None:
-        for seconds in BACKOFF:
-            await self.gateway.platform.clock.sleep(seconds)
-            with suppress(Unavailable):
-                await flight.close()
-                return
-        if self._in_the_air:
+        if not await later(self.gateway.platform.clock, flight.close) and self._in_the_air:
             self._record()
 
     def problem(self, error: BaseException) -> None:

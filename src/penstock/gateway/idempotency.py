@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from functools import partial
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,7 @@ from msgspec import Struct
 
 from penstock.errors import BadRequest, Conflict, Error, KeyReused, Refused, Repeated, Unavailable
 from penstock.gateway.exchange import Exchange
-from penstock.gateway.limiting import BACKOFF
+from penstock.gateway.later import later
 from penstock.ledger import claims
 from penstock.ledger.claims import Claim, Found, Trouble
 from penstock.limits.rates import NO_RETRY
@@ -104,11 +105,7 @@ class Once:
 
     async def _mark(self, claim: Claim, trouble: Trouble) -> None:
         """Says so later: a cached answer leaves no other trace, and its repeat would be bought."""
-        for seconds in BACKOFF:
-            await self._platform.clock.sleep(seconds)
-            with suppress(Unavailable):
-                await claims.mark(self._tables, claim, trouble)
-                return
+        await later(self._platform.clock, partial(claims.mark, self._tables, claim, trouble))
 
     async def _begin(self, claim: Claim) -> Response | None:
         """None where the claim is this request's; else the kept reply. Raises why there is neither."""

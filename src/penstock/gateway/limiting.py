@@ -10,6 +10,7 @@ from penstock.auth.caller import Caller
 from penstock.config import Config
 from penstock.errors import BadRequest, Conflict, Error, OutOfBudget, Unavailable, Unheard
 from penstock.gateway.exchange import Exchange
+from penstock.gateway.later import later
 from penstock.ledger import budgets as counters
 from penstock.ledger.book import Account
 from penstock.ledger.budgets import Held
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
     from penstock.gateway.delivery import Delivery
 
 MINUTE = 60
-BACKOFF = (1.0, 5.0, 20.0, 60.0)
-"""Seconds between the tries to end a hold while the books are out of reach."""
 
 
 class Limits:
@@ -117,11 +116,7 @@ class Limits:
 
     async def _abandon(self, hold: Hold) -> None:
         """Nothing was sent under it; what is left to it after the last try, the reconciler ends."""
-        for seconds in BACKOFF:
-            await self._platform.clock.sleep(seconds)
-            with suppress(Unavailable):
-                await hold.abandon()
-                return
+        await later(self._platform.clock, hold.abandon)
 
     async def _out_of_budget(self, held: Sequence[Held], now: int) -> OutOfBudget:
         tables = self._platform.tables

@@ -6,7 +6,7 @@ from typing import Any
 
 from penstock.errors import Unavailable
 from penstock.platforms.cloudflare import values
-from penstock.platforms.cloudflare.stamp import stamped, unstamped
+from penstock.platforms.stamp import stamped, unstamped
 from penstock.ports import Clock
 
 PREFIX = "blobs/"

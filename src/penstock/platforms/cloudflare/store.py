@@ -6,7 +6,7 @@ from math import ceil
 from typing import Any
 
 from penstock.platforms.cloudflare import values
-from penstock.platforms.cloudflare.stamp import stamped, unstamped
+from penstock.platforms.stamp import stamped, unstamped
 from penstock.ports import Clock
 
 PREFIX = "store:"

@@ -17,7 +17,7 @@ from penstock.platforms.server.guarded import GuardedMeter
 from penstock.platforms.server.meter import ServerMeter
 from penstock.platforms.server.pipe import Client, Pipe
 from penstock.platforms.server.store import ServerStore
-from penstock.platforms.server.tables import ServerTables
+from penstock.platforms.server.tables import CALL_SECONDS, ServerTables
 from penstock.platforms.world import RandomIds, RealClock, Spawner
 from penstock.ports import Fetch, Platform, Runner
 
@@ -74,7 +74,7 @@ async def open_platform(
     secret = await schema.secret(places.postgres, os.urandom(SECRET_BYTES))
     clock, spawn = RealClock(), Spawner()
     async with AsyncExitStack() as stack:
-        tables = await stack.enter_async_context(open_tables(places.postgres, seconds=0.0))
+        tables = await stack.enter_async_context(open_tables(places.postgres, seconds=CALL_SECONDS))
         replies = ServerTables(places.postgres, readers=BLOB_READERS)
         stack.push_async_callback(replies.close)
         meter = await stack.enter_async_context(open_meter(places.redis))
@@ -101,8 +101,8 @@ async def open_platform(
 async def open_tables(
     postgres: str, *, seconds: float = PATIENT_SECONDS
 ) -> AsyncGenerator[ServerTables]:
-    """The tables alone, for the command line; with 0 seconds as patient as a request is."""
-    tables = ServerTables(postgres, seconds) if seconds else ServerTables(postgres)
+    """The tables alone, as patient as the command line is."""
+    tables = ServerTables(postgres, seconds)
     try:
         yield tables
     finally:

@@ -9,10 +9,10 @@ from redis.exceptions import RedisError
 from penstock.errors import Unavailable
 from penstock.platforms.server.connect import field
 from penstock.platforms.server.pipe import Pipe
+from penstock.platforms.stamp import stamped, unstamped
 from penstock.ports import Clock
 
 PREFIX = "penstock:store:"
-STAMP_BYTES = 8
 LOOK_SECONDS = 1.0
 ROOM = 0.8
 """How much of its memory Redis may use before nothing more is kept in it."""
@@ -38,16 +38,14 @@ class ServerStore:
             found = await self._pipe.run("GET", PREFIX + key)
         except (Unavailable, RedisError):
             return None
-        if found is None or int.from_bytes(found[:STAMP_BYTES], "big") <= self._millis(0):
-            return None
-        return bytes(found[STAMP_BYTES:])
+        return unstamped(found, self._clock.now())
 
     async def put(self, key: str, value: bytes, ttl: float) -> None:
         if ttl <= 0 or len(value) > self._most or await self._is_full():
             await self.delete(key)
             return
-        stamped = self._millis(ttl).to_bytes(STAMP_BYTES, "big") + value
-        await self._quietly("SET", PREFIX + key, stamped, "PX", ceil(ttl * 1000))
+        data = stamped(value, self._clock.now() + ttl)
+        await self._quietly("SET", PREFIX + key, data, "PX", ceil(ttl * 1000))
 
     async def delete(self, key: str) -> None:
         await self._quietly("DEL", PREFIX + key)
@@ -70,6 +68,3 @@ class ServerStore:
             await self._pipe.run(*command)
         except (Unavailable, RedisError):
             return
-
-    def _millis(self, ahead: float) -> int:
-        return round((self._clock.now() + ahead) * 1000)
