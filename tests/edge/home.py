@@ -13,7 +13,6 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, Self
 
-from penstock.errors import Conflict, Unavailable
 from penstock.ports import Clock
 
 HERE = Path(__file__).resolve().parent
@@ -85,6 +84,10 @@ class EdgeHome:
                 future.set_exception(RuntimeError("The edge's home has ended; see its output."))
 
 
+class EndedError(Exception):
+    """A stream is at its end, which no future can say in its own words."""
+
+
 class Port:
     """Any port, in Pyodide: each method is a message, which carries the test's time."""
 
@@ -111,6 +114,7 @@ def _settle(answered: Future[Any], kind: str, told: Any) -> None:
         return
     if kind == "returned":
         answered.set_result(told)
+    elif kind == "ended":
+        answered.set_exception(EndedError())
     else:
-        kinds = {"conflict": Conflict, "unavailable": Unavailable}
-        answered.set_exception(kinds.get(kind, RuntimeError)(told))
+        answered.set_exception(told if kind == "failed" else RuntimeError(told))

@@ -21,13 +21,15 @@ from unittest.mock import patch
 
 import js
 
-from penstock.errors import Conflict, Unavailable
+from penstock.errors import Error
 from penstock.platforms.cloudflare.blobs import CloudflareBlobs
+from penstock.platforms.cloudflare.fetch import CloudflareFetch
 from penstock.platforms.cloudflare.meter import CloudflareMeter
 from penstock.platforms.cloudflare.store import CloudflareStore
 from penstock.platforms.cloudflare.tables import CloudflareTables
 from penstock.platforms.constraints import TABLES
 from penstock.ports import Lease
+from penstock.wire.http import Request
 
 
 def is_ours(module: str) -> bool:
@@ -95,6 +97,25 @@ class Metering:
         await self._meter.mark(key, until)
 
 
+class Parts:
+    """A request's body as a test's stream brought it, and how that ended."""
+
+    def __init__(self, parts: list[bytes], failure: Exception | None) -> None:
+        self._left = parts
+        self._failure = failure
+
+    def __aiter__(self) -> Parts:
+        return self
+
+    async def __anext__(self) -> bytes:
+        if self._left:
+            return self._left.pop(0)
+        raise self._failure or StopAsyncIteration
+
+    async def aclose(self) -> None:
+        self._left.clear()
+
+
 class Home:
     """All adapters that a session's tests opened, each by its number."""
 
@@ -109,10 +130,10 @@ class Home:
         self._running[number] = asyncio.current_task()
         try:
             told = ("returned", await getattr(self, f"_{what}")(*args))
-        except Conflict as conflict:
-            told = ("conflict", conflict.name)
-        except Unavailable as refused:
-            told = ("unavailable", str(refused))
+        except Error as error:
+            told = ("failed", error)
+        except StopAsyncIteration:
+            told = ("ended", "")
         except asyncio.CancelledError:
             told = ("cancelled", "")
         except Exception as error:  # noqa: BLE001 - the test that asked judges it
@@ -129,6 +150,17 @@ class Home:
     async def _call(self, opened: int, times: tuple, method: str, args: tuple) -> Any:
         self._clocks[opened].times = times
         return await getattr(self._opened[opened], method)(*args)
+
+    async def _fetch(self, request: Request, streamed: tuple | None) -> tuple:
+        """The reply, with the number of its body where that is a stream."""
+        if streamed is not None:
+            request.body = Parts(*streamed)
+        response = await CloudflareFetch()(request)
+        if isinstance(response.body, bytes):
+            return response.status, response.headers, response.body
+        self._clocks.append(Hands())
+        self._opened.append(response.body)
+        return response.status, response.headers, len(self._opened) - 1
 
     async def _statements(self, where: str, *steps: Any) -> Any:
         """Any statements, as the meter sends its own to an object of that name."""

@@ -86,11 +86,13 @@ class Peer:
         self.url = ""
         self.calls = 0
         self.tasks: set[asyncio.Task[None]] = set()
+        self.made: list[Call] = []
         self._serve = serve
 
     def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.calls += 1
-        task = asyncio.get_running_loop().create_task(self._run(Call(reader, writer)))
+        self.made.append(Call(reader, writer))
+        task = asyncio.get_running_loop().create_task(self._run(self.made[-1]))
         self.tasks.add(task)
 
     async def _run(self, call: Call) -> None:
@@ -115,6 +117,9 @@ async def peer(serve: Serve, tls: ssl.SSLContext | None = None) -> AsyncIterator
         for task in made.tasks:
             task.cancel()
         await asyncio.gather(*made.tasks, return_exceptions=True)
+        for call in made.made:
+            call.writer.transport.abort()
+        await asyncio.sleep(0)  # a client may leave its side open
 
 
 def always(*pieces: bytes) -> Serve:

@@ -9,12 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from js import JSON, Object
+from js import JSON, AbortController, Array, Object, Request, TransformStream, fetch
 from pyodide.ffi import JsException, jsnull, to_js
 
 from penstock.ports import Value
 
-__all__ = ["JsException", "array", "content", "is_there", "options", "plain", "text", "value"]
+__all__ = [
+    "AbortController", "Array", "JsException", "Request", "TransformStream", "array", "content", "fetch", "is_header",
+    "is_there", "options", "plain", "text", "value",
+]  # fmt: skip
 
 MOST_EXACT = 2**53 - 1
 
@@ -53,6 +56,11 @@ def array(items: Iterable[Any]) -> Any:
 def options(settings: Mapping[str, Any]) -> Any:
     """A plain Object."""
     return to_js(settings, dict_converter=Object.fromEntries)
+
+
+def is_header(value: str) -> bool:
+    """Whether JavaScript takes it as a header's value, and HTTP as nothing more than that."""
+    return not any(sign > "\xff" or sign in "\r\n\0" for sign in value)
 
 
 def text(found: Any) -> str:
