@@ -25,14 +25,15 @@ END_SECONDS = 20.0
 class EdgeHome:
     """One Node process, for any number of tests and event loops; `ask` may be called by many at once."""
 
-    def __init__(self) -> None:
+    def __init__(self, *how: str) -> None:
+        """`how` may say "counted": `ask("counted")` then tells what the bindings were asked."""
         installed = NODE and PACKAGES.is_dir() and (HERE / "node_modules").is_dir()
         assert installed, "the edge's tests need node and what `make test` installs for them"
         self._numbers = itertools.count(1)
         self._waiting: dict[int, Future[Any]] = {}
         self._ready: Future[None] = Future()
         self._process = subprocess.Popen(
-            [NODE, str(HERE / "home.mjs"), str(ROOT / "src"), str(PACKAGES)],
+            [NODE, str(HERE / "home.mjs"), str(ROOT / "src"), str(PACKAGES), *how],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

@@ -119,8 +119,9 @@ class Parts:
 class Home:
     """All adapters that a session's tests opened, each by its number."""
 
-    def __init__(self, bindings: Any) -> None:
+    def __init__(self, bindings: Any, counts: Any) -> None:
         self._bindings = bindings
+        self._counts = counts
         self._opened: list[Any] = []
         self._clocks: list[Any] = []
         self._running: dict[int, asyncio.Task | None] = {}
@@ -165,6 +166,10 @@ class Home:
     async def _statements(self, where: str, *steps: Any) -> Any:
         """Any statements, as the meter sends its own to an object of that name."""
         return await CloudflareMeter(self._bindings.METER, "test")._run(where, list(steps))
+
+    async def _counted(self) -> dict[str, int]:
+        """What the bindings were asked so far, where they count it (counted.mjs)."""
+        return dict(self._counts.to_py())
 
     async def _imports(self, names: list[str]) -> float:
         """Imports these anew with no randomness to be had, as at a Worker's start, and says the seconds it took."""
