@@ -39,6 +39,9 @@ const METER = {
 
 // Python's own output would stand among the replies.
 const pyodide = await loadPyodide({ stdout: console.error, stderr: console.error });
+// What workerd gives the SDK.
+pyodide.registerJsModule("_pyodide_entrypoint_helper", { cloudflareWorkersModule: {}, cloudflareSocketsModule: {} });
+pyodide.registerJsModule("_cloudflare_compat_flags", {});
 for (const [place, folder] of Object.entries({ source, packages, tests })) {
   pyodide.FS.mkdirTree(`/${place}`);
   pyodide.FS.mount(pyodide.FS.filesystems.NODEFS, { root: folder }, `/${place}`);

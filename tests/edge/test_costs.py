@@ -55,5 +55,5 @@ async def test_a_bought_request_adds_no_more_to_the_ledger_than_is_assumed(at_wo
 
 def _counts(takes: object) -> dict[str, int]:
     """What bindings count, without what is nought."""
-    found: dict[str, int] = dict(takes)  # type: ignore[call-overload]
+    found: dict[str, int] = dict(takes)  # type: ignore[call-overload]  # a Struct of counts
     return {name: units for name, units in found.items() if units and name not in UNCOUNTED}

@@ -128,3 +128,9 @@ where stage = 'final' and ended = 'estimated' and (at, request_id) > ($1, $2) an
   and not exists (select 1 from ledger c where c.request_id = e.request_id and c.stage = 'correction')
 order by at, request_id limit $4
 """
+
+PROGRESS = "select value from installation where name = 'reconciled'"
+KEEP_PROGRESS = """
+insert into installation (name, value) values ('reconciled', $1)
+on conflict (name) do update set value = excluded.value
+"""
