@@ -9,16 +9,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from js import JSON, AbortController, Array, Object, Request, TransformStream, fetch
+from js import JSON, AbortController, Array, Object, Request, TransformStream, crypto, fetch
 from pyodide.ffi import JsException, jsnull, to_js
 
 from penstock.ports import Value
 
 __all__ = [
     "AbortController", "Array", "JsException", "Request", "TransformStream", "array", "content", "fetch", "is_header",
-    "is_there", "options", "plain", "text", "value",
+    "is_there", "options", "plain", "subtle", "text", "value",
 ]  # fmt: skip
 
+subtle = crypto.subtle
 MOST_EXACT = 2**53 - 1
 
 
