@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from penstock.platforms.memory.world import FakeClock
-from penstock.ports import Blobs, Meter, Store, Tables
+from penstock.ports import Blobs, Crypto, Meter, Store, Tables
 from tests.contract.homes import THINGS
 from tests.edge.exchanges import EdgeFetch
 from tests.edge.home import EdgeHome, port
@@ -53,11 +53,17 @@ async def fetch(home: EdgeHome) -> AsyncGenerator[EdgeFetch]:
     yield EdgeFetch(home)
 
 
+async def crypto(home: EdgeHome) -> Crypto:
+    opened: Crypto = await port(home, FakeClock(), "crypto")
+    return opened
+
+
 STORES: dict[str, str] = {"cloudflare": "edge_home"}
 BLOBS: dict[str, str] = STORES
 METERS: dict[str, str] = STORES
 TABLES: dict[str, str] = STORES
 FETCHES: dict[str, str] = STORES
+CRYPTOS: dict[str, str] = STORES
 """The home's name, and the fixture that has its bindings."""
 
 JOINED = "fetch sorts a reply's headers, joins those of one name and adds to a request's"
@@ -105,5 +111,6 @@ def unfit_for_fetch(item: pytest.Item) -> str:
 
 UNFIT: dict[str, str] = {
     "test_nothing_is_dropped_for_what_has_no_room": "R2 has no bound: nothing is refused for room",
+    "test_keys_are_kept_up_to_a_bound": "it looks into another module: tests/edge has its like",
 }
-"""The tests of Blobs that this home cannot have, and why."""
+"""The tests of Blobs and Crypto that this home cannot have, and why."""

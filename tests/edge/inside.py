@@ -23,6 +23,7 @@ import js
 
 from penstock.errors import Error
 from penstock.platforms.cloudflare.blobs import CloudflareBlobs
+from penstock.platforms.cloudflare.crypto import CloudflareCrypto
 from penstock.platforms.cloudflare.fetch import CloudflareFetch
 from penstock.platforms.cloudflare.meter import CloudflareMeter
 from penstock.platforms.cloudflare.store import CloudflareStore
@@ -95,6 +96,13 @@ class Metering:
 
     async def mark(self, key: str, until: float) -> None:
         await self._meter.mark(key, until)
+
+
+class Keyring(CloudflareCrypto):
+    """A crypto that says how many keys it keeps."""
+
+    async def kept(self) -> int:
+        return len(self._keys)
 
 
 class Parts:
@@ -198,6 +206,9 @@ class Home:
     async def _blobs(self) -> CloudflareBlobs:
         await self._empty(self._bindings.BLOBS, lambda listed: [one.key for one in listed.objects])
         return CloudflareBlobs(self._bindings.BLOBS, self._clocks[-1])
+
+    async def _crypto(self) -> CloudflareCrypto:
+        return Keyring()
 
     async def _tables(self) -> CloudflareTables:
         tables = CloudflareTables(self._bindings.DB)

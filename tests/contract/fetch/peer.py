@@ -15,6 +15,8 @@ from penstock.wire.http import Request, Response, Timeouts, collect
 HEAD = b"HTTP/1.1 200 OK\r\n"
 CHUNKED = HEAD + b"transfer-encoding: chunked\r\n\r\n"
 END = b"0\r\n\r\n"
+TURNS = 10
+"""Of the loop, within which a connection that was just accepted is known, and closed: a client may leave its side open."""
 PATIENT = Timeouts(connect=10, first_byte=10, idle=10)
 
 
@@ -117,9 +119,10 @@ async def peer(serve: Serve, tls: ssl.SSLContext | None = None) -> AsyncIterator
         for task in made.tasks:
             task.cancel()
         await asyncio.gather(*made.tasks, return_exceptions=True)
-        for call in made.made:
-            call.writer.transport.abort()
-        await asyncio.sleep(0)  # a client may leave its side open
+        for _ in range(TURNS):
+            for call in made.made:
+                call.writer.transport.abort()
+            await asyncio.sleep(0)
 
 
 def always(*pieces: bytes) -> Serve:
