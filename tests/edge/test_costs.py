@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import pytest
 
@@ -53,7 +53,7 @@ async def test_a_bought_request_adds_no_more_to_the_ledger_than_is_assumed(at_wo
     assert ROW_BYTES // 2 < took["d1_bytes"] // (4 * MANY) <= ROW_BYTES
 
 
-def _counts(takes: object) -> dict[str, int]:
+def _counts(takes: Mapping[str, int]) -> dict[str, int]:
     """What bindings count, without what is nought."""
-    found: dict[str, int] = dict(takes)  # type: ignore[call-overload]  # a Struct of counts
+    found = dict(takes)
     return {name: units for name, units in found.items() if units and name not in UNCOUNTED}

@@ -97,6 +97,10 @@ CACHE_COUNTS = """
 select kind, cast(sum(hits) as bigint), cast(sum(misses) as bigint) from cache_counts group by kind order by kind
 """
 
+CACHE_COUNTS_OF = """
+select day, hits, misses from cache_counts where kind = $1 and day >= $2 and day <= $3
+"""
+
 STANDING = """
 select stage, ended, provider, model, target, input, cached_input, cache_write, output, reasoning, amount_nanos
 from ledger where request_id = $1 and stage in ('final', 'correction') and cache = '' order by stage desc, attempt
