@@ -37,7 +37,7 @@ class Statement {
     return this.#inner();
   }
   raw() {
-    return note(async () => JSON.stringify(await this.other().raw()), () => this.given().raw());
+    return note(() => this.other().raw(), () => this.given().raw());
   }
 }
 
@@ -45,7 +45,7 @@ const database = (inner) => ({
   prepare: (sql) => new Statement(inner, sql),
   batch: (statements) => {
     const all = [...statements];
-    const again = async () => JSON.stringify(await inner.batch(all.map((one) => one.other())));
+    const again = () => inner.batch(all.map((one) => one.other()));
     return note(again, () => inner.batch(all.map((one) => one.given())));
   },
 });
@@ -76,10 +76,11 @@ export const measured = ({ KV, DB, BLOBS, METER }) => ({
 });
 
 export const fetching = (inner) => (request, init) => {
-  const { url, method, headers } = request;
+  const copy = request.clone();
   const again = async () => {
-    const answer = await inner(url, { method, headers, body: request.sent });
-    return answer.text();
+    const { url, method, headers } = copy;
+    const answer = await inner(url, { method, headers, body: await copy.arrayBuffer() });
+    return answer.arrayBuffer();
   };
   return note(again, () => inner(request, init));
 };

@@ -2,11 +2,11 @@
 // node worker.mjs SOURCE PACKAGES ["measured"], then one JSON line {settings, vars, without} on standard input. It writes {port} as a
 // JSON line, and answers each later line {id, what, …} by one of its own.
 
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 
 import * as miniflareModule from "miniflare";
 import { loadPyodide } from "pyodide";
@@ -73,16 +73,25 @@ pyodide.registerJsModule("_cloudflare_compat_flags", {
   python_workflows_implicit_dependencies: true,
   python_request_headers_preserve_commas: true,
 });
+// As a Worker has them, in memory.
 for (const [place, folder] of Object.entries({ source, packages })) {
-  pyodide.FS.mkdirTree(`/${place}`);
-  pyodide.FS.mount(pyodide.FS.filesystems.NODEFS, { root: folder }, `/${place}`);
+  for (const file of readdirSync(folder, { recursive: true, withFileTypes: true })) {
+    if (!file.isFile() || file.name.endsWith(".pyc")) continue;
+    const inside = join(`/${place}`, relative(folder, file.parentPath ?? file.path));
+    pyodide.FS.mkdirTree(inside);
+    pyodide.FS.writeFile(join(inside, file.name), readFileSync(join(file.parentPath ?? file.path, file.name)));
+  }
 }
 const log = [];
-const began = performance.now();
 pyodide.runPython(`
 import sys
 sys.dont_write_bytecode = True
 sys.path[:0] = ["/source", "/packages"]
+`);
+// The SDK is the runtime's own: it is there before any Worker.
+pyodide.runPython("import workers");
+const began = performance.now();
+pyodide.runPython(`
 from penstock.entry.workers import worker
 `);
 const importMs = performance.now() - began;
