@@ -30,20 +30,18 @@ PORTS = {
 UNNAMED: Mapping[str, Sequence[str]] = {"Fetch": ("embedded", "server")}
 """Whom the tests are about that name no home: those two have one client."""
 EMBEDDEDS = "the embedded home's own"
-ENTRYS = "not yet: comes with the Worker's entry"
+WORKERS = "by the whole Worker's own tests"
 WITHOUT: Mapping[tuple[str, str], str] = {
     ("Fetch", "memory"): "a script of each test's own",
-    ("Fetch", "cloudflare"): ENTRYS,
     ("Index", "server"): "not yet: comes when documents can be searched",
     ("Index", "cloudflare"): "not yet: Vectorize's adapter is to come",
     ("Clock", "server"): EMBEDDEDS,
-    ("Clock", "cloudflare"): ENTRYS,
+    ("Clock", "cloudflare"): EMBEDDEDS,
     ("Ids", "server"): EMBEDDEDS,
-    ("Ids", "cloudflare"): ENTRYS,
+    ("Ids", "cloudflare"): EMBEDDEDS,
     ("Spawn", "server"): EMBEDDEDS,
-    ("Spawn", "cloudflare"): ENTRYS,
+    ("Spawn", "cloudflare"): WORKERS,
     ("Crypto", "server"): EMBEDDEDS,
-    ("Crypto", "cloudflare"): ENTRYS,
     **{("Runner", home): "not yet: its suite comes with Workers AI" for home in HOMES},
 }
 """Why a port has no tests on a home; what is said here of one that has some counts no more."""

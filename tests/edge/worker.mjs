@@ -1,5 +1,5 @@
 // The Worker over HTTP: its unmodified Python entry in Pyodide, on Miniflare's bindings. Run by worker.py:
-// node worker.mjs SOURCE PACKAGES ["measured"], then one JSON line {settings, vars, without} on standard input. It writes {port} as a
+// node worker.mjs SOURCE PACKAGES ["measured" or "counted"], then one JSON line {settings, vars, without} on standard input. It writes {port} as a
 // JSON line, and answers each later line {id, what, …} by one of its own.
 
 import { readdirSync, readFileSync } from "node:fs";
@@ -11,20 +11,26 @@ import { join, relative } from "node:path";
 import * as miniflareModule from "miniflare";
 import { loadPyodide } from "pyodide";
 
+import { counted, counts } from "./counted.mjs";
 import { fetching, measure, measured } from "./measured.mjs";
 
 const { Miniflare, Request, Response, Headers, fetch } = miniflareModule;
-const [source, packages, measuring] = process.argv.slice(2);
+const [source, packages, how] = process.argv.slice(2);
+const measuring = how === "measured";
+const counting = how === "counted";
 const tests = fileURLToPath(new URL(".", import.meta.url));
 const lines = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
 const say = (line) => process.stdout.write(`${JSON.stringify(line)}\n`);
 const start = JSON.parse((await lines.next()).value);
 
 const module = (path, file) => ({ type: "ESModule", path, contents: readFileSync(file, "utf8") });
+const shipped = join(source, "penstock/platforms/cloudflare/meter_object.js");
 const miniflare = new Miniflare({
   modules: [
     module("relay.mjs", join(tests, "relay.mjs")),
-    module("meter_object.js", join(source, "penstock/platforms/cloudflare/meter_object.js")),
+    ...(counting
+      ? [module("meter_object.js", join(tests, "counted_object.mjs")), module("shipped.js", shipped)]
+      : [module("meter_object.js", shipped)]),
   ],
   compatibilityDate: "2026-04-01",
   kvNamespaces: ["KV"],
@@ -42,7 +48,7 @@ const METER = {
 let env;
 function bind({ vars, without = [] }) {
   const bindings = { KV, DB, BLOBS, METER };
-  env = { ...(measuring ? measured(bindings) : bindings), ...vars };
+  env = { ...(measuring ? measured(bindings) : counting ? counted(bindings) : bindings), ...vars };
   for (const name of without) delete env[name];
 }
 bind(start);
@@ -161,6 +167,7 @@ const doing = {
     Default = worker(other.settings);
   },
   idle,
+  counts: () => ({ ...counts }),
   log: () => log.splice(0),
   measure: ({ requests }) =>
     measure(

@@ -34,10 +34,11 @@ class Worker:
         *,
         migrated: bool = True,
         measured: bool = False,
+        counted: bool = False,
     ) -> None:
         self._start = _start(settings, variables, ())
         self._migrated = migrated
-        self._more = ["measured"] if measured else []
+        self._more = ["measured"] if measured else ["counted"] if counted else []
         self._numbers = itertools.count(1)
         self._waiting: dict[int, Future[Any]] = {}
         self._listening: Future[dict[str, Any]] = Future()
@@ -80,7 +81,7 @@ class Worker:
         self.ask("again", **_start(settings, variables, without))
 
     def ask(self, what: str, **given: Any) -> Any:
-        """What worker.mjs does beside serving: batch, scheduled, idle, log, measure."""
+        """What worker.mjs does beside serving: batch, scheduled, idle, counts, log, measure."""
         number = next(self._numbers)
         answered = self._waiting[number] = Future()
         self._write({"id": number, "what": what, **given})
