@@ -154,7 +154,7 @@ class Provider(Struct, frozen=True, forbid_unknown_fields=True):
     api_key: str = ""
     """Its key or token, best written `${VAR}`."""
     account: str = ""
-    """The account's id (workers_ai)."""
+    """The account's id (workers_ai); not needed where platform = "cloudflare", whose models are bound to the Worker."""
     path: str = ""
     """Directory of a model on this machine (local)."""
     any_model: bool = False
@@ -281,7 +281,7 @@ class Stores(Struct, frozen=True, forbid_unknown_fields=True):
 class Config(Struct, frozen=True, forbid_unknown_fields=True):
     """Everything; see docs/reference/configuration.md."""
 
-    platform: Literal["embedded", "server"] = "embedded"
+    platform: Literal["embedded", "server", "cloudflare"] = "embedded"
     """Where state lives: SQLite in `data`, for one process; or the `stores`, for any number of processes on any number of hosts."""
     data: str = "./.penstock"
     """Directory of everything the gateway keeps; `PENSTOCK_DATA` overrides the default."""

@@ -69,6 +69,11 @@ def text(found: Any) -> str:
     return str(JSON.stringify(found))
 
 
+def parsed(data: bytes) -> Any:
+    """What JSON says, as JavaScript's own: one crossing, however much it is."""
+    return JSON.parse(data.decode())
+
+
 def _exact(number: int) -> int:
     if abs(number) > MOST_EXACT:
         raise OverflowError("A number above 2^53 - 1 cannot pass D1 exactly.")
