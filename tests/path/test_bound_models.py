@@ -48,7 +48,7 @@ async def test_the_input_is_the_requests_body() -> None:
     response = await world.chat("hello", model=f"cloudflare/{LLAMA}", temperature=0)
     assert (await body(response))["choices"][0]["message"]["content"] == "Hello!"
     [(model, request)] = runner.runs
-    given = json.loads(request.body)
+    given = json.loads(await request.read(10_000))
     assert (model, given["messages"][0]["content"], given["temperature"]) == (LLAMA, "hello", 0)
     assert request.timeouts is not None
     assert world.platform.fetch.requests == []
