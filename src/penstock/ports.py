@@ -118,9 +118,15 @@ class Vectors(Struct, frozen=True):
 
 
 class Runner(Protocol):
-    """A model in this process or bound to this platform."""
+    """Models in this process, or bound to this platform."""
 
-    async def embed(self, texts: Sequence[str]) -> Vectors: ...
+    async def embed(self, texts: Sequence[str]) -> Vectors:
+        """By the one embedding model it has; raises Unavailable, Failed."""
+
+    async def run(self, model: str, request: Request) -> Response:
+        """A model by its name, on the input that is the request's body (JSON), as if `Fetch` had sent it to the model's
+        own API: bounded by its time-outs and `max_reply`, and failing as that does. The rest of the request is not read.
+        Unavailable where it has no models by name."""
 
 
 MOST_DIMENSIONS = 1_536

@@ -1,13 +1,14 @@
-"""The edge's `Fetch` as the contract suite reaches it: its requests leave from Node, to the tests' own targets."""
+"""The edge's `Fetch` and `Runner` as tests reach them: what they ask leaves from Node."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from typing import Any
 from unittest.mock import ANY
 
-from penstock.wire.http import Request, Response, Stream
+from penstock.ports import Vectors
+from penstock.wire.http import Headers, Request, Response, Stream
 from tests.edge.home import EdgeHome, EndedError
 
 
@@ -25,10 +26,21 @@ class EdgeFetch:
         if not isinstance(request.body, bytes):
             streamed = await _drained(request.body)
             request = replace(request, body=b"")
-        status, headers, body = await self._home.ask("fetch", request, streamed)
-        return Response(
-            status, headers, Reading(self._home, body) if isinstance(body, int) else body
-        )
+        return _response(self._home, await self._home.ask("fetch", request, streamed))
+
+
+class EdgeRunner:
+    """The edge's `Runner`, on a binding that looks like Workers AI (ai.mjs)."""
+
+    def __init__(self, home: EdgeHome) -> None:
+        self._home = home
+
+    async def embed(self, texts: Sequence[str]) -> Vectors:
+        found: Vectors = await self._home.ask("embed", [*texts])
+        return found
+
+    async def run(self, model: str, request: Request) -> Response:
+        return _response(self._home, await self._home.ask("run", model, request))
 
 
 class Reading:
@@ -50,6 +62,11 @@ class Reading:
 
     async def aclose(self) -> None:
         await self._home.ask("call", self._number, (0, 0), "aclose", ())
+
+
+def _response(home: EdgeHome, told: tuple[int, Headers, bytes | int]) -> Response:
+    status, headers, body = told
+    return Response(status, headers, Reading(home, body) if isinstance(body, int) else body)
 
 
 async def _drained(stream: Stream) -> tuple[list[bytes], Exception | None]:

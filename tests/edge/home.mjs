@@ -5,6 +5,7 @@ import { readFileSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { join } from "node:path";
+import { Ai } from "./ai.mjs";
 
 import { Miniflare } from "miniflare";
 import { loadPyodide } from "pyodide";
@@ -36,6 +37,7 @@ const METER = {
     fetch: (url, init) => miniflare.dispatchFetch(`${url}?object=${encodeURIComponent(name)}`, init),
   }),
 };
+globalThis.fakes = { AI: new Ai() };
 
 // Python's own output would stand among the replies.
 const pyodide = await loadPyodide({ stdout: console.error, stderr: console.error });

@@ -26,11 +26,12 @@ from penstock.platforms.cloudflare.blobs import CloudflareBlobs
 from penstock.platforms.cloudflare.crypto import CloudflareCrypto
 from penstock.platforms.cloudflare.fetch import CloudflareFetch
 from penstock.platforms.cloudflare.meter import CloudflareMeter
+from penstock.platforms.cloudflare.runner import CloudflareRunner
 from penstock.platforms.cloudflare.store import CloudflareStore
 from penstock.platforms.cloudflare.tables import CloudflareTables
 from penstock.platforms.constraints import TABLES
 from penstock.ports import Lease
-from penstock.wire.http import Request
+from penstock.wire.http import Request, Response
 
 
 def is_ours(module: str) -> bool:
@@ -164,7 +165,15 @@ class Home:
         """The reply, with the number of its body where that is a stream."""
         if streamed is not None:
             request.body = Parts(*streamed)
-        response = await CloudflareFetch()(request)
+        return self._told(await CloudflareFetch()(request))
+
+    async def _run(self, model: str, request: Request) -> tuple:
+        return self._told(await CloudflareRunner(js.fakes.AI).run(model, request))
+
+    async def _embed(self, texts: list[str]) -> Any:
+        return await CloudflareRunner(js.fakes.AI).embed(texts)
+
+    def _told(self, response: Response) -> tuple:
         if isinstance(response.body, bytes):
             return response.status, response.headers, response.body
         self._clocks.append(Hands())

@@ -102,9 +102,20 @@ def test_the_cron_trigger_ends_what_was_left_open(worker: Worker) -> None:
     assert len(worker.ledger("req_left")) == 2
 
 
-@pytest.mark.parametrize("name", ["KV", "DB", "BLOBS", "METER"])
+def test_bound_models_need_no_key_and_their_free_neurons_cost_nothing(worker: Worker) -> None:
+    worker.again({})
+    told = ask(worker, "/api/ai/chat", {"message": "hello there"}, "bound").json()
+    assert (told["message"]["content"], told["provider"]) == ("echo hello there", "cloudflare")
+    assert (told["model"], told["cost"]) == ("@cf/ibm-granite/granite-4.0-h-micro", 0)
+    streamed = ask(worker, CHAT, {**HELLO, "stream": True}, "bound stream")
+    assert streamed.text.endswith("data: [DONE]\n\n")
+    embedded = ask(worker, "/api/ai/embeddings", {"text": "hello"}, "bound").json()
+    assert (len(embedded["embedding"]), embedded["model"]) == (768, "bge-base-en-v1.5")
+
+
+@pytest.mark.parametrize("name", ["KV", "DB", "BLOBS", "METER", "AI"])
 def test_a_missing_binding_is_named_with_its_mend(worker: Worker, name: str) -> None:
-    worker.again(SETTINGS, without=[name])
+    worker.again({}, without=[name])
     assert problem(worker).startswith(f"The Worker has no binding {name} (")
     assert "penstock deploy cloudflare" in problem(worker, "/api/usage")
     told = ask(worker, "/v1/models").json()["error"]

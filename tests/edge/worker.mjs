@@ -12,6 +12,7 @@ import * as miniflareModule from "miniflare";
 import { loadPyodide } from "pyodide";
 
 import { counted, counts } from "./counted.mjs";
+import { Ai } from "./ai.mjs";
 import { fetching, measure, measured } from "./measured.mjs";
 
 const { Miniflare, Request, Response, Headers, fetch } = miniflareModule;
@@ -48,7 +49,7 @@ const METER = {
 let env;
 function bind({ vars, without = [] }) {
   const bindings = { KV, DB, BLOBS, METER };
-  env = { ...(measuring ? measured(bindings) : counting ? counted(bindings) : bindings), ...vars };
+  env = { AI: new Ai(), ...(measuring ? measured(bindings) : counting ? counted(bindings) : bindings), ...vars };
   for (const name of without) delete env[name];
 }
 bind(start);

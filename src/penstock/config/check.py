@@ -41,7 +41,7 @@ def check_whole(config: Config) -> None:
     check_values(config)
     _check_one_local(config)
     for name, provider in config.providers.items():
-        _check_provider(provider, join("providers", name))
+        _check_provider(config, provider, join("providers", name))
     for at, target in enumerate(config.targets):
         _check_target(config, target, at)
     _check_unique(config.targets)
@@ -127,21 +127,28 @@ def _check_name(name: str, section: str) -> None:
         )
 
 
-def _check_provider(provider: Provider, path: str) -> None:
+def _check_provider(config: Config, provider: Provider, path: str) -> None:
     if provider.kind in _BY_HTTP and _url(provider.base_url) is None:
         raise Misconfigured(
             f"{path}.base_url is no http or https address; write it as https://host/v1"
         )
-    if provider.kind in _KEYED and not provider.api_key:
+    bound = is_bound(config, provider)
+    if provider.kind in _KEYED and not (provider.api_key or bound):
         raise Misconfigured(
             f"{path}.api_key is empty; kind {provider.kind} needs one, best written ${{VAR}}"
         )
-    if provider.kind == "workers_ai" and not provider.account:
+    if provider.kind == "workers_ai" and not (provider.account or bound):
         raise Misconfigured(f"{path}.account is empty; name the Cloudflare account's id")
     if provider.usage_lookup:
         _check_lookup(provider, f"{path}.usage_lookup")
     if provider.kind == "local" and not provider.path:
         raise Misconfigured(f"{path}.path is empty; name the directory of the model")
+
+
+def is_bound(config: Config, provider: Provider) -> bool:
+    """Are its models bound to the Worker, which takes no key?"""
+    here = config.platform == "cloudflare"
+    return here and provider.kind == "workers_ai" and not provider.account
 
 
 def _check_lookup(provider: Provider, path: str) -> None:

@@ -65,6 +65,8 @@ def _with_providers(config: Config, env: Mapping[str, str], known: Known) -> tup
     if not providers:
         found = environment.providers(env)
         providers, targets = found.providers, targets + found.targets
+        if config.platform == "cloudflare":
+            providers = {"cloudflare": environment.BOUND} | providers
         canned = all(provider.kind == "local" for provider in providers.values())
         providers = providers | ({"sandbox": Provider(kind="sandbox")} if canned else {})
     providers = {name: _rooted(provider) for name, provider in providers.items()}

@@ -19,6 +19,10 @@ class Found(Struct, frozen=True):
     targets: tuple[Target, ...] = ()
 
 
+BOUND = Provider(kind="workers_ai", max_batch=100, free_neurons_per_day=10_000)
+"""Workers AI as it is bound to a Worker."""
+
+
 def providers(env: Mapping[str, str]) -> Found:
     """All providers named; an empty variable counts as unset."""
     found: dict[str, Provider] = {}

@@ -154,7 +154,7 @@ class Provider(Struct, frozen=True, forbid_unknown_fields=True):
     api_key: str = ""
     """Its key or token, best written `${VAR}`."""
     account: str = ""
-    """The account's id (workers_ai)."""
+    """The account's id (workers_ai); not needed where platform = "cloudflare", whose models are bound to the Worker."""
     path: str = ""
     """Directory of a model on this machine (local)."""
     any_model: bool = False

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from penstock.auth import keys
 from penstock.config import Config
-from penstock.errors import Missing
+from penstock.errors import Misconfigured, Missing
 from penstock.limits.rates import AI_ENDPOINTS, TIER
 from penstock.platforms import embedded
 from penstock.platforms.http import Http
@@ -32,6 +32,7 @@ ENTRY_SLACK = 2
 @asynccontextmanager
 async def opened(config: Config) -> AsyncGenerator[Platform]:
     """The platform a configuration asks for, its revocations known; raises Misconfigured or Missing."""
+    _served_here(config)
     async with AsyncExitStack() as stack:
         http = Http()
         stack.push_async_callback(http.close)
@@ -44,15 +45,25 @@ async def opened(config: Config) -> AsyncGenerator[Platform]:
 
 async def check(config: Config) -> None:
     """That the stores are there as they must be, before anything is started; raises Misconfigured."""
+    _served_here(config)
     if config.platform == "server":
         from penstock.platforms import server
 
         await server.check(places(config))
 
 
+def _served_here(config: Config) -> None:
+    if config.platform == "cloudflare":
+        raise Misconfigured(
+            'platform = "cloudflare" is a Worker\'s, and this process cannot be one: deploy it by'
+            ' `penstock deploy cloudflare`, or write platform = "embedded" to serve from here'
+        )
+
+
 @asynccontextmanager
 async def opened_tables(config: Config) -> AsyncGenerator[Tables]:
     """The tables alone, for the command line: what it writes is on the disk when it returns."""
+    _served_here(config)
     if config.platform == "server":
         from penstock.platforms import server
         from penstock.platforms.migrations import shipped
@@ -69,6 +80,7 @@ async def opened_tables(config: Config) -> AsyncGenerator[Tables]:
 @asynccontextmanager
 async def revoking(config: Config) -> AsyncGenerator[Meter]:
     """A meter whose marks every server process of this home has seen once this has ended."""
+    _served_here(config)
     if config.platform == "server":
         from penstock.platforms import server
 

@@ -27,6 +27,8 @@ class _Envelope(Struct):
     result: Raw = _EMPTY
     success: bool | None = None
     errors: list[_Error] | None = None
+    description: str = ""
+    """What the binding says of its one error."""
 
 
 class _Called(Struct):
@@ -157,10 +159,10 @@ def unwrap(body: bytes) -> bytes | Raw:
 def first_error(body: bytes) -> str:
     """The first error's text, to be looked at and never shown."""
     try:
-        errors = _decode_envelope(body).errors
+        said = _decode_envelope(body)
     except (msgspec.DecodeError, RecursionError):
         return ""
-    return errors[0].message if errors else ""
+    return said.errors[0].message if said.errors else said.description
 
 
 def text_of(raw: Raw) -> str:

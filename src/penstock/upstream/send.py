@@ -33,7 +33,7 @@ IN_PROCESS = frozenset({"sandbox", "hashed"})
 
 
 class Upstream:
-    """Sends asks; one a gateway. `runner` serves the local embedding model where there is one."""
+    """Sends asks; one a gateway. `runner` serves the local embedding model where there is one, and bound models."""
 
     def __init__(
         self,
@@ -89,9 +89,15 @@ class Upstream:
         raise Unavailable("No target is configured for this route.")
 
     async def fetch(self, offer: Offer, request: Request, id: str, created: int) -> Response:
-        """Sends to where an offer is reached: another machine, or this process for the sandbox."""
+        """Sends to where an offer is reached: another machine, this process for the sandbox, or a model bound to it."""
         if offer.at.kind in IN_PROCESS:
             return sandbox.reply(request, id, created)
+        if offer.at.kind == "workers_ai" and not offer.at.account:
+            if self.runner is None:
+                raise Unavailable(
+                    "No models are bound to this platform: name the provider's account."
+                )
+            return await self.runner.run(offer.target.model, request)
         return await self._fetch(request)
 
     async def _within_budget(self, call: Attempt[T], offer: Offer, attempt: int) -> T:

@@ -15,8 +15,6 @@ from penstock.wire.http import Request, Response, Timeouts, collect
 HEAD = b"HTTP/1.1 200 OK\r\n"
 CHUNKED = HEAD + b"transfer-encoding: chunked\r\n\r\n"
 END = b"0\r\n\r\n"
-TURNS = 10
-"""Of the loop, within which a connection that was just accepted is known, and closed: a client may leave its side open."""
 PATIENT = Timeouts(connect=10, first_byte=10, idle=10)
 
 
@@ -115,14 +113,16 @@ async def peer(serve: Serve, tls: ssl.SSLContext | None = None) -> AsyncIterator
     try:
         yield made
     finally:
+        # A server that is closed fails on what it has accepted in the same turn.
+        asyncio.get_running_loop().remove_reader(server.sockets[0].fileno())
+        await turns()
         server.close()
         for task in made.tasks:
             task.cancel()
         await asyncio.gather(*made.tasks, return_exceptions=True)
-        for _ in range(TURNS):
-            for call in made.made:
-                call.writer.transport.abort()
-            await asyncio.sleep(0)
+        for call in made.made:
+            call.writer.transport.abort()  # a client may leave its side open
+        await turns()
 
 
 def always(*pieces: bytes) -> Serve:
@@ -163,6 +163,12 @@ async def content(response: Response, limit: int = 1 << 30) -> bytes:
         return await collect(response.body, limit)
     finally:
         await response.aclose()
+
+
+async def turns(count: int = 10) -> None:
+    """Lets the loop see what has already happened."""
+    for _ in range(count):
+        await asyncio.sleep(0)
 
 
 async def until(condition: Callable[[], object]) -> None:

@@ -357,3 +357,27 @@ def test_tiers_and_limits_are_whole_without_a_file():
     config, _ = defaults(None, {})
     assert set(config.tiers) == {"free", "pro", "enterprise"}
     assert set(config.limits) == {"chat", "rag", "other", "register", "login"}
+
+
+EDGE = Config(platform="cloudflare")
+
+
+def test_a_worker_has_its_bound_models_without_a_key():
+    whole, notes, auto, embed = made(EDGE, {})
+    assert auto == (GRANITE, LLAMA, LLAMA)
+    assert embed == (BGE,)
+    bound = whole.providers["cloudflare"]
+    assert (bound.account, bound.api_key, bound.free_neurons_per_day) == ("", "", 10_000)
+    assert not [note for note in notes if note.startswith("warning")]
+
+
+def test_a_workers_environment_may_name_the_account_all_the_same():
+    whole, *_ = made(EDGE, CLOUDFLARE)
+    assert whole.providers["cloudflare"].account == "acc"
+
+
+def test_models_are_bound_to_a_worker_alone():
+    unnamed = "[providers.mine]\nkind = 'workers_ai'\n"
+    defaults(decode("platform = 'cloudflare'\n" + unnamed, {}), {})
+    with pytest.raises(Misconfigured, match=r"providers\.mine\.api_key is empty"):
+        defaults(decode(unnamed, {}), {})

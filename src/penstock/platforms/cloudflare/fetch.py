@@ -43,7 +43,7 @@ class CloudflareFetch:
                 found = await exchange.head(values.fetch(made[0]))
             else:
                 found = await _uploaded(exchange, values.fetch(made[0]), made[1], request.body)
-            return await _respond(exchange, request, found)
+            return await respond(exchange, found, bare=request.method == "HEAD")
         except BaseException:
             exchange.abort()
             raise
@@ -217,7 +217,7 @@ async def _upload(writer: Any, body: Stream) -> None:
         await writer.close()
 
 
-async def _respond(exchange: Exchange, request: Request, found: Any) -> Response:
+async def respond(exchange: Exchange, found: Any, *, bare: bool = False) -> Response:
     """A short reply that tells its length in one piece, any other as it comes. Raises Failed."""
     status, listing = int(found.status), values.text(values.Array.from_(found.headers))
     headers = _pairs(listing)
@@ -229,7 +229,7 @@ async def _respond(exchange: Exchange, request: Request, found: Any) -> Response
     if packing != "identity":
         listed |= _PACKED
     kept = [pair for pair in headers if pair[0] not in listed]
-    if not values.is_there(found.body) or request.method == "HEAD":
+    if bare or not values.is_there(found.body):
         return Response(status, kept, b"")
     if packing != "identity" and packing not in _UNPACKED:
         raise outbound.unasked_packing()

@@ -10,6 +10,7 @@ from penstock.platforms.cloudflare.blobs import CloudflareBlobs
 from penstock.platforms.cloudflare.crypto import CloudflareCrypto
 from penstock.platforms.cloudflare.fetch import CloudflareFetch
 from penstock.platforms.cloudflare.meter import CloudflareMeter
+from penstock.platforms.cloudflare.runner import CloudflareRunner
 from penstock.platforms.cloudflare.store import CloudflareStore
 from penstock.platforms.cloudflare.tables import CloudflareTables
 from penstock.platforms.world import RandomIds, RealClock
@@ -51,6 +52,7 @@ def platform(bindings: Bindings, spawn: Spawn, ids: RandomIds, secret: bytes) ->
         ids=ids,
         spawn=spawn,
         crypto=CloudflareCrypto(),
+        runner=None if bindings.ai is None else CloudflareRunner(bindings.ai),
         shared_loop=False,
         secret=secret,
     )

@@ -10,6 +10,7 @@ from typing import Protocol, TypeVar
 
 from penstock.errors import Failed, Unavailable
 from penstock.ports import Vectors
+from penstock.wire.http import Request, Response
 
 BATCH_TOKENS = 512
 """Tokens of one run, padding included: what comes next waits no longer than one such run."""
@@ -101,6 +102,9 @@ class LocalRunner:
         if texts:
             await self._finish(job)
         return Vectors(self.encoder.name, self.encoder.dimension, job.values, job.tokens)
+
+    async def run(self, model: str, request: Request) -> Response:
+        raise Unavailable("The model in this process embeds, and has no others beside it.")
 
     async def aclose(self) -> None:
         """Lets the run on its way end; whoever waits gets Unavailable."""
