@@ -57,7 +57,7 @@ def value(given: Value) -> Any:
         return jsnull
     if isinstance(given, int):
         return float(_exact(given))
-    return to_js(given)
+    return to_js(given) if isinstance(given, bytes) else given
 
 
 def plain(found: Any) -> Any:
