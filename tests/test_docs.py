@@ -39,7 +39,9 @@ ENVIRONMENT = re.compile(
     "(OPENAI|ANTHROPIC|CLOUDFLARE|OLLAMA|PENSTOCK|AUTH_SERVICE|CHAT_SERVICE|BILLING_SERVICE|JWT)_"
 )
 """Variables that change what commands say."""
-NEVER_OVER_HTTP = {"misused", "misconfigured", "not_installed", "io_error", "invalid_file"}
+NEVER_OVER_HTTP = {
+    "misused", "misconfigured", "not_installed", "io_error", "invalid_file", "deploy_failed",
+}  # fmt: skip
 """Codes of the command line, which cli.md lists."""
 
 curl = pytest.mark.skipif(shutil.which("curl") is None, reason="the pages' commands need curl")
@@ -278,6 +280,11 @@ def _children(of: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]
     return {}
 
 
+def _shown(action: argparse.Action) -> str:
+    """The word that stands for its value, where it takes one."""
+    return str(action.metavar or (action.dest if action.nargs != 0 else ""))
+
+
 def test_every_command_and_option_is_documented():
     page = pages.read("docs/reference/cli.md")
     missing = []
@@ -289,7 +296,7 @@ def test_every_command_and_option_is_documented():
             for action in command._actions
             if not isinstance(action, argparse._HelpAction | argparse._SubParsersAction)
             and action.dest not in ("config", "json")
-            for text in (*action.option_strings, action.metavar or action.dest, action.help or "")
+            for text in (*action.option_strings, _shown(action), action.help or "")
             if isinstance(text, str)
         ]
         missing += [f"{name}: {text}" for text in wanted if text.lower() not in shown.lower()]

@@ -265,7 +265,8 @@ def declared() -> set[str]:
     names = {re.split(r"[^\w.-]", line, maxsplit=1)[0] for line in lines}
     for path in ROOT.glob("tests/*/package.json"):
         package = json.loads(path.read_text())
-        names |= package.get("dependencies", {}).keys() | package.get("devDependencies", {}).keys()
+        for kind in ("dependencies", "devDependencies", "optionalDependencies"):
+            names |= package.get(kind, {}).keys()
     return names
 
 

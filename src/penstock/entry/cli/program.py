@@ -11,6 +11,7 @@ from penstock import __version__
 from penstock.entry.cli.cache import CACHE
 from penstock.entry.cli.check import CHECK
 from penstock.entry.cli.command import Command, Misused, Parser
+from penstock.entry.cli.deploy import DEPLOY
 from penstock.entry.cli.doctor import DOCTOR
 from penstock.entry.cli.explain import EXPLAIN
 from penstock.entry.cli.keys import KEYS
@@ -32,6 +33,7 @@ COMMANDS: dict[str, Command] = {
     "usage": USAGE,
     "explain": EXPLAIN,
     "cache": CACHE,
+    "deploy": DEPLOY,
     "doctor": DOCTOR,
     "migrate": MIGRATE,
     "reconcile": RECONCILE,

@@ -16,17 +16,18 @@ from penstock.entry.cli.show import one_line
 from penstock.errors import Unavailable
 
 ALL = [
-    *([name] for name in COMMANDS if name not in {"keys", "cache", "migrate"}),
+    *([name] for name in COMMANDS if name not in {"keys", "cache", "deploy", "migrate"}),
     *(["keys", action] for action in ("create", "list", "revoke")),
     *(["cache", action] for action in ("stats", "purge")),
+    ["deploy", "cloudflare"],
     *(["migrate", action] for action in ("status", "up")),
 ]
 
 
 def test_the_commands_of_this_version():
     assert list(COMMANDS) == [
-        "serve", "check", "token", "keys", "usage", "explain", "cache", "doctor", "migrate",
-        "reconcile",
+        "serve", "check", "token", "keys", "usage", "explain", "cache", "deploy", "doctor",
+        "migrate", "reconcile",
     ]  # fmt: skip
 
 
@@ -40,7 +41,9 @@ def test_every_command_has_help_json_and_config(command, capsys):
     assert "--config FILE" in said.out
 
 
-@pytest.mark.parametrize("command", [[], ["keys"], ["cache"], ["migrate"]], ids=" ".join)
+@pytest.mark.parametrize(
+    "command", [[], ["keys"], ["cache"], ["deploy"], ["migrate"]], ids=" ".join
+)
 def test_help_of_the_groups_lists_what_they_hold(command, capsys):
     assert main([*command, "--help"]) == 0
     said = capsys.readouterr().out

@@ -1,0 +1,163 @@
+"""Whether a configuration can run on Cloudflare: what it asks for that a Worker has not, and what it needs to be told."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+from penstock.config import Config, defaults, read
+from penstock.config.environment import SERVICES
+from penstock.config.targets import Known
+from penstock.errors import Misconfigured
+
+MOST_DIMENSIONS = 1_536
+PLACEHOLDER = "x" * 32
+"""Stands for a variable that is not set here: long enough for a secret."""
+KEYS = ("OPENAI_API_KEY", "ANTHROPIC_API_KEY")
+ADDRESSES = ("OPENAI_BASE_URL", "ANTHROPIC_BASE_URL")
+"""What the environment says where the file names no provider."""
+IDLE: Mapping[str, str] = {
+    "data": "a Worker has no directory; its state is in KV, D1, R2 and a Durable Object",
+    "durability": "D1 decides it",
+    "stores": 'they are of platform "server"',
+    "server.host": "Cloudflare listens",
+    "server.port": "Cloudflare listens",
+    "server.trusted_proxies": "Cloudflare names the client's address",
+    "server.max_connections": "Cloudflare holds the connections",
+    "server.notice_seconds": "a Worker is never told to stop",
+    "server.grace_seconds": "a Worker is never told to stop",
+}
+"""Settings without a meaning there, and why."""
+_REFERENCE = re.compile(r"\$\$|\$\{([A-Za-z_]\w*)(:-[^}]*)?\}", re.ASCII)
+_HERE = re.compile(r"localhost|127\.\d+\.\d+\.\d+|0\.0\.0\.0|::1|.*\.local(host)?", re.IGNORECASE)
+
+
+class Judged(NamedTuple):
+    """A configuration that can run there.
+
+    `required` are the secrets it cannot do without, `optional` those it takes where they are set; `variables` are
+    what it is told openly. `notes` are for whoever deploys it.
+    """
+
+    raw: dict[str, Any]
+    config: Config
+    required: tuple[str, ...]
+    optional: tuple[str, ...]
+    variables: dict[str, str]
+    notes: list[str]
+
+    @property
+    def dimension(self) -> int:
+        """The length of its vectors."""
+        route = self.config.routes["embed"]
+        found = {target.name: target.dimension for target in self.config.targets}
+        return found[route.targets[0]]
+
+
+def judge(text: str, env: Mapping[str, str], known: Known) -> Judged:
+    """Reads a file's text (empty: none) as the Worker will; raises Misconfigured with all that cannot work there."""
+    try:
+        raw = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise Misconfigured(f"the file is not TOML: {error}; mend that line") from error
+    wrong = [*unusable(raw)]
+    if wrong:
+        raise Misconfigured("; ".join(wrong))
+    required, optional = secrets(raw)
+    variables = {name: env[name] for name in (*ADDRESSES, *SERVICES) if env.get(name)}
+    lacking = [name for name in required if not env.get(name)]
+    told = {name: env[name] for name in (*required, *optional) if env.get(name)}
+    told |= variables | dict.fromkeys(lacking, PLACEHOLDER)
+    raw["platform"] = "cloudflare"
+    config, notes = _whole(raw, told, known, lacking)
+    judged = Judged(raw, config, required, optional, variables, notes)
+    if not 0 < judged.dimension <= MOST_DIMENSIONS:
+        raise Misconfigured(
+            f"routes.embed has vectors of {judged.dimension} dimensions, and Vectorize takes 1 to"
+            f" {MOST_DIMENSIONS:,}; name another target, or set its dimension"
+        )
+    return judged
+
+
+def unusable(raw: Mapping[str, Any]) -> Iterator[str]:
+    """What a Worker cannot do with this file, each with the setting's path and the mend."""
+    platform = raw.get("platform", "cloudflare")
+    if platform != "cloudflare":
+        yield f'platform is {platform!r}; write platform = "cloudflare", or leave it out'
+    for path, why in IDLE.items():
+        if _at(raw, path) is not None:
+            yield f"{path} has no use on Cloudflare: {why}; remove it"
+    for name, provider in _tables(raw, "providers"):
+        yield from _unusable_provider(f"providers.{name}", provider)
+    for at, issuer in enumerate(_list(_at(raw, "auth.issuers"))):
+        yield from _open_secret(f"auth.issuers[{at}].secret", issuer.get("secret"))
+
+
+def _unusable_provider(path: str, provider: Mapping[str, Any]) -> Iterator[str]:
+    if provider.get("kind") == "local":
+        yield f"{path}.kind is local, and a Worker holds no model; use kind workers_ai or openai"
+    host = urlsplit(str(provider.get("base_url", ""))).hostname or ""
+    if _HERE.fullmatch(host):
+        yield f"{path}.base_url is this machine's own, out of a Worker's reach; name a public one"
+    yield from _open_secret(f"{path}.api_key", provider.get("api_key"))
+
+
+def _open_secret(path: str, value: Any) -> Iterator[str]:
+    """The bundle carries the file, so that a secret must not stand in it."""
+    if isinstance(value, str) and value and "${" not in value:
+        yield f"{path} stands in the file, which lies in the Worker; write it as ${{NAME}}"
+
+
+def secrets(raw: Mapping[str, Any]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The variables the file needs, and those it takes where they are set."""
+    found = [*_references(raw)]
+    required = {name for name, fallback in found if not fallback}
+    optional = {name for name, fallback in found if fallback}
+    if not _at(raw, "auth.issuers"):
+        required.add("JWT_SECRET")
+    if not raw.get("providers"):
+        optional.update(KEYS)
+    return tuple(sorted(required)), tuple(sorted(optional - required))
+
+
+def _references(value: Any) -> Iterator[tuple[str, bool]]:
+    if isinstance(value, str) and "${" in value:
+        for found in _REFERENCE.finditer(value):
+            if found[1]:
+                yield found[1], found[2] is not None
+    elif isinstance(value, Mapping):
+        for inner in value.values():
+            yield from _references(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _references(inner)
+
+
+def _whole(
+    raw: dict[str, Any], env: Mapping[str, str], known: Known, lacking: list[str]
+) -> tuple[Config, list[str]]:
+    try:
+        return defaults(read(raw, env), env, known)
+    except Misconfigured as error:
+        unset = f" ({', '.join(lacking)} not set here, so it is judged without)" if lacking else ""
+        raise Misconfigured(error.message + unset) from error
+
+
+def _at(raw: Any, path: str) -> Any:
+    for key in path.split("."):
+        raw = raw.get(key) if isinstance(raw, Mapping) else None
+    return raw
+
+
+def _tables(raw: Mapping[str, Any], key: str) -> list[tuple[str, Mapping[str, Any]]]:
+    found = raw.get(key)
+    named = found.items() if isinstance(found, Mapping) else ()
+    return [(name, table) for name, table in named if isinstance(table, Mapping)]
+
+
+def _list(found: Any) -> list[Mapping[str, Any]]:
+    listed = found if isinstance(found, list) else []
+    return [item for item in listed if isinstance(item, Mapping)]

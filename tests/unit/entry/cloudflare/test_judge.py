@@ -1,0 +1,102 @@
+"""What a Worker cannot do is refused by the setting's name; what it needs to be told is found."""
+
+from __future__ import annotations
+
+import pytest
+
+from penstock.entry.cloudflare.judge import judge, secrets, unusable
+from penstock.entry.known import known_models
+from penstock.entry.settings import today
+from penstock.errors import Misconfigured
+
+KNOWN = known_models(today())
+OPENAI = '[providers.openai]\nkind = "openai"\napi_key = "${KEY}"\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('platform = "server"', "platform"),
+        ('data = "/var/lib"', "data has no use"),
+        ('durability = "power"', "durability"),
+        ('[stores]\nredis = "redis://host"', "stores"),
+        ("[server]\nport = 80", "server.port"),
+        ('[server]\nhost = "0.0.0.0"', "server.host"),
+        ('[providers.mine]\nkind = "local"\npath = "/m"', "providers.mine.kind"),
+        (
+            '[providers.o]\nkind = "openai"\nbase_url = "http://localhost:11434/v1"',
+            "providers.o.base_url",
+        ),
+        (
+            '[providers.o]\nkind = "openai"\napi_key = "sk-1"',
+            "providers.o.api_key stands in the file",
+        ),
+        (f'[[auth.issuers]]\nsecret = "{"s" * 32}"', "auth.issuers[0].secret stands in the file"),
+    ],
+)
+def test_what_cannot_work_there_names_its_setting(text, said):
+    with pytest.raises(Misconfigured) as refused:
+        judge(text, {}, KNOWN)
+    assert said in refused.value.message
+    assert "sk-1" not in refused.value.message
+
+
+def test_all_of_it_is_told_at_once():
+    raw = {"data": "x", "server": {"port": 1}, "providers": {"m": {"kind": "local"}}}
+    assert len([*unusable(raw)]) == 3
+
+
+def test_odd_shapes_are_left_to_the_decoder():
+    assert [*unusable({"providers": 3, "server": [], "auth": {"issuers": {"a": 1}}})] == []
+    with pytest.raises(Misconfigured, match="providers must be"):
+        judge("providers = 3", {}, KNOWN)
+
+
+def test_text_that_is_no_toml_names_its_line():
+    with pytest.raises(Misconfigured, match="line 2"):
+        judge("data = 1\na == 2", {}, KNOWN)
+
+
+def test_without_a_file_it_is_the_environments():
+    judged = judge(
+        "", {"OPENAI_BASE_URL": "https://proxy.example/v1", "OPENAI_API_KEY": "k"}, KNOWN
+    )
+    assert judged.raw == {"platform": "cloudflare"}
+    assert judged.required == ("JWT_SECRET",)
+    assert judged.optional == ("ANTHROPIC_API_KEY", "OPENAI_API_KEY")
+    assert judged.variables == {"OPENAI_BASE_URL": "https://proxy.example/v1"}
+    assert "openai" in judged.config.providers
+
+
+def test_secrets_are_those_the_file_refers_to():
+    text = OPENAI + '[providers.b]\nkind = "openai"\nbase_url = "${URL:-https://b.example/v1}"\n'
+    judged = judge(text, {}, KNOWN)
+    assert (judged.required, judged.optional) == (("JWT_SECRET", "KEY"), ("URL",))
+    assert judged.raw["providers"]["openai"]["api_key"] == "${KEY}"
+
+
+def test_an_issuer_of_its_own_needs_no_jwt_secret_and_dollars_are_no_references():
+    raw = {"auth": {"issuers": [{"secret": "${MINE}"}]}, "providers": {"a": {"api_key": "$${NOT}"}}}
+    assert secrets(raw) == (("MINE",), ())
+
+
+def test_what_is_not_set_here_is_judged_by_what_stands_for_it():
+    assert judge(OPENAI, {}, KNOWN).config.providers["openai"].api_key
+    with pytest.raises(Misconfigured, match="PORT not set here"):
+        judge('[cache]\nmax_bytes = "${PORT}"\n', {}, KNOWN)
+
+
+def test_a_secret_that_is_set_is_judged_itself():
+    with pytest.raises(Misconfigured, match="shorter than 32 bytes"):
+        judge("", {"JWT_SECRET": "short"}, KNOWN)
+
+
+def test_vectors_must_fit_the_index():
+    assert judge(OPENAI, {}, KNOWN).dimension == 1_536
+    text = (
+        OPENAI
+        + '[[targets]]\nprovider = "openai"\nmodel = "text-embedding-3-large"\nverb = "embed"\ndimension = 3072\n'
+    )
+    text += '[[targets]]\nprovider = "openai"\nmodel = "gpt-4o"\n[routes.embed]\ntargets = ["openai/text-embedding-3-large"]\n'
+    with pytest.raises(Misconfigured, match="3072 dimensions"):
+        judge(text, {}, KNOWN)

@@ -1,0 +1,121 @@
+"""The project's files: the same each time, in a folder that is ours."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from penstock.entry.cloudflare import project
+from penstock.entry.cloudflare.choices import Choices
+from penstock.entry.cloudflare.judge import judge
+from penstock.entry.cloudflare.sources import packaged
+from penstock.entry.known import known_models
+from penstock.entry.settings import today
+from penstock.errors import Misconfigured
+
+TEXT = '[providers.openai]\nkind = "openai"\napi_key = "${OPENAI_API_KEY}"\n'
+SECRET = "sk-a-secret-that-is-set-here"
+
+
+def made(choices: Choices | None = None, text: str = TEXT) -> dict[str, bytes]:
+    env = {"OPENAI_API_KEY": SECRET, "AUTH_SERVICE_URL": "https://auth.example"}
+    return project.files(choices or Choices(), judge(text, env, known_models(today())), packaged())
+
+
+def config(files: dict[str, bytes], path: str = project.GATEWAY):
+    return json.loads(re.sub(r"^//.*\n", "", files[path].decode()))
+
+
+def stands(folder: Path) -> dict[str, bytes]:
+    return {
+        p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*") if p.is_file()
+    }
+
+
+def test_bindings_and_names():
+    found = config(made())
+    assert found["name"] == "penstock"
+    assert found["kv_namespaces"][0]["binding"] == "KV"
+    assert found["d1_databases"][0]["binding"] == "DB"
+    assert found["r2_buckets"] == [{"binding": "BLOBS", "bucket_name": "penstock-blobs"}]
+    assert found["vectorize"] == [{"binding": "VECTORIZE", "index_name": "document-vectors"}]
+    assert found["ai"] == {"binding": "AI"}
+    assert found["durable_objects"]["bindings"][0]["script_name"] == "penstock-meter"
+    assert found["triggers"]["crons"] == ["* * * * *"]
+    assert found["secrets"]["required"] == ["JWT_SECRET", "OPENAI_API_KEY"]
+    assert found["vars"] == {"AUTH_SERVICE_URL": "https://auth.example"}
+    assert not found["observability"]["logs"]["invocation_logs"]
+    meter = config(made(), project.METER)
+    assert (meter["name"], meter["workers_dev"]) == ("penstock-meter", False)
+    assert meter["migrations"] == [{"tag": "v1", "new_sqlite_classes": ["PenstockMeter"]}]
+
+
+def test_an_environment_ends_its_names_with_it():
+    found = config(made(Choices(environment="staging")))
+    assert found["name"] == "penstock-staging"
+    assert found["d1_databases"][0]["database_name"] == "penstock-staging"
+    assert found["vectorize"][0]["index_name"] == "document-vectors-staging"
+
+
+def test_a_first_design_worker_is_replaced_in_place():
+    choices = Choices(
+        name="my-saas-chat-gateway", d1_name="my-saas-chat-db", d1_id="uuid", kv_id="k"
+    )
+    found = config(made(choices))
+    assert found["name"] == "my-saas-chat-gateway"
+    assert found["kv_namespaces"][0]["id"] == "k"
+    database = found["d1_databases"][0]
+    assert (database["database_name"], database["database_id"]) == ("my-saas-chat-db", "uuid")
+
+
+def test_no_secret_is_in_any_file():
+    assert [path for path, text in made().items() if SECRET.encode() in text] == []
+    assert (
+        json.loads(made()["src/config.json"])["providers"]["openai"]["api_key"]
+        == "${OPENAI_API_KEY}"
+    )
+
+
+def test_written_again_it_is_the_same(tmp_path):
+    project.write(tmp_path / "out", made())
+    first = stands(tmp_path / "out")
+    project.write(tmp_path / "out", made())
+    assert stands(tmp_path / "out") == first == made()
+
+
+def test_what_an_older_version_wrote_goes(tmp_path):
+    folder = tmp_path / "out"
+    project.write(folder, made())
+    (folder / "src/penstock/old").mkdir()
+    (folder / "src/penstock/old/gone.py").touch()
+    (folder / "python_modules").mkdir()
+    (folder / "python_modules/kept.py").touch()
+    project.write(folder, made())
+    assert {*stands(folder)} == {*made(), "python_modules/kept.py"}
+    assert not (folder / "src/penstock/old").exists()
+
+
+def test_a_folder_that_holds_other_things_is_refused(tmp_path):
+    (tmp_path / "mine.txt").touch()
+    with pytest.raises(Misconfigured, match="holds other things"):
+        project.write(tmp_path, made())
+    with pytest.raises(Misconfigured, match="holds other things"):
+        project.read(tmp_path / "mine.txt")
+    assert {*stands(tmp_path)} == {"mine.txt"}
+
+
+def test_options_that_cannot_be_read_are_refused(tmp_path):
+    (tmp_path / project.OPTIONS).write_text("{")
+    with pytest.raises(Misconfigured, match="cannot be read"):
+        project.read(tmp_path)
+
+
+def test_a_package_without_an_entry_says_so():
+    bare = {
+        path: found for path, found in packaged().items() if found[0] != "penstock.entry.workers"
+    }
+    with pytest.raises(Misconfigured, match="no entry for Workers"):
+        project.files(Choices(), judge("", {}, known_models(today())), bare)
