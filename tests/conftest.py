@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests import suite
 from tests.edge.home import EdgeHome
 from tests.stores import PostgresServer, RedisServer
 
@@ -14,6 +15,21 @@ settings.register_profile(
     "penstock", deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("penstock")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Port by home, how the suites ended; with xdist this is the process that hears of all tests."""
+    kinds = {"passed": "passed", "skipped": "skipped", "failed": "failed", "error": "failed"}
+    counts = suite.counted(
+        (report.nodeid, outcome)
+        for kind, outcome in kinds.items()
+        for report in terminalreporter.stats.get(kind, ())
+        if isinstance(report, pytest.TestReport)
+    )
+    if counts:
+        terminalreporter.section("the suite of each port on each home")
+        for line in suite.lines(counts):
+            terminalreporter.write_line(line)
 
 
 @pytest.fixture(scope="session")

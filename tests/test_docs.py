@@ -25,7 +25,7 @@ from penstock.entry.settings import today
 from penstock.gateway.counters import Counters, Load
 from penstock.gateway.openapi.replies import HEADERS
 from penstock.gateway.routes import ROUTES
-from tests import pages
+from tests import pages, tables
 from tests.pages import ROOT, Block, Server, agree, blocks
 from tests.reference import FOLDER, PAGES
 
@@ -55,6 +55,12 @@ def test_every_setting_is_documented():
     page = (FOLDER / "configuration.md").read_text(encoding="utf-8")
     missing = [setting.path for setting in settings() if f"| `{setting.field.name}` |" not in page]
     assert missing == []
+
+
+@pytest.mark.parametrize("page", tables.TABLES)
+def test_tables_are_current(page):
+    wanted = {name: tables.table(made()) for name, made in tables.TABLES[page].items()}
+    assert tables.marked(page) == wanted, "run `python -m tests.tables`"
 
 
 @pytest.mark.parametrize("page", MARKDOWN, ids=str)

@@ -23,7 +23,7 @@ Error                          status  code                     what a caller sh
 ├── Unavailable                503     service_unavailable      a store is down or nothing is configured
 │   └── Unheard                503     service_unavailable      asked, outcome unknown
 ├── Overloaded                 503     overloaded               wait `retry-after` and ask again; nothing was done
-└── Misconfigured              (start-up) what is wrong in which setting, and the mend
+└── Misconfigured          503     (start-up) what is wrong in which setting, and the mend
     └── WrongModel             (also later) an index was made with another embedding model
 
 Two more never leave the process: `Conflict`, a violated named constraint of `Tables`, and `Missing`, an
@@ -264,7 +264,9 @@ class Unheard(Unavailable):
 class Misconfigured(Error):
     """The configuration cannot be used; the message names the setting and the mend."""
 
+    status = 503
     code = "misconfigured"
+    text = "Service unavailable"
 
 
 class WrongModel(Misconfigured):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tomllib
 from collections.abc import AsyncIterator, Callable, Iterator
 from itertools import count
 from pathlib import Path
@@ -13,6 +14,7 @@ from openai import AsyncOpenAI, OpenAI
 from load.fake_provider import FakeProvider
 from penstock.prices import Price, find
 from tests.clients.process import SECRET, Penstock, token
+from tests.edge.worker import Worker
 
 KINDS = ("openai", "anthropic", "workers_ai")
 MODELS = {
@@ -21,6 +23,7 @@ MODELS = {
     "text-embedding-3-small": "openai",
     "claude-haiku-4-5": "anthropic",
 }
+Served = Penstock | Worker
 CONFIG = """
 [auth]
 issuers = [{ mode = "hs256", secret = "${JWT_SECRET}" }]
@@ -104,10 +107,26 @@ def environment(fake: FakeProvider) -> dict[str, str]:
 
 
 @pytest.fixture(scope="session")
-def gateway(provider: FakeProvider, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Penstock]:
-    """A gateway before the fake provider."""
+def penstock(
+    provider: FakeProvider, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Penstock]:
+    """A process before the fake provider."""
     with Penstock(tmp_path_factory.mktemp("gateway"), CONFIG, environment(provider)) as served:
         yield served
+
+
+@pytest.fixture(scope="session")
+def cloudflare(provider: FakeProvider) -> Iterator[Worker]:
+    """A Worker before the fake provider."""
+    with Worker(tomllib.loads(CONFIG), environment(provider)) as served:
+        yield served
+
+
+@pytest.fixture(scope="session", params=["penstock", "cloudflare"])
+def gateway(request: pytest.FixtureRequest) -> Served:
+    """Each of them: whoever asks over HTTP cannot tell which."""
+    served: Served = request.getfixturevalue(request.param)
+    return served
 
 
 @pytest.fixture
@@ -128,16 +147,14 @@ def sub() -> str:
 
 
 @pytest.fixture
-def client(gateway: Penstock, fake: FakeProvider, sub: str) -> Iterator[OpenAI]:
+def client(gateway: Served, fake: FakeProvider, sub: str) -> Iterator[OpenAI]:
     """The official SDK, as a program uses it but for retries, which tests turn on where they mean them."""
     with OpenAI(base_url=f"{gateway.url}/v1", api_key=token(sub), max_retries=0) as made:
         yield made
 
 
 @pytest.fixture
-async def async_client(
-    gateway: Penstock, fake: FakeProvider, sub: str
-) -> AsyncIterator[AsyncOpenAI]:
+async def async_client(gateway: Served, fake: FakeProvider, sub: str) -> AsyncIterator[AsyncOpenAI]:
     """The asynchronous one."""
     async with AsyncOpenAI(base_url=f"{gateway.url}/v1", api_key=token(sub), max_retries=0) as made:
         yield made

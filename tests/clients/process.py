@@ -19,6 +19,10 @@ from penstock.auth.mint import mint
 SECRET = "client-tests-secret-of-more-than-32-bytes"
 READY = "listening on "
 END_SECONDS = 30.0
+LEDGER = (
+    "select stage, ended, amount_nanos from ledger where request_id = ?"
+    " order by at, attempt, stage = 'final'"
+)
 OURS = (
     "AUTH_SERVICE_URL", "BILLING_SERVICE_URL", "CHAT_SERVICE_URL", "JWT_SECRET",
     "ANTHROPIC_", "CLOUDFLARE_", "OLLAMA_", "OPENAI_", "PENSTOCK_",
@@ -128,10 +132,7 @@ class Penstock:
 
     def ledger(self, request_id: str) -> list[tuple[str, str, int]]:
         """(stage, how it ended, nano-dollars) of a request, in order."""
-        return self.rows(
-            "select stage, ended, amount_nanos from ledger where request_id = ? order by at, attempt, stage = 'final'",
-            request_id,
-        )
+        return self.rows(LEDGER, request_id)
 
     def access(self) -> list[dict[str, Any]]:
         """The lines of its access log so far."""

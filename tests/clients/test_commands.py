@@ -12,6 +12,12 @@ from tests.clients.process import Penstock, token, until
 PURGED_WITHIN = 10.0
 
 
+@pytest.fixture(scope="session")
+def gateway(penstock: Penstock) -> Penstock:
+    """Commands read the files of a process."""
+    return penstock
+
+
 def test_a_key_works_until_it_is_revoked_and_not_once_more(
     gateway: Penstock, fake: FakeProvider
 ) -> None:

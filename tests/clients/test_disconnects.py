@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import time
+import tomllib
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import httpx
 import pytest
 
 from load.fake_provider import FakeProvider
-from tests.clients.conftest import CONFIG, environment
+from tests.clients.conftest import CONFIG, Served, environment
 from tests.clients.process import Penstock, token, until
+from tests.edge.worker import Worker
 
 WORDS = 40
 PLACES = {"byte 1": 1, "50 %": WORDS // 2, "before the usage": WORDS + 2}
@@ -30,25 +33,29 @@ def policy(name: str, more: str = "") -> str:
     return first.replace('api_key = "${ANTHROPIC_API_KEY}"', other)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="module", params=["embedded", "cloudflare"])
 def homes(
-    provider: FakeProvider, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Callable[[str], Penstock]]:
+    request: pytest.FixtureRequest, provider: FakeProvider, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[[str], Served]]:
     """A gateway for each policy, started when a test first asks for it."""
-    served: dict[str, Penstock] = {}
+    served: dict[str, Served] = {}
+    with ExitStack() as stack:
 
-    def serving(name: str) -> Penstock:
-        if name not in served:
-            home: Path = tmp_path_factory.mktemp(name)
-            served[name] = Penstock(home, policy(name), environment(provider))
-            served[name].start()
-        return served[name]
+        def serving(name: str) -> Served:
+            if name not in served:
+                variables = environment(provider)
+                if request.param == "cloudflare":
+                    worker = Worker(tomllib.loads(policy(name)), variables)
+                    served[name] = stack.enter_context(worker)
+                else:
+                    process = Penstock(tmp_path_factory.mktemp(name), policy(name), variables)
+                    served[name] = stack.enter_context(process)
+            return served[name]
 
-    yield serving
-    assert [one.stop() for one in served.values()] == ["" for _ in served]
+        yield serving
 
 
-def leave(gateway: Penstock, fake: FakeProvider, sub: str, model: str, after: int) -> str:
+def leave(gateway: Served, fake: FakeProvider, sub: str, model: str, after: int) -> str:
     """Asks for a stream that waits after so many events, reads what comes and hangs up; returns the request's id."""
     prompt = f"[[words:{WORDS}]] [[fault:gate={after}]] tell"
     body = {"model": model, "stream": True, "messages": [{"role": "user", "content": prompt}]}
@@ -68,7 +75,7 @@ def leave(gateway: Penstock, fake: FakeProvider, sub: str, model: str, after: in
 @pytest.mark.parametrize("model", MODELS)
 @pytest.mark.parametrize("place", PLACES)
 def test_a_cancelled_one_ends_upstream_within_a_second_and_is_never_under_estimated(
-    homes: Callable[[str], Penstock], fake: FakeProvider, sub: str, model: str, place: str
+    homes: Callable[[str], Served], fake: FakeProvider, sub: str, model: str, place: str
 ) -> None:
     gateway = homes("cancel")
     request_id = leave(gateway, fake, sub, model, PLACES[place])
@@ -87,7 +94,7 @@ def test_a_cancelled_one_ends_upstream_within_a_second_and_is_never_under_estima
 @pytest.mark.parametrize("model", MODELS)
 @pytest.mark.parametrize("place", PLACES)
 def test_a_drained_one_is_charged_what_the_provider_charged(
-    homes: Callable[[str], Penstock], fake: FakeProvider, sub: str, model: str, place: str
+    homes: Callable[[str], Served], fake: FakeProvider, sub: str, model: str, place: str
 ) -> None:
     gateway = homes("drain")
     request_id = leave(gateway, fake, sub, model, PLACES[place])
@@ -100,7 +107,7 @@ def test_a_drained_one_is_charged_what_the_provider_charged(
 
 
 def test_one_that_the_provider_does_not_bill(
-    homes: Callable[[str], Penstock], fake: FakeProvider, sub: str
+    homes: Callable[[str], Served], fake: FakeProvider, sub: str
 ) -> None:
     gateway = homes("none")
     request_id = leave(gateway, fake, sub, "gpt-4o-mini", PLACES["50 %"])

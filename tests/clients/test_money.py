@@ -9,6 +9,7 @@ from openai import OpenAI
 from openai.types.chat import ChatCompletionToolParam
 
 from load.fake_provider import FakeProvider
+from tests.clients.conftest import Served
 from tests.clients.process import Penstock, until
 
 TOOL: ChatCompletionToolParam = {"type": "function", "function": {"name": "look"}}
@@ -54,7 +55,7 @@ def ask(client: OpenAI, model: str, text: str, more: dict[str, Any]) -> str:
 def test_a_chat_is_charged_what_the_provider_charged(
     client: OpenAI,
     fake: FakeProvider,
-    gateway: Penstock,
+    gateway: Served,
     model: str,
     text: str,
     more: dict[str, Any],
@@ -72,7 +73,7 @@ def test_a_chat_is_charged_what_the_provider_charged(
 
 
 def test_a_callers_whole_bill_is_the_providers(
-    client: OpenAI, fake: FakeProvider, gateway: Penstock, sub: str
+    client: OpenAI, fake: FakeProvider, gateway: Served, sub: str
 ) -> None:
     for model, text, more in CHATS[::3]:
         ask(client, model, text, more)
@@ -86,20 +87,21 @@ def test_a_callers_whole_bill_is_the_providers(
         "select sum(amount_nanos) from ledger where sub = ? and stage = 'final'", sub
     )
     assert total == (meter["charged_nanos"],)
-    found = until(
-        lambda: [r for r in gateway.ask("usage", "--by", "user")["rows"] if r["user"] == sub]
-    )
-    assert found[0]["cost_nanos"] == meter["charged_nanos"]
-    assert found[0]["tokens"] == sum(
-        row["input"] + row["cached_input"] + row["cache_write"] + row["output"]
-        for row in meter["rows"]
-    )
+    if isinstance(gateway, Penstock):  # the commands read no D1
+        found = until(
+            lambda: [r for r in gateway.ask("usage", "--by", "user")["rows"] if r["user"] == sub]
+        )
+        assert found[0]["cost_nanos"] == meter["charged_nanos"]
+        assert found[0]["tokens"] == sum(
+            row["input"] + row["cached_input"] + row["cache_write"] + row["output"]
+            for row in meter["rows"]
+        )
     ended = gateway.rows("select distinct ended from ledger where sub = ? and ended > ''", sub)
     assert ended == [("settled",)]
 
 
 def test_an_answer_without_usage_is_never_charged_less_than_it_cost(
-    client: OpenAI, fake: FakeProvider, gateway: Penstock
+    client: OpenAI, fake: FakeProvider, gateway: Served
 ) -> None:
     for text, more in (("whole", {}), ("streamed", {"stream": True})):
         request_id = ask(client, "gpt-4o", f"[[fault:usage_missing]] {text}", more)

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from load.fake_provider import FakeProvider
-from tests.clients.process import Penstock, token, until
+from tests.clients.conftest import Served
+from tests.clients.process import token, until
 
 HERE = Path(__file__).parent
 NODE = shutil.which("node") or ""
@@ -22,7 +23,7 @@ pytestmark = pytest.mark.skipif(not NODE, reason="node is not installed; `make t
 
 
 @pytest.fixture
-def run(gateway: Penstock, fake: FakeProvider, sub: str) -> Any:
+def run(gateway: Served, fake: FakeProvider, sub: str) -> Any:
     """Runs one scenario as this test's caller."""
     assert (HERE / "node_modules" / "openai").is_dir(), "run `npm ci` in tests/clients"
     env = os.environ | {
@@ -55,7 +56,7 @@ def test_chat_and_tools(run: Any) -> None:
     assert seen["model"] == "openai/gpt-4o"
 
 
-def test_streams(run: Any, fake: FakeProvider, gateway: Penstock, sub: str) -> None:
+def test_streams(run: Any, fake: FakeProvider, gateway: Served, sub: str) -> None:
     seen = run("stream")
     assert seen["text"].startswith("echo hello there #")
     assert seen["usage"]["total_tokens"] == 6

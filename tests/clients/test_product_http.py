@@ -12,7 +12,8 @@ import pytest
 
 from load.fake_provider import FakeProvider
 from penstock.prices import Price
-from tests.clients.process import Penstock, token
+from tests.clients.conftest import Served
+from tests.clients.process import token, until
 
 CHAT = "/api/ai/chat/completions"
 ORIGIN = "http://localhost:3000"
@@ -20,7 +21,7 @@ HELLO = {"messages": [{"role": "user", "content": "hello there"}]}
 
 
 @pytest.fixture
-def http(gateway: Penstock, fake: FakeProvider, sub: str) -> Iterator[httpx.Client]:
+def http(gateway: Served, fake: FakeProvider, sub: str) -> Iterator[httpx.Client]:
     """A browser's page on the listed origin, signed in."""
     headers = {"authorization": f"Bearer {token(sub)}", "origin": ORIGIN}
     with httpx.Client(base_url=gateway.url, headers=headers, trust_env=False) as client:
@@ -56,7 +57,7 @@ def test_a_chat(http: httpx.Client, prices: dict[str, Price]) -> None:
 
 
 def test_a_stream(http: httpx.Client) -> None:
-    paced = [{"role": "user", "content": "hello there [[fault:pace=100]]"}]
+    paced = [{"role": "user", "content": "hello there [[fault:pace=10]]"}]
     with http.stream("POST", CHAT, json={"messages": paced, "stream": True}) as response:
         response.read()
     assert response.headers["content-type"].startswith("text/event-stream")
@@ -157,7 +158,10 @@ def test_the_hundred_and_first(http: httpx.Client, fake: FakeProvider) -> None:
 def test_usage_and_health(http: httpx.Client) -> None:
     http.post(CHAT, json=HELLO)
     http.post(CHAT, json=HELLO)
-    told = http.get("/api/usage").json()
+    # What is only counted may take a second to be written.
+    told = until(
+        lambda: found if (found := http.get("/api/usage").json())["totals"]["cached"] else None
+    )
     (row,) = told["rows"]
     assert row.keys() >= {
         "period", "service", "provider", "model", "requests", "tokens", "cost", "cached",
@@ -166,7 +170,7 @@ def test_usage_and_health(http: httpx.Client) -> None:
     assert (row["requests"], row["cached"], row["tokens"]) == (2, 1, 6)
     assert told["totals"]["requests"] == 2
     health = http.get("/health").json()
-    assert (health["status"], health["edge"]) == ("healthy", "unknown")
+    assert (health["status"], health["edge"] in ("unknown", "TST")) == ("healthy", True)
     head = http.head("/health")
     assert (head.status_code, head.content) == (200, b"")
     assert [http.get(path).status_code for path in ("/", "/livez", "/readyz", "/docs")] == [200] * 4

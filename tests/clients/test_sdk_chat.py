@@ -10,7 +10,8 @@ from openai.types.chat import ChatCompletionMessageParam, ChatCompletionToolPara
 
 from load.fake_provider import FakeProvider
 from penstock.prices import Price
-from tests.clients.process import Penstock, until
+from tests.clients.conftest import Served
+from tests.clients.process import until
 
 MINI = "gpt-4o-mini"
 PIXEL = "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR4nGNgAAIAAAUAAXpeqz8AAAAASUVORK5CYII="
@@ -186,7 +187,7 @@ def test_a_claude_answers_in_the_same_words(client: OpenAI, fake: FakeProvider) 
 
 
 def test_a_stream_that_its_reader_closes_is_closed_upstream_and_billed(
-    client: OpenAI, fake: FakeProvider, gateway: Penstock
+    client: OpenAI, fake: FakeProvider, gateway: Served
 ) -> None:
     stream = client.chat.completions.create(
         model=MINI, messages=say("[[words:500]] [[fault:pace=50]]"), stream=True
@@ -216,7 +217,7 @@ async def test_the_asynchronous_client(async_client: AsyncOpenAI) -> None:
 
 
 async def test_an_asynchronous_stream_that_is_left_halfway(
-    async_client: AsyncOpenAI, fake: FakeProvider, gateway: Penstock
+    async_client: AsyncOpenAI, fake: FakeProvider, gateway: Served
 ) -> None:
     async with await async_client.chat.completions.create(
         model=MINI, messages=say("[[words:500]] [[fault:pace=50]]"), stream=True

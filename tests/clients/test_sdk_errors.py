@@ -11,7 +11,7 @@ import pytest
 from openai import OpenAI
 
 from load.fake_provider import FakeProvider
-from tests.clients.conftest import CONFIG, environment
+from tests.clients.conftest import CONFIG, Served, environment
 from tests.clients.process import Penstock, token, until
 
 HELLO: Any = [{"role": "user", "content": "hello"}]
@@ -121,7 +121,7 @@ def test_the_sdk_waits_as_long_as_it_is_told_and_tries_again(
 
 
 def test_what_may_have_been_billed_is_not_tried_again(
-    client: OpenAI, fake: FakeProvider, gateway: Penstock
+    client: OpenAI, fake: FakeProvider, gateway: Served
 ) -> None:
     with pytest.raises(openai.InternalServerError) as caught:
         client.with_options(max_retries=3).chat.completions.create(
@@ -169,7 +169,7 @@ def test_the_routes_time_out_is_a_504(client: OpenAI, fake: FakeProvider) -> Non
 
 
 def test_the_clients_own_time_out_frees_everything(
-    client: OpenAI, fake: FakeProvider, gateway: Penstock, sub: str
+    client: OpenAI, fake: FakeProvider, gateway: Served, sub: str
 ) -> None:
     with pytest.raises(openai.APITimeoutError):
         client.with_options(timeout=1.0).chat.completions.create(

@@ -6,9 +6,12 @@ import sqlite3
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import asynccontextmanager
 
+import pytest
+
 from penstock.platforms.memory.world import FakeClock
-from penstock.ports import Blobs, Meter, Store, Tables
+from penstock.ports import Blobs, Crypto, Meter, Store, Tables
 from tests.contract.homes import THINGS
+from tests.edge.exchanges import EdgeFetch
 from tests.edge.home import EdgeHome, port
 
 
@@ -45,13 +48,69 @@ def statements(script: str) -> Iterator[str]:
             sql = ""
 
 
+@asynccontextmanager
+async def fetch(home: EdgeHome) -> AsyncGenerator[EdgeFetch]:
+    yield EdgeFetch(home)
+
+
+async def crypto(home: EdgeHome) -> Crypto:
+    opened: Crypto = await port(home, FakeClock(), "crypto")
+    return opened
+
+
 STORES: dict[str, str] = {"cloudflare": "edge_home"}
 BLOBS: dict[str, str] = STORES
 METERS: dict[str, str] = STORES
 TABLES: dict[str, str] = STORES
+FETCHES: dict[str, str] = STORES
+CRYPTOS: dict[str, str] = STORES
 """The home's name, and the fixture that has its bindings."""
+
+JOINED = "fetch sorts a reply's headers, joins those of one name and adds to a request's"
+PACKING = "no Worker unpacks it, nor asks for it"
+LENIENT = "Node's fetch believes it"
+NODES = "Node's fetch differs from a Worker's here"
+UNFIT_FETCH: dict[str, dict[str, str]] = {
+    "test_small_sized_reply_is_bytes": {"": JOINED},
+    "test_hop_by_hop_headers_and_cookies_are_stripped": {"": JOINED},
+    "test_the_bytes_of_a_request": {"": JOINED},
+    "test_its_own_agent_and_encoding": {"": JOINED},
+    "test_streamed_body_is_chunked": {"": JOINED},
+    "test_packed_replies": {"x-gzip": PACKING, "deflate": PACKING},
+    "test_unsound_reply_is_broken": {
+        "transfer-encoding: gzip": LENIENT,
+        "transfer-encoding: identity": LENIENT,
+        "chunked\\r\\ntransfer-encoding: chunked": LENIENT,
+        "content-encoding: br": LENIENT,
+    },
+    "test_damaged_packing_is_broken": {"cut": LENIENT},
+    "test_reply_above_its_cap_is_cut": {"empty blocks": "the platform unpacks"},
+    "test_framing": {"100 Continue": NODES},
+    "test_a_drip_that_brings_nothing_stalls": {";-idle": NODES},
+    "test_what_came_before_a_failure_is_handed_out": {"": "a stream that fails drops what it had"},
+    "test_reading_pauses_where_nobody_reads": {"": NODES},
+    "test_early_reply_ends_the_upload": {"": NODES},
+    "test_refused": {"": "fetch says the same of a refused connection as of a broken one"},
+    "test_unreachable_targets": {"": "fetch does not say whether anything was sent"},
+    "test_connecting_takes_too_long": {"": "fetch does not tell connecting from waiting"},
+    "test_streamed_body_that_fails": {"": "its own test looks at the error, which is told by name"},
+}
+"""The tests of Fetch that this home cannot have, by what their names have in them, and why."""
+UNFIT_FETCH_FILES = {
+    "test_pooling": "connections are the platform's",
+    "test_tls": "whom TLS believes is the platform's to say",
+}
+
+
+def unfit_for_fetch(item: pytest.Item) -> str:
+    """Why a test of Fetch cannot run here; empty if it can."""
+    fragments = UNFIT_FETCH.get(getattr(item, "originalname", ""), {})
+    found = [reason for fragment, reason in fragments.items() if fragment in item.name]
+    return UNFIT_FETCH_FILES.get(item.path.stem) or "".join(found[:1])
+
 
 UNFIT: dict[str, str] = {
     "test_nothing_is_dropped_for_what_has_no_room": "R2 has no bound: nothing is refused for room",
+    "test_keys_are_kept_up_to_a_bound": "it looks into another module: tests/edge has its like",
 }
-"""The tests of Blobs that this home cannot have, and why."""
+"""The tests of Blobs and Crypto that this home cannot have, and why."""

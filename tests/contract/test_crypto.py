@@ -13,6 +13,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa,
 
 from penstock.platforms import crypto
 from penstock.platforms.crypto import Signatures
+from penstock.ports import Crypto
+from tests.contract import edges
 
 MESSAGE = b"header.payload"
 HASHES = {"256": hashes.SHA256(), "384": hashes.SHA384(), "512": hashes.SHA512()}
@@ -27,9 +29,14 @@ Signed = tuple[dict[str, Any], bytes]
 CRYPTOS: dict[str, Callable[[], Signatures]] = {"memory and embedded": Signatures}
 
 
-@pytest.fixture(params=CRYPTOS)
-def port(request) -> Signatures:
-    return CRYPTOS[request.param]()
+@pytest.fixture(params=[*CRYPTOS, *edges.CRYPTOS])
+async def port(request) -> Crypto:
+    if request.param not in edges.CRYPTOS:
+        return CRYPTOS[request.param]()
+    if request.node.originalname in edges.UNFIT:
+        pytest.skip(edges.UNFIT[request.node.originalname])
+    home = request.getfixturevalue(edges.CRYPTOS[request.param])
+    return await edges.crypto(home)
 
 
 def text(data: bytes) -> str:

@@ -1,5 +1,5 @@
 // Real Pyodide on real workerd bindings: reads requests, one JSON text a line, has inside.py answer them, writes the replies.
-// Run by home.py: node home.mjs SOURCE PACKAGES
+// Run by home.py: node home.mjs SOURCE PACKAGES ["counted"]
 
 import { readFileSync } from "node:fs";
 import { createInterface } from "node:readline";
@@ -9,14 +9,19 @@ import { join } from "node:path";
 import { Miniflare } from "miniflare";
 import { loadPyodide } from "pyodide";
 
-const [source, packages] = process.argv.slice(2);
+import { counted, counts } from "./counted.mjs";
+
+const [source, packages, counting] = process.argv.slice(2);
 const tests = fileURLToPath(new URL(".", import.meta.url));
 
 const module = (path, file) => ({ type: "ESModule", path, contents: readFileSync(file, "utf8") });
+const shipped = join(source, "penstock/platforms/cloudflare/meter_object.js");
 const miniflare = new Miniflare({
   modules: [
     module("relay.mjs", join(tests, "relay.mjs")),
-    module("meter_object.js", join(source, "penstock/platforms/cloudflare/meter_object.js")),
+    ...(counting
+      ? [module("meter_object.js", join(tests, "counted_object.mjs")), module("shipped.js", shipped)]
+      : [module("meter_object.js", shipped)]),
   ],
   compatibilityDate: "2026-04-01",
   kvNamespaces: ["KV"],
@@ -34,12 +39,16 @@ const METER = {
 
 // Python's own output would stand among the replies.
 const pyodide = await loadPyodide({ stdout: console.error, stderr: console.error });
+// What workerd gives the SDK.
+pyodide.registerJsModule("_pyodide_entrypoint_helper", { cloudflareWorkersModule: {}, cloudflareSocketsModule: {} });
+pyodide.registerJsModule("_cloudflare_compat_flags", {});
 for (const [place, folder] of Object.entries({ source, packages, tests })) {
   pyodide.FS.mkdirTree(`/${place}`);
   pyodide.FS.mount(pyodide.FS.filesystems.NODEFS, { root: folder }, `/${place}`);
 }
 pyodide.runPython("import sys; sys.dont_write_bytecode = True; sys.path[:0] = ['/source', '/packages', '/tests']");
-const answer = pyodide.pyimport("inside").Home({ KV, DB, BLOBS, METER }).answer;
+const bindings = { KV, DB, BLOBS, METER };
+const answer = pyodide.pyimport("inside").Home(counting ? counted(bindings) : bindings, counts).answer;
 
 const write = (reply) => process.stdout.write(`${reply}\n`);
 write("ready");

@@ -13,7 +13,6 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, Self
 
-from penstock.errors import Conflict, Unavailable
 from penstock.ports import Clock
 
 HERE = Path(__file__).resolve().parent
@@ -26,14 +25,15 @@ END_SECONDS = 20.0
 class EdgeHome:
     """One Node process, for any number of tests and event loops; `ask` may be called by many at once."""
 
-    def __init__(self) -> None:
+    def __init__(self, *how: str) -> None:
+        """`how` may say "counted": `ask("counted")` then tells what the bindings were asked."""
         installed = NODE and PACKAGES.is_dir() and (HERE / "node_modules").is_dir()
         assert installed, "the edge's tests need node and what `make test` installs for them"
         self._numbers = itertools.count(1)
         self._waiting: dict[int, Future[Any]] = {}
         self._ready: Future[None] = Future()
         self._process = subprocess.Popen(
-            [NODE, str(HERE / "home.mjs"), str(ROOT / "src"), str(PACKAGES)],
+            [NODE, str(HERE / "home.mjs"), str(ROOT / "src"), str(PACKAGES), *how],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -85,6 +85,10 @@ class EdgeHome:
                 future.set_exception(RuntimeError("The edge's home has ended; see its output."))
 
 
+class EndedError(Exception):
+    """A stream is at its end, which no future can say in its own words."""
+
+
 class Port:
     """Any port, in Pyodide: each method is a message, which carries the test's time."""
 
@@ -111,6 +115,7 @@ def _settle(answered: Future[Any], kind: str, told: Any) -> None:
         return
     if kind == "returned":
         answered.set_result(told)
+    elif kind == "ended":
+        answered.set_exception(EndedError())
     else:
-        kinds = {"conflict": Conflict, "unavailable": Unavailable}
-        answered.set_exception(kinds.get(kind, RuntimeError)(told))
+        answered.set_exception(told if kind == "failed" else RuntimeError(told))

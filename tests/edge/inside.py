@@ -21,13 +21,16 @@ from unittest.mock import patch
 
 import js
 
-from penstock.errors import Conflict, Unavailable
+from penstock.errors import Error
 from penstock.platforms.cloudflare.blobs import CloudflareBlobs
+from penstock.platforms.cloudflare.crypto import CloudflareCrypto
+from penstock.platforms.cloudflare.fetch import CloudflareFetch
 from penstock.platforms.cloudflare.meter import CloudflareMeter
 from penstock.platforms.cloudflare.store import CloudflareStore
 from penstock.platforms.cloudflare.tables import CloudflareTables
 from penstock.platforms.constraints import TABLES
 from penstock.ports import Lease
+from penstock.wire.http import Request
 
 
 def is_ours(module: str) -> bool:
@@ -95,11 +98,38 @@ class Metering:
         await self._meter.mark(key, until)
 
 
+class Keyring(CloudflareCrypto):
+    """A crypto that says how many keys it keeps."""
+
+    async def kept(self) -> int:
+        return len(self._keys)
+
+
+class Parts:
+    """A request's body as a test's stream brought it, and how that ended."""
+
+    def __init__(self, parts: list[bytes], failure: Exception | None) -> None:
+        self._left = parts
+        self._failure = failure
+
+    def __aiter__(self) -> Parts:
+        return self
+
+    async def __anext__(self) -> bytes:
+        if self._left:
+            return self._left.pop(0)
+        raise self._failure or StopAsyncIteration
+
+    async def aclose(self) -> None:
+        self._left.clear()
+
+
 class Home:
     """All adapters that a session's tests opened, each by its number."""
 
-    def __init__(self, bindings: Any) -> None:
+    def __init__(self, bindings: Any, counts: Any) -> None:
         self._bindings = bindings
+        self._counts = counts
         self._opened: list[Any] = []
         self._clocks: list[Any] = []
         self._running: dict[int, asyncio.Task | None] = {}
@@ -109,10 +139,10 @@ class Home:
         self._running[number] = asyncio.current_task()
         try:
             told = ("returned", await getattr(self, f"_{what}")(*args))
-        except Conflict as conflict:
-            told = ("conflict", conflict.name)
-        except Unavailable as refused:
-            told = ("unavailable", str(refused))
+        except Error as error:
+            told = ("failed", error)
+        except StopAsyncIteration:
+            told = ("ended", "")
         except asyncio.CancelledError:
             told = ("cancelled", "")
         except Exception as error:  # noqa: BLE001 - the test that asked judges it
@@ -130,9 +160,24 @@ class Home:
         self._clocks[opened].times = times
         return await getattr(self._opened[opened], method)(*args)
 
+    async def _fetch(self, request: Request, streamed: tuple | None) -> tuple:
+        """The reply, with the number of its body where that is a stream."""
+        if streamed is not None:
+            request.body = Parts(*streamed)
+        response = await CloudflareFetch()(request)
+        if isinstance(response.body, bytes):
+            return response.status, response.headers, response.body
+        self._clocks.append(Hands())
+        self._opened.append(response.body)
+        return response.status, response.headers, len(self._opened) - 1
+
     async def _statements(self, where: str, *steps: Any) -> Any:
         """Any statements, as the meter sends its own to an object of that name."""
         return await CloudflareMeter(self._bindings.METER, "test")._run(where, list(steps))
+
+    async def _counted(self) -> dict[str, int]:
+        """What the bindings were asked so far, where they count it (counted.mjs)."""
+        return dict(self._counts.to_py())
 
     async def _imports(self, names: list[str]) -> float:
         """Imports these anew with no randomness to be had, as at a Worker's start, and says the seconds it took."""
@@ -161,6 +206,9 @@ class Home:
     async def _blobs(self) -> CloudflareBlobs:
         await self._empty(self._bindings.BLOBS, lambda listed: [one.key for one in listed.objects])
         return CloudflareBlobs(self._bindings.BLOBS, self._clocks[-1])
+
+    async def _crypto(self) -> CloudflareCrypto:
+        return Keyring()
 
     async def _tables(self) -> CloudflareTables:
         tables = CloudflareTables(self._bindings.DB)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from penstock.config.decode import decode
+from penstock.config.decode import decode, read
 from penstock.config.defaults import defaults
 from penstock.config.values import (
     Auth,
@@ -50,4 +50,5 @@ __all__ = [
     "Verb",
     "decode",
     "defaults",
+    "read",
 ]

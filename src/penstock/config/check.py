@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import ipaddress
 import re
 from collections.abc import Iterable
@@ -216,6 +215,8 @@ def _end(
 
 
 def _like(name: str, known: Iterable[str]) -> str:
+    import difflib  # as in decode.py
+
     close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.0)
     return f"; the nearest is {close[0]}" if close else "; there is none yet, add it"
 

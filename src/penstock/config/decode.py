@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 import re
-import tomllib
 from collections.abc import Mapping
 from typing import Any
 
@@ -31,10 +29,17 @@ def decode(text: str, env: Mapping[str, str]) -> Config:
     The user's tables of tiers and limits are laid over the default ones. Raises Misconfigured, which names
     the setting's path and never its value.
     """
+    import tomllib  # the edge, which reads JSON, starts without it
+
     try:
         raw = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise Misconfigured(f"the file is not TOML: {error}; mend that line") from error
+    return read(raw, env)
+
+
+def read(raw: dict[str, Any], env: Mapping[str, str]) -> Config:
+    """The same of tables that were decoded already."""
     plain = _struct(catalog.struct_type(Config), raw, "", env)
     config = msgspec.convert(_completed(plain), Config)
     check_values(config)
@@ -194,6 +199,8 @@ def _unknown(key: str, known: list[str], path: str) -> Misconfigured:
 
 def _nearest(key: str, known: list[str], path: str) -> str:
     """The likeliest key of the same table; else one much like it elsewhere; else the least unlike here."""
+    import difflib
+
     if close := difflib.get_close_matches(key, known, n=1, cutoff=0.7):
         return catalog.join(path, close[0])
     elsewhere = {setting.field.name: setting.path for setting in catalog.settings()}

@@ -281,7 +281,7 @@ class Stores(Struct, frozen=True, forbid_unknown_fields=True):
 class Config(Struct, frozen=True, forbid_unknown_fields=True):
     """Everything; see docs/reference/configuration.md."""
 
-    platform: Literal["embedded", "server"] = "embedded"
+    platform: Literal["embedded", "server", "cloudflare"] = "embedded"
     """Where state lives: SQLite in `data`, for one process; or the `stores`, for any number of processes on any number of hosts."""
     data: str = "./.penstock"
     """Directory of everything the gateway keeps; `PENSTOCK_DATA` overrides the default."""

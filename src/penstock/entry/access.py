@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from penstock.entry.lines import request_line
 from penstock.wire.http import Request
 from penstock.wire.json import encode
 
@@ -26,14 +27,7 @@ class AccessLog:
         self._lines: list[bytes] = []
 
     def __call__(self, request: Request, status: int, seconds: float) -> None:
-        line = {
-            "at": round(self._now(), 3),
-            "method": request.method,
-            "path": request.path[:200],
-            "status": status,
-            "ms": round(seconds * 1000, 3),
-            **request.notes,
-        }
+        line = request_line(request, self._now(), status, seconds)
         if not self._lines:
             asyncio.get_running_loop().call_later(FLUSH_SECONDS, self.close)
         self._lines.append(encode(line))

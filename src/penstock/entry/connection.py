@@ -10,13 +10,15 @@ from typing import cast
 import httptools
 
 from penstock.entry.body import HELD, Body
-from penstock.entry.heads import NAMES, HeadTooSlow, fault, path_of
+from penstock.entry.closing import closed
+from penstock.entry.heads import NAMES, HeadTooSlow, fault
 from penstock.entry.incoming import Incoming
 from penstock.entry.service import Service
 from penstock.entry.writer import Writer
 from penstock.errors import BadRequest, Error, HeaderTooLarge, Refused, Unavailable
 from penstock.gateway import reply
 from penstock.wire.http import Request, Response
+from penstock.wire.target import path_of
 
 HEAD_BYTES = 64 << 10
 """Beyond the first read, which the loop bounds at 256 KB."""
@@ -322,7 +324,7 @@ class Connection(asyncio.Protocol):
             service.report(str(request.notes.get("id", "")), error)
             self._writer.give_up()
         finally:
-            await _closed(response)
+            await closed(response)
             request.notes["gone"] = self._lost
             service.log(request, status or response.status, time.perf_counter() - started)
 
@@ -361,17 +363,3 @@ class Connection(asyncio.Protocol):
                 await body.arrive()
         except TimeoutError:
             return
-
-
-async def _closed(response: Response) -> None:
-    """Closes a response whatever happens to this task: a cancellation in between waits until it is closed."""
-    if isinstance(response.body, bytes):
-        return
-    task = asyncio.current_task()
-    assert task is not None
-    closing = asyncio.ensure_future(response.aclose())
-    while not closing.done():
-        try:
-            await asyncio.shield(closing)
-        except asyncio.CancelledError:
-            task.uncancel()

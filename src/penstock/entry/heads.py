@@ -1,16 +1,13 @@
-"""Heads of HTTP/1.1 messages: a request's target as a path, a response's head as bytes."""
+"""Heads of HTTP/1.1 messages: what a request's may be, a response's as bytes."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
 from http import HTTPStatus
-from urllib.parse import unquote
 
 from penstock.errors import BadRequest, HeaderTooLarge, Refused
 from penstock.wire.http import Headers
 
-REMEMBERED_BYTES = 256
 FIELDS = 200
 """Headers that one request may have."""
 BODILESS = frozenset({204, 304})
@@ -49,30 +46,6 @@ def fault(version: str, fields: Sequence[tuple[str, str]]) -> Refused | None:
     if len(fields) > FIELDS:
         return HeaderTooLarge("The request has more headers than this server takes.")
     return None
-
-
-def path_of(target: bytes) -> tuple[str, str]:
-    """The path of a request target, decoded once, and its raw query; an absolute URL counts by its path."""
-    return _remembered(target) if len(target) <= REMEMBERED_BYTES else _path_of(target)
-
-
-def _path_of(target: bytes) -> tuple[str, str]:
-    raw, _, query = target.partition(b"?")
-    if not raw.startswith(b"/"):
-        raw = _after_host(raw)
-    path = raw.decode("latin-1")
-    return unquote(path) if "%" in path else path, query.decode("latin-1")
-
-
-_remembered = lru_cache(maxsize=1_024)(_path_of)
-"""Most requests name one of few targets."""
-
-
-def _after_host(url: bytes) -> bytes:
-    scheme, found, rest = url.partition(b"://")
-    if not found or scheme.lower() not in (b"http", b"https"):
-        return url
-    return b"/" + rest.partition(b"/")[2]
 
 
 def head_of(status: int, headers: Headers, more: Sequence[bytes]) -> bytes:

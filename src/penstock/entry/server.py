@@ -7,11 +7,9 @@ import gc
 import signal
 import socket
 import sys
-import traceback
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from functools import partial
-from pathlib import Path
 from typing import NamedTuple
 
 import uvloop
@@ -22,6 +20,7 @@ from penstock.entry.access import AccessLog, shared_output
 from penstock.entry.board import Board, sharing
 from penstock.entry.door import BACKLOG, more_files
 from penstock.entry.home import check, opened
+from penstock.entry.lines import error_line
 from penstock.entry.listener import Listener
 from penstock.entry.processes import Place, Processes
 from penstock.entry.reconciling import reconciling
@@ -130,13 +129,8 @@ def _told_to_reload(serving: Serving) -> None:
 
 
 def report(request_id: str, error: BaseException) -> None:
-    """An error nobody foresaw: where it happened, without its text, which may hold what a caller sent."""
-    frames = traceback.extract_tb(error.__traceback__)[-3:]
-    where = " < ".join(
-        f"{Path(frame.filename).name}:{frame.lineno} {frame.name}" for frame in reversed(frames)
-    )
-    line = {"level": "error", "id": request_id, "error": type(error).__name__, "where": where}
-    sys.stderr.write(encode(line).decode() + "\n")
+    """An error nobody foresaw, on standard error."""
+    sys.stderr.write(encode(error_line(request_id, error)).decode() + "\n")
 
 
 def announce(start: Start, address: tuple[str, int]) -> None:

@@ -19,7 +19,7 @@ from penstock.gateway.counters import Counters
 from penstock.gateway.exchange import Exchange
 from penstock.gateway.idempotency import Once, keyed
 from penstock.gateway.kept import Kept
-from penstock.gateway.lasting import Lasting, lasting
+from penstock.gateway.lasting import Lasting, alone, lasting
 from penstock.gateway.limiting import Limits
 from penstock.gateway.names import Names
 from penstock.gateway.routes import Endpoint, find
@@ -157,17 +157,24 @@ def build(
     edge: str = "unknown",
     before: Gateway | None = None,
 ) -> Gateway:
-    """A gateway on a platform, in the place of the one `before` it, whose requests end there; raises Misconfigured."""
-    kept_on = lasting(platform) if before is None else before.lasting
+    """A gateway on a platform, in the place of the one `before` it, whose requests end there; raises Misconfigured.
+
+    On another platform than that one's it serves a single request, for which nobody else may wait.
+    """
+    if before is None:
+        kept_on = lasting(platform)
+    else:
+        kept_on = before.lasting if before.platform is platform else alone(platform, before.lasting)
     journal, generations, counters = kept_on.journal, kept_on.generations, kept_on.counters
+    same = before if before is not None and before.config is config else None
     most = config.cache.max_entry_bytes
     exact = Exact(platform.store, platform.clock, platform.secret, generations, most)
     gateway = Gateway(
         config=config,
         platform=platform,
         identity=_identity(config, platform, before),
-        limits=Limits(config, platform),
-        names=Names(config, platform.clock),
+        limits=same.limits.on(platform) if same else Limits(config, platform),
+        names=same.names if same else Names(config, platform.clock),
         generations=generations,
         exact=exact,
         kept=Kept(

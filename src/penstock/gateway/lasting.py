@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from penstock.cache.flights import Flights
 from penstock.cache.generations import Generations
@@ -18,7 +18,7 @@ from penstock.upstream.budget import RetryBudget
 
 @dataclass(frozen=True, slots=True)
 class Lasting:
-    """Made once a process: rows that wait, counts, purges, and all that is in the air and bounded together."""
+    """Made once a process (in part once a request, see `alone`): rows that wait, counts, purges, and all that is in the air and bounded together."""
 
     journal: Journal
     counters: Counters
@@ -49,4 +49,16 @@ def lasting(platform: Platform) -> Lasting:
         RetryBudget(),
         Admission(clock, platform.ids, platform.spawn),
         Bodies(),
+    )
+
+
+def alone(platform: Platform, before: Lasting) -> Lasting:
+    """That of one request where none may wait for another: what is counted and known goes on, all that waits is its own."""
+    return replace(
+        before,
+        journal=Journal(platform.tables, platform.clock, platform.spawn),
+        flights=Flights(),
+        purchases=Purchases(),
+        drains=Drains(platform.clock, platform.spawn),
+        admission=Admission(platform.clock, platform.ids, platform.spawn),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
+from copy import copy
 from typing import TYPE_CHECKING
 
 from penstock.auth.caller import Caller
@@ -37,6 +38,12 @@ class Limits:
         self._unpriced = config.server.unpriced
         self._budgets = Budgets(config)
         self.rates = Rates(config, platform.meter)
+
+    def on(self, platform: Platform) -> Limits:
+        """The same limits, counted on another platform."""
+        other = copy(self)
+        other._platform, other.rates = platform, self.rates.on(platform.meter)
+        return other
 
     def payable(self, caller: Caller, route: str, offers: Sequence[Offer]) -> tuple[Offer, ...]:
         """The offers that this caller may be sent to, by what the operator says of those without a price;

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 import penstock
 from penstock.errors import Error, ModelNotFound, NotFound
-from penstock.gateway import openapi as description
 from penstock.gateway.exchange import Exchange
 from penstock.ledger import days
 from penstock.wire.http import JSON, Response
@@ -74,11 +73,15 @@ async def model(gateway: Gateway, exchange: Exchange) -> Response:
 
 async def openapi(gateway: Gateway, exchange: Exchange) -> Response:
     _published(gateway)
+    from penstock.gateway import openapi as description  # few ask, and a Worker starts without it
+
     return Response(200, [JSON], description.document())
 
 
 async def docs(gateway: Gateway, exchange: Exchange) -> Response:
     _published(gateway)
+    from penstock.gateway import openapi as description
+
     return Response(200, description.PAGE_HEADERS, description.page())
 
 

@@ -97,6 +97,10 @@ CACHE_COUNTS = """
 select kind, cast(sum(hits) as bigint), cast(sum(misses) as bigint) from cache_counts group by kind order by kind
 """
 
+CACHE_COUNTS_OF = """
+select day, hits, misses from cache_counts where kind = $1 and day >= $2 and day <= $3
+"""
+
 STANDING = """
 select stage, ended, provider, model, target, input, cached_input, cache_write, output, reasoning, amount_nanos
 from ledger where request_id = $1 and stage in ('final', 'correction') and cache = '' order by stage desc, attempt
@@ -127,4 +131,10 @@ select at, request_id, owner, tenant, sub, key_id, route, service from ledger e
 where stage = 'final' and ended = 'estimated' and (at, request_id) > ($1, $2) and at <= $3
   and not exists (select 1 from ledger c where c.request_id = e.request_id and c.stage = 'correction')
 order by at, request_id limit $4
+"""
+
+PROGRESS = "select value from installation where name = 'reconciled'"
+KEEP_PROGRESS = """
+insert into installation (name, value) values ('reconciled', $1)
+on conflict (name) do update set value = excluded.value
 """

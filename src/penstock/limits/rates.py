@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from copy import copy
 
 from msgspec import Struct
 
@@ -44,6 +45,12 @@ class Rates:
             for tier, settings in config.tiers.items()
             for endpoint in (*config.limits, *AI_ENDPOINTS)
         }
+
+    def on(self, meter: Meter) -> Rates:
+        """The same rates, counted by another meter."""
+        other = copy(self)
+        other._meter = meter
+        return other
 
     async def admit(self, caller: Caller, endpoint: str | None) -> Lease:
         """Counts one request (or, with no endpoint, only asks whether the credential is revoked); raises RateLimited."""

@@ -30,7 +30,17 @@ OLD_MS = 24 * 3_600_000
 """After that an estimate is no longer asked for."""
 START = (0, "")
 
+KEPT_BACK_MS = 600_000
+"""Kept progress is so much older: whoever goes on from it may have another clock than who kept it."""
+
 _price = msgspec.json.Decoder(Price).decode
+
+
+class Progress(Struct, array_like=True):
+    """How far passes came: the lease behind which everything has ended, and the estimate that was asked for last."""
+
+    behind: tuple[int, str] = START
+    asked: tuple[int, str] = START
 
 
 class Done(Struct):
@@ -55,19 +65,23 @@ Tell = Callable[[Done], None]
 class Reconciler:
     """Passes over the ledger; any number of them may run at once, in any number of processes.
 
-    It remembers behind which lease everything has ended, so only its first pass walks the whole ledger. What it writes
-    is refused where another was first: the ledger takes one final row a request, and each correction's number once.
+    It remembers behind which lease everything has ended, so only its first pass walks the whole ledger, and that one
+    from the `progress` it was given. What it writes is refused where another was first: the ledger takes one final row a request, and each correction's number once.
     """
 
     def __init__(
-        self, tables: Tables, fetch: Fetch, clock: Clock, providers: Mapping[str, Provider]
+        self,
+        tables: Tables,
+        fetch: Fetch,
+        clock: Clock,
+        providers: Mapping[str, Provider],
+        progress: Progress | None = None,
     ) -> None:
         self._tables = tables
         self._fetch = fetch
         self._clock = clock
         self._providers = providers
-        self._behind: tuple[int, str] = START
-        self._asked: tuple[int, str] = START
+        self.progress = progress or Progress()
 
     async def once(self, tell: Tell | None = None) -> Done:
         """One pass; raises Unavailable where the tables are out of reach, and the next goes on from there."""
@@ -84,13 +98,13 @@ class Reconciler:
 
     async def _page(self, now: int, lookups: Lookups, done: Done) -> bool:
         """Ends the open holds among the next reserve rows whose lease is over; False after the last ones."""
-        ends = await self._tables.rows(sql.LEASES_END, *self._behind, now, PAGE - 1)
+        ends = await self._tables.rows(sql.LEASES_END, *self.progress.behind, now, PAGE - 1)
         full = bool(ends)
         end = (int(ends[0][0]), str(ends[0][1])) if full else (now + 1, "")
-        for row in await self._tables.rows(sql.EXPIRED, *self._behind, *end):
+        for row in await self._tables.rows(sql.EXPIRED, *self.progress.behind, *end):
             await self._end(_account(row[:7]), int(row[7]), now, lookups, done)
         done.looked_at += PAGE if full else 0
-        self._behind = end if full else max(self._behind, (now - APART_MS, ""))
+        self.progress.behind = end if full else max(self.progress.behind, (now - APART_MS, ""))
         return full
 
     async def _end(
@@ -133,7 +147,7 @@ class Reconciler:
 
     async def _correct(self, now: int, lookups: Lookups, done: Done) -> None:
         """Asks for the truth of estimates that have none yet, and posts what is told."""
-        since = max(self._asked, (now - OLD_MS, ""))
+        since = max(self.progress.asked, (now - OLD_MS, ""))
         rows = await self._tables.rows(sql.ESTIMATED, *since, now - YOUNG_MS, ESTIMATES)
         for row in rows:
             account = _account(row[1:])
@@ -145,7 +159,7 @@ class Reconciler:
             await ending.correct(self._tables, account, now, what, usage, truth.amount)
             done.corrected += 1
         full = len(rows) == ESTIMATES
-        self._asked = (int(rows[-1][0]), str(rows[-1][1])) if full else START
+        self.progress.asked = (int(rows[-1][0]), str(rows[-1][1])) if full else START
 
     async def _attempts(self, account: Account) -> list[Attempt]:
         """The attempts that may have been billed: those at the last target, since another one follows only a failure
@@ -162,6 +176,19 @@ class Reconciler:
         if at is None:
             return Bought(attempt.what, attempt.price)
         return Bought(attempt.what, attempt.price, ending.allotment(at), at.free_neurons_per_day)
+
+
+async def progress_of(tables: Tables) -> Progress:
+    """What `keep_progress` kept; all from the start where there is none."""
+    found = await tables.rows(sql.PROGRESS)
+    return msgspec.json.decode(found[0][0], type=Progress) if found else Progress()
+
+
+async def keep_progress(tables: Tables, progress: Progress) -> None:
+    """For a home whose passes share no memory."""
+    behind = (max(0, progress.behind[0] - KEPT_BACK_MS), "")
+    kept = msgspec.json.encode(Progress(behind, progress.asked)).decode()
+    await tables.batch((sql.KEEP_PROGRESS, (kept,)))
 
 
 def _account(row: Row) -> Account:

@@ -15,6 +15,8 @@ from penstock.wire.http import Request, Response, Timeouts, collect
 HEAD = b"HTTP/1.1 200 OK\r\n"
 CHUNKED = HEAD + b"transfer-encoding: chunked\r\n\r\n"
 END = b"0\r\n\r\n"
+TURNS = 10
+"""Of the loop, within which a connection that was just accepted is known, and closed: a client may leave its side open."""
 PATIENT = Timeouts(connect=10, first_byte=10, idle=10)
 
 
@@ -86,11 +88,13 @@ class Peer:
         self.url = ""
         self.calls = 0
         self.tasks: set[asyncio.Task[None]] = set()
+        self.made: list[Call] = []
         self._serve = serve
 
     def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.calls += 1
-        task = asyncio.get_running_loop().create_task(self._run(Call(reader, writer)))
+        self.made.append(Call(reader, writer))
+        task = asyncio.get_running_loop().create_task(self._run(self.made[-1]))
         self.tasks.add(task)
 
     async def _run(self, call: Call) -> None:
@@ -115,6 +119,10 @@ async def peer(serve: Serve, tls: ssl.SSLContext | None = None) -> AsyncIterator
         for task in made.tasks:
             task.cancel()
         await asyncio.gather(*made.tasks, return_exceptions=True)
+        for _ in range(TURNS):
+            for call in made.made:
+                call.writer.transport.abort()
+            await asyncio.sleep(0)
 
 
 def always(*pieces: bytes) -> Serve:

@@ -172,12 +172,15 @@ def test_any_unknown_key_gets_a_nearest_one(key, section):
         ),
         ("data = 1", "data must be a string, and is an integer; change it"),
         ("data = 2020-01-01", "data must be a string, and is a date or time; change it"),
-        ("platform = 'x'", "platform must be one of embedded, server; change it"),
+        ("platform = 'x'", "platform must be one of cloudflare, embedded, server; change it"),
         (
             "platform = '${SECRET}'",
-            "platform must be one of embedded, server; its reference gives another value",
+            "platform must be one of cloudflare, embedded, server; its reference gives another value",
         ),
-        ("platform = 3", "platform must be one of embedded, server, and is an integer; change it"),
+        (
+            "platform = 3",
+            "platform must be one of cloudflare, embedded, server, and is an integer; change it",
+        ),
         ("server = []", "server must be a table, and is a list; change it"),
         ("targets = {}", "targets must be a list of tables, and is a table; change it"),
         (

@@ -6,7 +6,7 @@ import argparse
 import time
 from typing import Any
 
-from penstock.entry.cli import invoice, show
+from penstock.entry.cli import invoice, month, show
 from penstock.entry.cli.command import Command, Misused, with_tables
 from penstock.entry.cli.values import instant
 from penstock.ledger import budgets, reports
@@ -37,7 +37,7 @@ def add(parser: argparse.ArgumentParser) -> None:
         help="until then, itself left out (default: now)",
     )
     invoice.add(parser)
-
+    month.add(parser)
     parser.add_argument(
         "--budgets",
         action="store_true",
@@ -46,6 +46,8 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    if args.month is not None:
+        return _month(args)
     if args.budgets:
         return _budgets(args)
     if args.reconcile is not None:
@@ -67,6 +69,19 @@ def run(args: argparse.Namespace) -> int:
     else:
         _print(found)
     return 0
+
+
+def _month(args: argparse.Namespace) -> int:
+    if (
+        args.budgets
+        or args.reconcile is not None
+        or args.since is not None
+        or args.until is not None
+    ):
+        raise Misused(
+            "--month is a span of its own; leave --from, --to, --budgets and --reconcile out"
+        )
+    return month.run(args)
 
 
 def _budgets(args: argparse.Namespace) -> int:

@@ -1,1 +1,1 @@
-"""The home at the edge: a Worker's bindings. Its parts keep the ports' promises in tests; no entry opens it yet."""
+"""The home at the edge: Workers KV, D1, R2, Durable Objects, Vectorize and Workers AI."""

@@ -6,16 +6,48 @@ D1 refuses; so numbers go as JavaScript's own, exact up to 2⁵³-1, and nothing
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from js import JSON, Object
-from pyodide.ffi import JsException, jsnull, to_js
+from js import (
+    JSON,
+    AbortController,
+    Array,
+    Object,
+    Promise,
+    Request,
+    TransformStream,
+    crypto,
+    fetch,
+)
+from pyodide.ffi import JsException, create_proxy, jsnull, to_js
 
 from penstock.ports import Value
 
-__all__ = ["JsException", "array", "content", "is_there", "options", "plain", "text", "value"]
+__all__ = [
+    "AbortController",
+    "Array",
+    "JsException",
+    "Request",
+    "TransformStream",
+    "array",
+    "binding",
+    "content",
+    "create_proxy",
+    "fetch",
+    "is_header",
+    "is_there",
+    "options",
+    "parsed",
+    "plain",
+    "promise",
+    "subtle",
+    "text",
+    "value",
+    "variables",
+]
 
+subtle = crypto.subtle
 MOST_EXACT = 2**53 - 1
 
 
@@ -25,7 +57,7 @@ def value(given: Value) -> Any:
         return jsnull
     if isinstance(given, int):
         return float(_exact(given))
-    return to_js(given)
+    return to_js(given) if isinstance(given, bytes) else given
 
 
 def plain(found: Any) -> Any:
@@ -55,9 +87,37 @@ def options(settings: Mapping[str, Any]) -> Any:
     return to_js(settings, dict_converter=Object.fromEntries)
 
 
+def is_header(value: str) -> bool:
+    """Whether JavaScript takes it as a header's value, and HTTP as nothing more than that."""
+    return not any(sign > "\xff" or sign in "\r\n\0" for sign in value)
+
+
 def text(found: Any) -> str:
     """Any plain JavaScript value as JSON: one crossing, however many rows."""
     return str(JSON.stringify(found))
+
+
+def parsed(data: bytes) -> Any:
+    """What JSON says, as JavaScript's own: one crossing, however much it is."""
+    return JSON.parse(data.decode())
+
+
+def promise() -> tuple[Any, Callable[[], None]]:
+    """A promise, and what keeps it."""
+    made = Promise.withResolvers()
+    return made.promise, made.resolve
+
+
+def binding(env: Any, name: str) -> Any:
+    """JavaScript's own object under a name of a Worker's `env`, None where there is none."""
+    found = getattr(env, name, None)
+    return found if is_there(found) else None
+
+
+def variables(env: Any) -> dict[str, str]:
+    """The variables and secrets of a Worker's `env`."""
+    found = {str(name): getattr(env, name) for name in Object.keys(env)}
+    return {name: given for name, given in found.items() if isinstance(given, str)}
 
 
 def _exact(number: int) -> int:

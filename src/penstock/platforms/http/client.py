@@ -11,7 +11,7 @@ from penstock.platforms.http.connection import Connection
 from penstock.platforms.http.encode import encode
 from penstock.platforms.http.pool import Pool
 from penstock.platforms.http.reply import respond
-from penstock.platforms.http.target import Origin, parse
+from penstock.platforms.target import Origin, parse
 from penstock.wire.http import Request, Response, Timeouts
 
 CONNECTIONS = 4_096

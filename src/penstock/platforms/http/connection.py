@@ -11,7 +11,8 @@ from penstock.errors import Broken, Failed, Stalled
 from penstock.platforms.http import head as heads
 from penstock.platforms.http.encode import LAST_CHUNK, chunk
 from penstock.platforms.http.exchange import Exchange
-from penstock.platforms.http.target import Origin
+from penstock.platforms.outbound import MOST_FIELDS, SILENCES, cut_short, unsound
+from penstock.platforms.target import Origin
 from penstock.wire.http import Stream, Timeouts
 
 HIGH_WATER = 256 << 10
@@ -21,11 +22,6 @@ MOST_SILENT = 64 << 10
 EARLY = 0.002
 """Seconds by which a timer may come too early."""
 NEVER = float("inf")
-SILENCES = {
-    "first-byte": "The target sent no reply within the route's first-byte time-out.",
-    "idle": "The target paused for longer than the route's idle time-out.",
-    "total": "The target took longer than the route's total time-out.",
-}
 
 
 class Owner(Protocol):
@@ -189,7 +185,7 @@ class Connection(asyncio.Protocol):
         if self._complete:
             self._finish(exchange, sound)
         elif not sound or self._silent > MOST_SILENT:
-            self.fail(Broken("The target's reply is not sound HTTP/1.1."))
+            self.fail(unsound())
         elif exchange.ready:
             if exchange.buffered > HIGH_WATER:
                 self._pause()
@@ -222,7 +218,7 @@ class Connection(asyncio.Protocol):
     def on_header(self, name: bytes, value: bytes) -> None:
         fields = self._fields
         fields.append((name, value))
-        if len(fields) > heads.MOST_FIELDS:
+        if len(fields) > MOST_FIELDS:
             raise _Refused
 
     def on_headers_complete(self) -> None:
@@ -270,7 +266,7 @@ class Connection(asyncio.Protocol):
         elif whole and exchange.head is not None and exchange.head.until_close:
             self._finish(exchange, sound=False)
         else:
-            self.fail(Broken("The target closed the connection before the end of its reply."))
+            self.fail(cut_short())
 
     def _pause(self) -> None:
         if not self._paused and self._transport is not None:

@@ -2,32 +2,25 @@
 
 from __future__ import annotations
 
-import re
 from functools import lru_cache
 
 from penstock import __version__
-from penstock.errors import NotSent
-from penstock.platforms.http.target import Target
+from penstock.platforms.outbound import is_token, sent_name, unsendable
+from penstock.platforms.target import Target
 from penstock.wire.http import Request
 
 LAST_CHUNK = b"0\r\n\r\n"
-HOP_BY_HOP = frozenset(
-    {"connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "proxy-connection",
-     "te", "trailer", "transfer-encoding", "upgrade"}
-)  # fmt: skip
-_OURS = frozenset({"content-length", "expect", "host"})
 _BODILESS = frozenset({"DELETE", "GET", "HEAD", "OPTIONS"})
 _DEFAULTS = (
     ("\naccept-encoding: ", "\naccept-encoding: identity"),
     ("\nuser-agent: ", f"\nuser-agent: penstock/{__version__}"),
 )
-_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 
 def encode(request: Request, target: Target) -> bytes:
     """The head, followed by a body of bytes; a Stream follows in chunks. Raises NotSent for what cannot be sent."""
-    if not _is_token(request.method):
-        raise _unsendable()
+    if not is_token(request.method):
+        raise unsendable()
     lines = [request.method + target.line]
     listed: set[str] = set()
     for name, value in request.headers:
@@ -56,29 +49,18 @@ def _bytes(lines: list[str]) -> bytes:
     text = "\n".join(lines)
     # The first line holds two: the request line and the host.
     if text.count("\n") != len(lines) or "\r" in text or "\0" in text:
-        raise _unsendable()
+        raise unsendable()
     for start, line in _DEFAULTS:
         if start not in text:
             text += line
     try:
         return (text + "\n\n").replace("\n", "\r\n").encode("latin-1")
     except UnicodeEncodeError:
-        raise _unsendable() from None
+        raise unsendable() from None
 
 
 @lru_cache(maxsize=1_000)
 def _start(name: str) -> str:
-    """`name: `, or nothing for a header that ends at this hop or is ours to write; raises NotSent."""
-    name = name.lower()
-    if not _is_token(name):
-        raise _unsendable()
-    return "" if name in HOP_BY_HOP or name in _OURS else f"{name}: "
-
-
-@lru_cache(maxsize=100)
-def _is_token(name: str) -> bool:
-    return _TOKEN.fullmatch(name) is not None
-
-
-def _unsendable() -> NotSent:
-    return NotSent("The request to the target has a method or header that HTTP cannot carry.")
+    """`name: `, or nothing for a header that is not sent; raises NotSent."""
+    kept = sent_name(name)
+    return f"{kept}: " if kept else ""

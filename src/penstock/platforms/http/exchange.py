@@ -7,9 +7,7 @@ from typing import Protocol
 
 from penstock.errors import Failed
 from penstock.platforms.http.head import Head
-
-WHOLE = 1 << 20
-"""A reply up to this size that says so is waited for and handed over in one piece."""
+from penstock.platforms.outbound import WHOLE
 
 
 class Line(Protocol):

@@ -6,14 +6,11 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from functools import lru_cache
 
-from penstock.platforms.http.encode import HOP_BY_HOP
+from penstock.platforms.outbound import MOST_BYTES, MOST_FIELDS, UNTOLD
 
-MOST_BYTES = 64 << 10
-MOST_FIELDS = 200
 Fields = list[tuple[bytes, bytes]]
 """Names and values as the parser brings them."""
 
-_STRIPPED = HOP_BY_HOP | {"set-cookie", "set-cookie2"}
 _EMPTY_STATUSES = frozenset({204, 304})
 
 
@@ -93,7 +90,7 @@ def interim(status: int, fields: Fields) -> None:
 @lru_cache(maxsize=1_000)
 def _known(raw: bytes) -> tuple[str, _Role]:
     name = raw.decode("latin-1").lower()
-    return name, _ROLES.get(name, _Role.STRIPPED if name in _STRIPPED else _Role.PLAIN)
+    return name, _ROLES.get(name, _Role.STRIPPED if name in UNTOLD else _Role.PLAIN)
 
 
 def _note(head: Head, role: _Role, value: bytes) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from typing import Generic, TypeVar
 
-from penstock.platforms.http.target import Origin
+from penstock.platforms.target import Origin
 
 C = TypeVar("C")
 T = TypeVar("T")

@@ -6,9 +6,10 @@ import zlib
 from collections.abc import AsyncIterator
 from contextlib import suppress
 
-from penstock.errors import Broken, Cut, Failed, Stalled
-from penstock.platforms.http.exchange import WHOLE, Exchange
+from penstock.errors import Broken, Failed, Stalled
+from penstock.platforms.http.exchange import Exchange
 from penstock.platforms.http.head import Head
+from penstock.platforms.outbound import WHOLE, too_large, unasked_packing
 from penstock.wire.http import Response
 
 PIECE = 256 << 10
@@ -35,7 +36,7 @@ def _packed(exchange: Exchange, head: Head, idle: float) -> Response:
         return Response(head.status, head.unpacked(), b"")
     if head.packing not in _PACKINGS:
         exchange.drop()
-        raise Broken("The target packed its reply in a way that was not asked for.")
+        raise unasked_packing()
     body = Unpacked(Body(exchange), head.packing, exchange, idle)
     return Response(head.status, head.unpacked(), body)
 
@@ -177,11 +178,6 @@ class Unpack:
         first, second = self._packed[:2]
         framed = first & 0x0F == zlib.DEFLATED and not (first << 8 | second) % 31
         return zlib.MAX_WBITS if framed else -zlib.MAX_WBITS
-
-
-def too_large() -> Cut:
-    """What is said of a reply larger than its cap."""
-    return Cut("The target's reply is larger than its cap.", processed="yes")
 
 
 def unsound() -> Broken:

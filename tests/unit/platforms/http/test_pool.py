@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from penstock.platforms.http.pool import Pool
-from penstock.platforms.http.target import Origin
+from penstock.platforms.target import Origin
 
 ORIGINS = [Origin(False, "a", 80), Origin(True, "a", 443), Origin(False, "b", 80)]
 LIMIT, MOST_WAITING = 3, 2

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from penstock.errors import Failed
 from penstock.platforms.http.connection import Connection
-from penstock.platforms.http.target import Origin
+from penstock.platforms.target import Origin
 from penstock.wire.http import Timeouts
 
 

@@ -1,0 +1,56 @@
+"""What a Worker is bound to, and the Platform made of it for one request."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from penstock.platforms.cloudflare import values
+from penstock.platforms.cloudflare.blobs import CloudflareBlobs
+from penstock.platforms.cloudflare.crypto import CloudflareCrypto
+from penstock.platforms.cloudflare.fetch import CloudflareFetch
+from penstock.platforms.cloudflare.meter import CloudflareMeter
+from penstock.platforms.cloudflare.store import CloudflareStore
+from penstock.platforms.cloudflare.tables import CloudflareTables
+from penstock.platforms.world import RandomIds, RealClock
+from penstock.ports import Platform, Spawn
+
+MOST_CACHED = 25 << 20
+"""What KV takes in one value."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bindings:
+    """What the Worker is bound to, JavaScript's own objects; None where there is no such binding."""
+
+    kv: Any
+    db: Any
+    blobs: Any
+    meter: Any
+    ai: Any
+    vectorize: Any
+
+
+def bound(env: Any) -> Bindings:
+    """The bindings of a Worker's `env`."""
+    names = ("KV", "DB", "BLOBS", "METER", "AI", "VECTORIZE")
+    return Bindings(*(values.binding(env, name) for name in names))
+
+
+def platform(bindings: Bindings, spawn: Spawn, ids: RandomIds, secret: bytes) -> Platform:
+    """The platform of one request, whose work `spawn` has the runtime wait for."""
+    clock = RealClock()
+    return Platform(
+        name="cloudflare",
+        fetch=CloudflareFetch(),
+        store=CloudflareStore(bindings.kv, clock, MOST_CACHED),
+        blobs=CloudflareBlobs(bindings.blobs, clock),
+        meter=CloudflareMeter(bindings.meter, ids.new("")),
+        tables=CloudflareTables(bindings.db),
+        clock=clock,
+        ids=ids,
+        spawn=spawn,
+        crypto=CloudflareCrypto(),
+        shared_loop=False,
+        secret=secret,
+    )

@@ -1,0 +1,57 @@
+"""What must stand before the first request: bindings, tables of this version, the installation's secret."""
+
+from __future__ import annotations
+
+from penstock.config import Config
+from penstock.errors import Misconfigured
+from penstock.platforms.cloudflare.home import Bindings
+from penstock.platforms.cloudflare.tables import CloudflareTables
+
+MIGRATION = "0006_shared.sql"
+"""The newest; a test holds it to the files."""
+MIGRATE = "npx wrangler d1 migrations apply DB --remote"
+DEPLOY = "penstock deploy cloudflare --apply"
+
+_STAND = "select name from sqlite_master where type = 'table' and name = 'd1_migrations'"
+_NEWEST = "select coalesce(max(name), '') from d1_migrations"
+_KEEP_SECRET = (
+    "insert into installation (name, value) values ('cache_secret', $1) on conflict do nothing"
+)
+_SECRET = "select value from installation where name = 'cache_secret'"
+
+
+def check(bindings: Bindings, config: Config) -> None:
+    """That all is bound which this configuration needs; raises Misconfigured."""
+    needed = {
+        "KV": (bindings.kv, "a KV namespace"),
+        "DB": (bindings.db, "a D1 database"),
+        "BLOBS": (bindings.blobs, "an R2 bucket"),
+        "METER": (bindings.meter, "the namespace of the Durable Object PenstockMeter"),
+    }
+    if any(one.kind == "workers_ai" and not one.account for one in config.providers.values()):
+        needed["AI"] = (bindings.ai, "Workers AI, which a provider of kind workers_ai needs here")
+    for name, (binding, what) in needed.items():
+        if binding is None:
+            raise Misconfigured(
+                f"The Worker has no binding {name} ({what}): bind it in wrangler.jsonc, or have it"
+                f" written and deployed by `{DEPLOY}`."
+            )
+
+
+async def secret(tables: CloudflareTables, fresh: bytes) -> bytes:
+    """The installation's secret: this one, where none was kept before. Raises Misconfigured where a migration is missing."""
+    newest = ""
+    if await tables.rows(_STAND):
+        newest = str((await tables.rows(_NEWEST))[0][0])
+    if newest < MIGRATION:
+        raise Misconfigured(
+            f"The tables in D1 (binding DB) are at migration {newest or 'none'}, and this Penstock needs"
+            f" {MIGRATION}: run `{MIGRATE}`, or `{DEPLOY}`."
+        )
+    if newest > MIGRATION:
+        raise Misconfigured(
+            f"The tables in D1 (binding DB) were written by a newer Penstock: they are at migration {newest},"
+            f" this one knows {MIGRATION}. Deploy the newer version."
+        )
+    _, found = await tables.batch((_KEEP_SECRET, (fresh.hex(),)), (_SECRET, ()))
+    return bytes.fromhex(found[0][0])

@@ -1,0 +1,134 @@
+"""The Worker as a whole: how it starts, what it says when it cannot, what it leaves behind."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from penstock.auth.mint import mint
+from tests.edge.worker import SECRET, Worker, migrations
+
+SETTINGS = {"providers": {"sandbox": {"kind": "sandbox"}}}
+HELLO = {"model": "auto", "messages": [{"role": "user", "content": "hello there"}]}
+CHAT = "/v1/chat/completions"
+LONG_AGO = 1_700_000_000_000
+
+
+@pytest.fixture(scope="module")
+def process() -> Iterator[Worker]:
+    with Worker(SETTINGS) as served:
+        yield served
+
+
+@pytest.fixture
+def worker(process: Worker) -> Worker:
+    """A Worker with no provider but the sandbox, which has just been started."""
+    process.again(SETTINGS)
+    return process
+
+
+def ask(worker: Worker, path: str, body: Any = None, sub: str = "alice") -> httpx.Response:
+    token = mint({"sub": sub}, SECRET, now=time.time())
+    method = "GET" if body is None else "POST"
+    headers = {"authorization": f"Bearer {token}"}
+    return httpx.request(method, worker.url + path, json=body, headers=headers, timeout=30.0)
+
+
+def problem(worker: Worker, path: str = "/health") -> str:
+    """What every path answers while the Worker cannot start."""
+    told = ask(worker, path)
+    assert (told.status_code, told.headers["retry-after"]) == (503, "1")
+    assert told.headers["content-type"] == "application/problem+json"
+    said = told.json()
+    assert (said["code"], said["error"]) == ("misconfigured", "Service unavailable")
+    return str(said["detail"])
+
+
+def test_it_knows_where_it_runs(worker: Worker) -> None:
+    told = httpx.get(f"{worker.url}/health").json()
+    assert (told["status"], told["edge"]) == ("healthy", "TST")
+    assert httpx.head(f"{worker.url}/health").content == b""
+
+
+def test_a_line_is_logged_for_each_request(worker: Worker) -> None:
+    worker.ask("log")
+    request_id = ask(worker, CHAT, HELLO, "logged").headers["x-request-id"]
+    worker.ask("idle")
+    (line,) = [line for line in worker.said() if line.get("id") == request_id]
+    assert (line["method"], line["path"], line["status"]) == ("POST", CHAT, 200)
+    assert (line["route"], line["cache"], line["country"]) == ("auto", "miss", "NL")
+    assert "hello there" not in str(line)
+
+
+def test_callers_are_known_by_the_address_that_the_platform_tells(worker: Worker) -> None:
+    route = {"targets": ["sandbox/gpt-4o"], "auth": "optional"}
+    worker.again({**SETTINGS, "routes": {"open": route}, "limits": {"chat": "1/h"}})
+
+    def status(address: str) -> int:
+        headers, body = {"cf-connecting-ip": address}, {**HELLO, "model": "open"}
+        return httpx.post(worker.url + CHAT, json=body, headers=headers).status_code
+
+    assert [status(f"192.0.2.{last}") for last in (1, 1, 2)] == [200, 429, 200]
+
+
+def test_what_a_request_leaves_behind_is_written_after_its_reply(worker: Worker) -> None:
+    request_id = ask(worker, CHAT, HELLO, "written").headers["x-request-id"]
+    assert [stage for stage, *_ in worker.ledger(request_id)] == ["reserve", "dispatched", "final"]
+    hit = ask(worker, CHAT, HELLO, "written")
+    assert hit.headers["x-penstock-cache"] == "hit"
+    worker.ask("idle")
+    assert worker.ledger(hit.headers["x-request-id"]) == [("final", "settled", 0)]
+    decided = worker.rows("select request_id from decisions where request_id = ?", request_id)
+    assert decided == [(request_id,)]
+
+
+def test_the_cron_trigger_ends_what_was_left_open(worker: Worker) -> None:
+    columns = (
+        "request_id, attempt, stage, at, owner, tenant, sub, service, amount_nanos, lease_until"
+    )
+    worker.rows(
+        f"insert into ledger ({columns}) values (?, 0, 'reserve', ?, 'o', 't', 's', 'chat', 900, ?) returning 1",
+        "req_left", LONG_AGO, LONG_AGO + 60_000,
+    )  # fmt: skip
+    worker.ask("scheduled")
+    assert worker.ledger("req_left")[-1][:2] == ("final", "released")
+    (kept,) = worker.rows("select value from installation where name = 'reconciled'")
+    assert str(LONG_AGO) not in str(kept)
+    worker.ask("scheduled")
+    assert len(worker.ledger("req_left")) == 2
+
+
+@pytest.mark.parametrize("name", ["KV", "DB", "BLOBS", "METER"])
+def test_a_missing_binding_is_named_with_its_mend(worker: Worker, name: str) -> None:
+    worker.again(SETTINGS, without=[name])
+    assert problem(worker).startswith(f"The Worker has no binding {name} (")
+    assert "penstock deploy cloudflare" in problem(worker, "/api/usage")
+    told = ask(worker, "/v1/models").json()["error"]
+    assert (told["code"], told["type"]) == ("misconfigured", "server_error")
+
+
+def test_without_an_issuer_nobody_can_be_let_in(worker: Worker) -> None:
+    worker.again(SETTINGS, variables={})
+    assert "wrangler secret put JWT_SECRET" in problem(worker)
+
+
+def test_a_variable_that_is_not_there_is_named_and_no_secret_is_told(worker: Worker) -> None:
+    worker.again({"providers": {"o": {"kind": "openai", "api_key": "${MY_KEY}"}}})
+    assert "providers.o.api_key: the environment variable MY_KEY is not set" in problem(worker)
+    assert SECRET not in problem(worker)
+
+
+def test_tables_of_another_version_are_named_with_the_command_that_mends_them() -> None:
+    with Worker(SETTINGS, migrated=False) as served:
+        assert "are at migration none, and" in problem(served)
+        served.ask("batch", statements=migrations()[:-1])
+        assert "wrangler d1 migrations apply DB" in problem(served)
+        served.ask("batch", statements=migrations()[-1:])
+        assert ask(served, "/health").status_code == 200
+        served.rows("insert into d1_migrations (name) values ('9999_later.sql') returning 1")
+        served.again(SETTINGS)
+        assert "written by a newer Penstock" in problem(served)

@@ -1,0 +1,195 @@
+// The Worker over HTTP: its unmodified Python entry in Pyodide, on Miniflare's bindings. Run by worker.py:
+// node worker.mjs SOURCE PACKAGES ["measured" or "counted"], then one JSON line {settings, vars, without} on standard input. It writes {port} as a
+// JSON line, and answers each later line {id, what, …} by one of its own.
+
+import { readdirSync, readFileSync } from "node:fs";
+import { createServer } from "node:http";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+import { join, relative } from "node:path";
+
+import * as miniflareModule from "miniflare";
+import { loadPyodide } from "pyodide";
+
+import { counted, counts } from "./counted.mjs";
+import { fetching, measure, measured } from "./measured.mjs";
+
+const { Miniflare, Request, Response, Headers, fetch } = miniflareModule;
+const [source, packages, how] = process.argv.slice(2);
+const measuring = how === "measured";
+const counting = how === "counted";
+const tests = fileURLToPath(new URL(".", import.meta.url));
+const lines = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
+const say = (line) => process.stdout.write(`${JSON.stringify(line)}\n`);
+const start = JSON.parse((await lines.next()).value);
+
+const module = (path, file) => ({ type: "ESModule", path, contents: readFileSync(file, "utf8") });
+const shipped = join(source, "penstock/platforms/cloudflare/meter_object.js");
+const miniflare = new Miniflare({
+  modules: [
+    module("relay.mjs", join(tests, "relay.mjs")),
+    ...(counting
+      ? [module("meter_object.js", join(tests, "counted_object.mjs")), module("shipped.js", shipped)]
+      : [module("meter_object.js", shipped)]),
+  ],
+  compatibilityDate: "2026-04-01",
+  kvNamespaces: ["KV"],
+  d1Databases: ["DB"],
+  r2Buckets: ["BLOBS"],
+  durableObjects: { METER: { className: "PenstockMeter", useSQLite: true } },
+});
+const { KV, DB, BLOBS } = await miniflare.getBindings();
+const METER = {
+  idFromName: (name) => name,
+  get: (name) => ({
+    fetch: (url, init) => miniflare.dispatchFetch(`${url}?object=${encodeURIComponent(name)}`, init),
+  }),
+};
+let env;
+function bind({ vars, without = [] }) {
+  const bindings = { KV, DB, BLOBS, METER };
+  env = { ...(measuring ? measured(bindings) : counting ? counted(bindings) : bindings), ...vars };
+  for (const name of without) delete env[name];
+}
+bind(start);
+
+// What workerd has and Node 20 lacks.
+Promise.withResolvers ??= () => {
+  const made = {};
+  made.promise = new Promise((resolve, reject) => Object.assign(made, { resolve, reject }));
+  return made;
+};
+Object.assign(globalThis, { Request, Response, Headers, fetch: measuring ? fetching(fetch) : fetch });
+
+const waited = new Set();
+const waitUntil = (promise) => {
+  const waiting = Promise.resolve(promise).catch(() => {}).finally(() => waited.delete(waiting));
+  waited.add(waiting);
+};
+const patchWaitUntil = () => {};
+
+const pyodide = await loadPyodide({ stdout: console.error, stderr: console.error });
+pyodide.registerJsModule("_pyodide_entrypoint_helper", {
+  cloudflareWorkersModule: { waitUntil },
+  cloudflareSocketsModule: {},
+  patchWaitUntil,
+  doAnImport: (name) => import(name),
+});
+pyodide.registerJsModule("_cloudflare_compat_flags", {
+  python_workflows_implicit_dependencies: true,
+  python_request_headers_preserve_commas: true,
+});
+// As a Worker has them, in memory.
+for (const [place, folder] of Object.entries({ source, packages })) {
+  for (const file of readdirSync(folder, { recursive: true, withFileTypes: true })) {
+    if (!file.isFile() || file.name.endsWith(".pyc")) continue;
+    const inside = join(`/${place}`, relative(folder, file.parentPath ?? file.path));
+    pyodide.FS.mkdirTree(inside);
+    pyodide.FS.writeFile(join(inside, file.name), readFileSync(join(file.parentPath ?? file.path, file.name)));
+  }
+}
+const log = [];
+pyodide.runPython(`
+import sys
+sys.dont_write_bytecode = True
+sys.path[:0] = ["/source", "/packages"]
+`);
+// The SDK is the runtime's own: it is there before any Worker.
+pyodide.runPython("import workers");
+const began = performance.now();
+pyodide.runPython(`
+from penstock.entry.workers import worker
+`);
+const importMs = performance.now() - began;
+const worker = pyodide.globals.get("worker");
+let Default = worker(start.settings);
+console.log = (line) => log.push(String(line));
+
+async function serve(request) {
+  // As workerd does it: a new instance of the class for each event.
+  const instance = Default({ waitUntil }, env);
+  const answer = await instance.fetch(request);
+  return answer?.js_object ?? answer;
+}
+
+function asked(incoming, signal) {
+  const headers = [];
+  for (let at = 0; at < incoming.rawHeaders.length; at += 2) headers.push(incoming.rawHeaders.slice(at, at + 2));
+  if (!incoming.headers["cf-connecting-ip"]) headers.push(["cf-connecting-ip", incoming.socket.remoteAddress]);
+  const has = incoming.headers["content-length"] || incoming.headers["transfer-encoding"];
+  const body = has && !["GET", "HEAD"].includes(incoming.method) ? incoming : undefined;
+  return new Request(`http://${incoming.headers.host}${incoming.url}`, {
+    method: incoming.method,
+    headers: headers.filter(([name]) => !["connection", "transfer-encoding", "keep-alive"].includes(name.toLowerCase())),
+    body,
+    duplex: "half",
+    signal,
+    cf: { colo: "TST", country: "NL" },
+  });
+}
+
+async function send(answer, outgoing) {
+  for (const [name, value] of answer.headers) outgoing.appendHeader(name, value);
+  outgoing.writeHead(answer.status);
+  outgoing.flushHeaders();
+  if (answer.body !== null) {
+    const reader = answer.body.getReader();
+    outgoing.on("close", () => reader.cancel().catch(() => {}));
+    for (let part = await reader.read(); !part.done; part = await reader.read()) {
+      if (!outgoing.write(part.value)) await new Promise((go) => outgoing.once("drain", go).once("close", go));
+    }
+  }
+  outgoing.end();
+}
+
+const server = createServer(async (incoming, outgoing) => {
+  const leaving = new AbortController();
+  outgoing.on("close", () => outgoing.writableFinished || leaving.abort());
+  try {
+    await send(await serve(asked(incoming, leaving.signal)), outgoing);
+  } catch (error) {
+    if (!leaving.signal.aborted) console.error(error);
+    outgoing.destroy();
+  }
+});
+
+const idle = async () => {
+  while (waited.size) await Promise.all(waited);
+};
+const doing = {
+  batch: async ({ statements }) =>
+    (await DB.batch(statements.map(([sql, args]) => DB.prepare(sql).bind(...args)))).map((done) => done.results),
+  scheduled: async () => {
+    await Default({ waitUntil }, env).scheduled({ cron: "* * * * *" });
+  },
+  again: (other) => {
+    bind(other);
+    Default = worker(other.settings);
+  },
+  idle,
+  counts: () => ({ ...counts }),
+  log: () => log.splice(0),
+  measure: ({ requests }) =>
+    measure(
+      requests,
+      async ({ path, ...init }) => {
+        const answer = await serve(new Request(`http://worker.test${path}`, init));
+        await answer.text();
+        return answer.status;
+      },
+      idle,
+    ),
+};
+
+server.listen(0, "127.0.0.1", () => say({ port: server.address().port, importMs }));
+for await (const line of { [Symbol.asyncIterator]: () => lines }) {
+  const { id, what, ...given } = JSON.parse(line);
+  Promise.resolve(doing[what](given)).then(
+    (told) => say({ id, told: told ?? null }),
+    (error) => say({ id, failed: String(error) }),
+  );
+}
+server.closeAllConnections();
+server.close();
+await miniflare.dispose();
+process.exit(0);
