@@ -1,0 +1,101 @@
+// Bindings for one world of a test after another: each has a database, keys and objects that no other sees.
+
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+
+import { Miniflare } from "miniflare";
+
+import { database } from "./d1.mjs";
+
+// As many as are in use at once: a test that makes more worlds than these meets its first one's database again, emptied.
+const DATABASES = ["DB0", "DB1", "DB2", "DB3"];
+
+export class Worlds {
+  constructor(root, tables, migrations) {
+    const module = (path, file) => ({ type: "ESModule", path, contents: readFileSync(join(root, file), "utf8") });
+    this.miniflare = new Miniflare({
+      modules: [
+        module("relay.mjs", "tests/edge/relay.mjs"),
+        module("meter_object.js", "src/penstock/platforms/cloudflare/meter_object.js"),
+      ],
+      compatibilityDate: "2026-04-01",
+      kvNamespaces: ["KV"],
+      d1Databases: DATABASES,
+      r2Buckets: ["BLOBS"],
+      durableObjects: { METER: { className: "PenstockMeter", useSQLite: true } },
+    });
+    this.emptying = ["pragma defer_foreign_keys = on", ...tables.map((name) => `delete from "${name}"`)];
+    this.migrations = migrations;
+    this.made = 0;
+    this.asked = new Set();
+    this.written = new Set();
+  }
+
+  async start() {
+    Object.assign(this, await this.miniflare.getBindings());
+    this.databases = DATABASES.map((name) => database(this.miniflare, name));
+    for (const tables of this.databases) await tables.batch(this.migrations.map((sql) => tables.prepare(sql)));
+  }
+
+  async open() {
+    const number = this.made++;
+    const tables = this.databases[number % DATABASES.length];
+    if (this.written.delete(tables)) await tables.batch(this.emptying.map((sql) => tables.prepare(sql)));
+    return { KV: this.#keyed(this.KV, number), BLOBS: this.#keyed(this.BLOBS, number), DB: this.#tables(tables), METER: this.#objects(number) };
+  }
+
+  #keyed(binding, number) {
+    const method = (name) => (key, ...rest) => this.#watch(binding[name](`${number}:${key}`, ...rest));
+    return { get: method("get"), put: method("put"), delete: method("delete") };
+  }
+
+  #tables(tables) {
+    const watched = (statement) => ({
+      statement,
+      bind: (...args) => watched(statement.bind(...args)),
+      raw: () => this.#watch(statement.raw()),
+    });
+    return {
+      prepare: (sql) => watched(tables.prepare(sql)),
+      batch: (all) => {
+        this.written.add(tables);
+        return this.#watch(tables.batch(all.map(({ statement }) => statement)));
+      },
+    };
+  }
+
+  #objects(number) {
+    const fetch = (name) => (url, init) =>
+      this.#watch(this.miniflare.dispatchFetch(`${url}?object=${encodeURIComponent(`${number}:${name}`)}`, init));
+    return { idFromName: (name) => name, get: (name) => ({ fetch: fetch(name) }) };
+  }
+
+  // What is asked counts as open until it is answered, and the answer's content too.
+  #watch(promise) {
+    const watched = promise.then((answer) => {
+      const method = (name) => () => this.#watch(answer[name]());
+      const body = ["text", "arrayBuffer"].filter((name) => typeof answer?.[name] === "function");
+      return body.length ? Object.fromEntries(body.map((name) => [name, method(name)])) : answer;
+    });
+    const ended = () => this.asked.delete(watched);
+    watched.then(ended, ended);
+    this.asked.add(watched);
+    return watched;
+  }
+
+  waits() {
+    return this.asked.size > 0;
+  }
+
+  answered() {
+    return Promise.allSettled(this.asked);
+  }
+
+  pause(milliseconds) {
+    return new Promise((done) => setTimeout(done, milliseconds));
+  }
+
+  end() {
+    return this.miniflare.dispose();
+  }
+}
