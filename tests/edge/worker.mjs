@@ -13,6 +13,7 @@ import { loadPyodide } from "pyodide";
 
 import { counted, counts } from "./counted.mjs";
 import { Ai } from "./ai.mjs";
+import { database } from "./d1.mjs";
 import { fetching, measure, measured } from "./measured.mjs";
 
 const { Miniflare, Request, Response, Headers, fetch } = miniflareModule;
@@ -39,7 +40,9 @@ const miniflare = new Miniflare({
   r2Buckets: ["BLOBS"],
   durableObjects: { METER: { className: "PenstockMeter", useSQLite: true } },
 });
-const { KV, DB, BLOBS } = await miniflare.getBindings();
+const { KV, BLOBS, DB: proxied } = await miniflare.getBindings();
+// What the rows of a question took only D1's own answer says.
+const DB = counting ? proxied : database(miniflare, "DB");
 const METER = {
   idFromName: (name) => name,
   get: (name) => ({
