@@ -122,6 +122,14 @@ def test_a_missing_binding_is_named_with_its_mend(worker: Worker, name: str) -> 
     assert (told["code"], told["type"]) == ("misconfigured", "server_error")
 
 
+def test_an_index_of_another_length_is_named_with_the_commands_that_mend_it(worker: Worker) -> None:
+    worker.again({}, dimensions=1_024)
+    assert problem(worker).startswith("The Vectorize index (binding VECTORIZE) has 1024 dimensions")
+    assert "--dimensions=768" in problem(worker)
+    worker.again({}, dimensions=768)
+    assert ask(worker, "/health").status_code == 200
+
+
 def test_without_an_issuer_nobody_can_be_let_in(worker: Worker) -> None:
     worker.again(SETTINGS, variables={})
     assert "wrangler secret put JWT_SECRET" in problem(worker)

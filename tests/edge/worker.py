@@ -80,9 +80,10 @@ class Worker:
         settings: Mapping[str, Any],
         variables: Mapping[str, str] | None = None,
         without: Sequence[str] = (),
+        dimensions: int = 0,
     ) -> None:
-        """Another isolate, on the same stores, in the place of the one that served."""
-        self.ask("again", **_start(settings, variables, without))
+        """Another isolate, on the same stores, in the place of the one that served; with an index, if of so many dimensions."""
+        self.ask("again", **_start(settings, variables, without), dimensions=dimensions)
 
     def ask(self, what: str, **given: Any) -> Any:
         """What worker.mjs does beside serving: batch, scheduled, idle, counts, log, measure."""

@@ -102,9 +102,9 @@ class Isolate:
         secret = await start.secret(CloudflareTables(bindings.db), self._ids.secret(32))
         # What this one has done later is for whichever request then runs.
         spawn = Background(import_from_javascript("cloudflare:workers").waitUntil)
-        gateway = build(
-            config, home.platform(bindings, spawn, self._ids, secret), report, "unknown"
-        )
+        platform = home.platform(bindings, spawn, self._ids, secret)
+        await start.index(platform, bindings, config)
+        gateway = build(config, platform, report)
         await gateway.start()
         self._first = gateway
         return gateway
