@@ -9,7 +9,7 @@ from penstock.wire.http import Headers, Request, header
 
 OURS = frozenset({"if-modified-since", "if-none-match", "if-range", "range"})
 """What a cache takes out of a request to ask about its own entry instead."""
-ORIGINS = ("if-match", "if-unmodified-since")
+ORIGINS = frozenset({"if-match", "if-unmodified-since"})
 """What only the origin can answer."""
 
 _TAG = re.compile(r'(?:[Ww]/)?("[^"]*"|[^",\s]+)')
@@ -17,7 +17,7 @@ _TAG = re.compile(r'(?:[Ww]/)?("[^"]*"|[^",\s]+)')
 
 def plain(request: Request) -> bool:
     """Whether the request wants the whole thing, whatever its sender has already."""
-    return not any(name in OURS for name, _ in request.headers)
+    return OURS.isdisjoint([name for name, _ in request.headers])
 
 
 def not_modified(request: Request, status: int, headers: Headers, came: float) -> bool:

@@ -62,6 +62,7 @@ class HttpCache:
         self._generations = generations
         self._owner = owner
         self._flights = flights
+        self._places = keys.Places(settings.name, shelves.secret)
         self._refreshing: set[str] = set()
 
     async def __call__(self, request: Request) -> Response:
@@ -83,8 +84,7 @@ class HttpCache:
         if self._generations.old:
             await self._generations.read()
         owner = "" if self._settings.key == "shared" else self._owner(request)
-        numbers = self._generations.numbers
-        return keys.place(request, owner, self._settings, self._shelves.secret, numbers)
+        return self._places.of(request, owner, self._generations.numbers)
 
     async def _pass(self, request: Request, state: Pass) -> Response:
         request.notes["cache"] = "bypass"
@@ -119,7 +119,7 @@ class HttpCache:
                 return await self._lead(visit, state, flights)
             if (joined := await self._join(visit, state, flight)) is not None:
                 return joined
-            if flight.reply is not None:
+            if flight.reply is not None or not flight.heard:
                 break
         return await self._go(visit, state)
 

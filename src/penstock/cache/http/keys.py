@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from hashlib import blake2b
 from urllib.parse import urljoin, urlsplit
 
 from msgspec import Struct
 
 from penstock.cache.generations import of_key
-from penstock.cache.http import fields, rules
+from penstock.cache.http import fields
 from penstock.wire.http import Headers, Request, header
 
 KIND = "http"
+REMEMBERED = 1_024
+REMEMBERED_CHARACTERS = 1_024
 MOST_TAGS = 64
 TAG_CHARACTERS = 128
 _LISTS = frozenset({"accept", "accept-encoding", "accept-language"})
@@ -37,21 +40,40 @@ class Place(Struct, frozen=True):
         return self.partition != ""
 
 
-def place(
-    request: Request, owner: str, settings: rules.Rules, secret: bytes, numbers: Mapping[str, int]
-) -> Place:
-    """The place of a request; `owner` is empty where nobody in particular asks, or all share."""
-    url, scope = _url(request), request.target.decode("latin-1")
-    number = of_key(numbers, KIND, owner, settings.name)
-    if numbers:
-        number += b",%d" % numbers.get(f"url:{scope}", 0)
-    name = _hashed(secret, "entry", settings.name, owner, url, number.decode())
-    return Place(f"{KIND}:{name}", url, owner, mark(request, secret), numbers)
+class Places:
+    """Finds the places of one route's requests. What is asked again need not be hashed again."""
+
+    def __init__(self, route: str, secret: bytes) -> None:
+        self._route = route
+        self._secret = secret
+        self._named = lru_cache(maxsize=REMEMBERED)(self._names)
+
+    def of(self, request: Request, owner: str, numbers: Mapping[str, int]) -> Place:
+        """The place of a request; `owner` is empty where nobody in particular asks, or all share."""
+        host = (header(request.headers, "host") or "").lower()
+        target = request.target.decode("latin-1")
+        number, at = of_key(numbers, KIND, owner, self._route), 0
+        if numbers:
+            at = numbers.get(f"url:{target}", 0)
+        known = len(host) + len(target) <= REMEMBERED_CHARACTERS
+        names = self._named if known else self._names
+        name, url, noted = names(host, target, owner, number, at)
+        single = numbers.get(f"key:{name}", 0) if numbers else 0
+        return Place(f"{name}.{single}" if single else name, url, owner, noted, numbers)
+
+    def _names(
+        self, host: str, target: str, owner: str, number: bytes, at: int
+    ) -> tuple[str, str, str]:
+        url = _url(host, target)
+        numbered = f"{number.decode()},{at}"
+        name = _hashed(self._secret, "entry", self._route, owner, url, numbered)
+        return f"{KIND}:{name}", url, _mark(url, self._secret)
 
 
-def mark(request: Request, secret: bytes, target: str | None = None) -> str:
-    """Where it is noted that what is kept of a request's URL, or of another target of its host, counts no more."""
-    return f"{KIND}-mark:{_hashed(secret, 'mark', _url(request, target))}"
+def mark(request: Request, secret: bytes, target: str) -> str:
+    """Where it is noted that what is kept of a target of the request's host counts no more."""
+    host = (header(request.headers, "host") or "").lower()
+    return _mark(_url(host, target), secret)
 
 
 def affected(request: Request, headers: Headers) -> Iterator[str]:
@@ -88,10 +110,13 @@ def of_tags(numbers: Mapping[str, int], found: list[str]) -> int:
     return sum(numbers.get(f"tag:{tag}", 0) for tag in found)
 
 
-def _url(request: Request, target: str | None = None) -> str:
-    """Host and target. The host as it was sent: what another made of the same target is nobody else's reply."""
-    host = (header(request.headers, "host") or "").lower()
-    return f"{host} {request.target.decode('latin-1') if target is None else target}"
+def _url(host: str, target: str) -> str:
+    """The host as it was sent: what an origin made of another is nobody else's reply."""
+    return f"{host} {target}"
+
+
+def _mark(url: str, secret: bytes) -> str:
+    return f"{KIND}-mark:{_hashed(secret, 'mark', url)}"
 
 
 def _resolved(base: str, own: str, named: str) -> str | None:
@@ -109,14 +134,12 @@ def _said(headers: Headers, name: str) -> str:
     """A header's value without what means nothing: how its lines and blanks are set, and case where that is so."""
     values = fields.lines(headers, name)
     if not values:
-        return "\0"
-    said = ",".join(fields.members(values))
+        return ""
+    said = "=" + ",".join(fields.members(values))
     return said.lower().replace(" ", "") if name in _LISTS else said
 
 
 def _hashed(secret: bytes, *parts: str) -> str:
     """Each part with its length, so that two lists never run together alike."""
-    message = b"".join(
-        len(data).to_bytes(4, "big") + data for data in (part.encode() for part in parts)
-    )
-    return blake2b(message, digest_size=32, key=secret).hexdigest()
+    message = "".join([f"{len(part)}:{part}" for part in parts])
+    return blake2b(message.encode(), digest_size=32, key=secret).hexdigest()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from penstock.cache.http import conditions, ranges
+from penstock.cache.http import conditions, fields, ranges
 from penstock.cache.http.entries import Entry
 from penstock.cache.http.rules import Rules
 from penstock.cache.http.states import Why
@@ -36,7 +36,9 @@ def forwarded(
 
 def with_status(headers: Headers, status: str) -> list[tuple[str, str]]:
     """The headers with our member of Cache-Status behind those of caches nearer to the origin."""
-    earlier = [value for name, value in headers if name == "cache-status"]
+    earlier = fields.lines(headers, "cache-status")
+    if not earlier:
+        return [*headers, ("cache-status", status)]
     rest = [pair for pair in headers if pair[0] != "cache-status"]
     return [*rest, ("cache-status", ", ".join([*earlier, status]))]
 
@@ -45,6 +47,8 @@ def served(request: Request, entry: Entry, settings: Rules, now: float, status: 
     """What a request gets of an entry. The body of a reply to HEAD is there for its length: the server leaves it out."""
     headers = [*entry.headers_out(settings), ("age", str(int(entry.terms.aged(now))))]
     headers = with_status(headers, status)
+    if conditions.plain(request):
+        return Response(entry.status, headers, entry.body)
     came = entry.terms.since
     if conditions.not_modified(request, entry.status, entry.headers, came):
         return unchanged(headers)

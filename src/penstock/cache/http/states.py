@@ -122,8 +122,10 @@ def passed(request: Request, asked: Wish) -> Pass | None:
         return Pass("method")
     if asked.no_store:
         return Pass("request")
-    named = any(name in conditions.ORIGINS for name, _ in request.headers)
-    return Pass("bypass") if named or request.body != b"" else None
+    if request.body != b"":
+        return Pass("bypass")
+    free = conditions.ORIGINS.isdisjoint([name for name, _ in request.headers])
+    return None if free else Pass("bypass")
 
 
 def begin(
