@@ -51,7 +51,7 @@ class Places:
     def of(self, request: Request, owner: str, numbers: Mapping[str, int]) -> Place:
         """The place of a request; `owner` is empty where nobody in particular asks, or all share."""
         host = (header(request.headers, "host") or "").lower()
-        target = request.target.decode("latin-1")
+        target = _target(request)
         number, at = of_key(numbers, KIND, owner, self._route), 0
         if numbers:
             at = numbers.get(f"url:{target}", 0)
@@ -78,7 +78,7 @@ def mark(request: Request, secret: bytes, target: str) -> str:
 
 def affected(request: Request, headers: Headers) -> Iterator[str]:
     """The targets that an unsafe request has changed: its own, and those of this host that its reply names."""
-    own = request.target.decode("latin-1")
+    own = _target(request)
     yield own
     host = (header(request.headers, "host") or "").lower()
     for name in ("location", "content-location"):
@@ -108,6 +108,16 @@ def of_tags(numbers: Mapping[str, int], found: list[str]) -> int:
     if not numbers:
         return 0
     return sum(numbers.get(f"tag:{tag}", 0) for tag in found)
+
+
+def _target(request: Request) -> str:
+    """The target as a path with its query: an absolute URL names the same thing."""
+    target = request.target.decode("latin-1")
+    if target.startswith("/"):
+        return target
+    _, found, rest = target.partition("://")
+    slash = rest.find("/")
+    return (rest[slash:] if slash >= 0 else "/") if found else target
 
 
 def _url(host: str, target: str) -> str:

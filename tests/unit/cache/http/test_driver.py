@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 import pytest
@@ -10,8 +9,8 @@ import pytest
 from penstock.cache.generations import raise_generations
 from penstock.cache.http import dates
 from penstock.cache.http.rules import Rules
-from penstock.errors import Broken, Error, NotSent, Unavailable
-from penstock.wire.http import Request, Response
+from penstock.errors import Broken
+from penstock.wire.http import Response
 from tests.unit.cache.http.scene import Parts, Scene, get, named, reply
 
 TAGGED = {"etag": '"1"', "vary": "accept"}
@@ -248,198 +247,6 @@ async def test_a_condition_for_the_origin_goes_to_it() -> None:
     scene = Scene([reply(etag='"1"'), reply(None, b"", 412)])
     await scene(get())
     assert (await scene(get(if_match='"2"'))).status == 412
-
-
-# Methods.
-
-
-@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "M-SEARCH", "post"])
-async def test_an_unsafe_request_takes_back_what_its_url_has(method: str) -> None:
-    scene = Scene(lambda request: reply(location="/b", content_location="http://other.test/c"))
-    for target in ("/a", "/b", "/c"):
-        await scene(get(target))
-    await scene(get("/a", method, b"body"))
-    found = [await scene.says(get(target)) for target in ("/a", "/b", "/c")]
-    assert ["hit" in one for one in found] == [False, False, True]
-
-
-async def test_a_failed_one_takes_nothing_back() -> None:
-    scene = Scene(lambda request: reply(status=200 if request.method == "GET" else 500))
-    await scene(get())
-    assert "cache-status" not in dict((await scene(get(method="POST"))).headers)
-    assert "hit" in await scene.says(get())
-
-
-@pytest.mark.parametrize("method", ["OPTIONS", "TRACE", "PROPFIND"])
-async def test_a_safe_one_takes_nothing_back(method: str) -> None:
-    scene = Scene(lambda request: reply())
-    await scene(get())
-    assert await scene.says(get(method=method)) == "penstock; fwd=method"
-    assert "hit" in await scene.says(get())
-
-
-async def test_what_was_on_its_way_when_its_url_changed_is_not_served_later() -> None:
-    gate = asyncio.Event()
-
-    async def slowly(request: Request) -> Response:
-        if request.method == "GET" and not gate.is_set():
-            await gate.wait()
-            return reply(body=b"old")
-        return reply(body=b"new")
-
-    scene = Scene(slowly)
-    reading = asyncio.create_task(scene(get()))
-    await asyncio.sleep(0)
-    await scene(get(method="PUT", body=b"new"))
-    gate.set()
-    assert (await reading).body == b"old"
-    assert (await scene(get())).body == b"new"
-
-
-async def test_head_is_served_from_what_get_has() -> None:
-    scene = Scene([reply()])
-    await scene(get())
-    response = await scene(get(method="HEAD"))
-    assert (response.status, len(scene.asked)) == (200, 1)
-
-
-async def test_head_is_not_kept() -> None:
-    scene = Scene([reply(body=b""), reply()])
-    await scene(get(method="HEAD"))
-    assert (await scene(get())).body == b"hello"
-
-
-async def test_head_renews_what_it_agrees_with() -> None:
-    stale = reply(etag='"1"', x="old")
-    seen = reply("max-age=60", b"", etag='"1"', x="new")
-    seen.headers = [("content-length", "5"), *[p for p in seen.headers if p[0] != "content-length"]]
-    scene = Scene([stale, seen])
-    await scene(get())
-    scene.clock.advance(61)
-    await scene(get(method="HEAD"))
-    assert named(scene.asked[1].headers, "if-none-match") == []
-    response = await scene(get())
-    assert (response.body, named(response.headers, "x")) == (b"hello", ["new"])
-    assert len(scene.asked) == 2
-
-
-@pytest.mark.parametrize(
-    "seen", [{"etag": '"2"'}, {"content_length": "6"}, {"last_modified": "another day"}]
-)
-async def test_head_shows_that_a_thing_has_changed(seen: dict[str, Any]) -> None:
-    kept = reply(etag='"1"', last_modified="one day")
-    pairs = [(name.replace("_", "-"), value) for name, value in seen.items()]
-    scene = Scene([kept, Response(200, pairs), reply(body=b"new")])
-    await scene(get())
-    scene.clock.advance(61)
-    await scene(get(method="HEAD"))
-    assert (await scene(get())).body == b"new"
-    assert named(scene.asked[2].headers, "if-none-match") == []
-
-
-# Stale replies.
-
-
-async def test_a_stale_reply_is_served_while_its_origin_is_asked_behind_it() -> None:
-    control = "max-age=60, stale-while-revalidate=10"
-    stale = reply(control, etag='"1"')
-    scene = Scene([stale, reply(control, b"new", etag='"2"')])
-    await scene(get())
-    scene.clock.advance(65)
-    request = get(if_none_match='"0"', range="bytes=0-1", x="y")
-    assert (await scene(request)).body == b"he"
-    assert request.notes["cache"] == "hit"
-    assert (await scene(get())).body == b"hello"
-    await scene.world.spawn.join()
-    assert (await scene(get())).body == b"new"
-    assert len(scene.asked) == 2
-    assert scene.asked[1].headers == [
-        ("host", "gateway.test"),
-        ("x", "y"),
-        ("if-none-match", '"1"'),
-    ]
-
-
-async def test_what_is_asked_behind_a_head_is_a_get() -> None:
-    control = "max-age=60, stale-while-revalidate=10"
-    scene = Scene([reply(control), reply(control, b"new")])
-    await scene(get())
-    scene.clock.advance(65)
-    await scene(get(method="HEAD"))
-    await scene.world.spawn.join()
-    assert scene.asked[1].method == "GET"
-    assert (await scene(get())).body == b"new"
-
-
-@pytest.mark.parametrize("streamed", [False, True])
-async def test_what_goes_wrong_behind_a_stale_reply_leaves_it(streamed: bool) -> None:
-    control = "max-age=60, stale-while-revalidate=10"
-    source = Parts(b"part", Broken())
-
-    def origin(request: Request) -> Response:
-        if len(scene.asked) == 1:
-            return reply(control)
-        if streamed:
-            return Response(200, [("cache-control", "max-age=60")], source)
-        raise NotSent
-
-    scene = Scene(origin)
-    await scene(get())
-    scene.clock.advance(65)
-    await scene(get())
-    await scene.world.spawn.join()
-    assert (await scene(get())).body == b"hello"
-    await scene.world.spawn.join()
-    assert source.closed >= streamed
-
-
-async def test_a_stream_behind_a_stale_reply_is_kept() -> None:
-    control = "max-age=60, stale-while-revalidate=10"
-    source = Parts(b"n", b"ew")
-    scene = Scene([reply(control), Response(200, [("cache-control", control)], source)])
-    await scene(get())
-    scene.clock.advance(65)
-    await scene(get())
-    await scene.world.spawn.join()
-    assert (await scene(get())).body == b"new"
-    assert source.closed
-
-
-@pytest.mark.parametrize("failure", [NotSent(), Broken(), Unavailable()])
-async def test_a_stale_reply_stands_in_for_an_origin_out_of_reach(failure: Error) -> None:
-    def origin(request: Request) -> Response:
-        if len(scene.asked) == 1:
-            return reply()
-        raise failure
-
-    scene = Scene(origin)
-    await scene(get())
-    scene.clock.advance(61)
-    request = get()
-    response = await scene(request)
-    assert (response.body, request.notes["cache"]) == (b"hello", "hit")
-    assert response.header("cache-status") == "penstock; fwd=stale; detail=served-stale"
-    scene.clock.advance(60)
-    with pytest.raises(type(failure)):
-        await scene(get())
-
-
-async def test_a_stale_reply_stands_in_for_a_5xx_where_the_origin_said_so() -> None:
-    source = Parts(b"down")
-    scene = Scene(
-        [reply("max-age=60, stale-if-error=10"), Response(503, [], source), reply(None, status=503)]
-    )
-    await scene(get())
-    scene.clock.advance(65)
-    response = await scene(get())
-    assert (response.status, response.body) == (200, b"hello")
-    assert source.closed
-    assert "fwd-status=503; detail=served-stale" in (response.header("cache-status") or "")
-    scene.clock.advance(6)
-    assert (await scene(get())).status == 503
-
-
-# Purges.
 
 
 @pytest.mark.parametrize("scope", ["tag:t", "url:/a", "route:r", "kind:http"])

@@ -43,6 +43,15 @@ def test_a_host_is_the_same_in_any_case() -> None:
     assert place(one).name == place(other).name
 
 
+@pytest.mark.parametrize(
+    ("target", "same"),
+    [("http://gateway.test/a?b", "/a?b"), ("HTTP://gateway.test", "/"), ("*", "*")],
+)
+def test_an_absolute_target_is_the_same_thing(target: str, same: str) -> None:
+    assert place(get(target)).name == place(get(same)).name
+    assert [*keys.affected(get(target, "PUT"), [])] == [same]
+
+
 def test_head_is_answered_by_what_get_has() -> None:
     assert place(get()).name == place(get(method="HEAD")).name
 
