@@ -88,14 +88,24 @@ class HttpCache:
 
     async def _pass(self, request: Request, state: Pass) -> Response:
         request.notes["cache"] = "bypass"
-        response = await self._fetch(request)
         if request.method not in states.SAFE:
-            if response.status < 400:
-                targets = [*keys.affected(request, response.headers)]
-                await _or_close(response, self._shelves.invalidate(request, targets))
-            return response
+            return await self._change(request)
+        response = await self._fetch(request)
         status = replies.forwarded(state.why)
         response.headers = replies.with_status(response.headers, status)
+        return response
+
+    async def _change(self, request: Request) -> Response:
+        """A request that may change things: what is kept of them is taken back, unless it surely changed none."""
+        try:
+            response = await self._fetch(request)
+        except Failed as failure:
+            if failure.processed != "no":
+                await self._shelves.invalidate(request, [*keys.affected(request, ())])
+            raise
+        if response.status < 400:
+            targets = [*keys.affected(request, response.headers)]
+            await _or_close(response, self._shelves.invalidate(request, targets))
         return response
 
     def _serve(self, visit: Visit, state: Serve) -> Response:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from penstock.errors import Broken, Error, NotSent
 from penstock.wire.http import Request, Response
 from tests.unit.cache.http.scene import Scene, get, named, reply
 
@@ -26,6 +27,22 @@ async def test_a_failed_one_takes_nothing_back() -> None:
     await scene(get())
     assert "cache-status" not in dict((await scene(get(method="POST"))).headers)
     assert "hit" in await scene.says(get())
+
+
+@pytest.mark.parametrize(("failure", "kept"), [(NotSent(), True), (Broken(), False)])
+async def test_one_whose_outcome_nobody_knows_takes_back_as_well(
+    failure: Error, kept: bool
+) -> None:
+    def origin(request: Request) -> Response:
+        if request.method == "GET":
+            return reply()
+        raise failure
+
+    scene = Scene(origin)
+    await scene(get())
+    with pytest.raises(type(failure)):
+        await scene(get(method="PUT"))
+    assert ("hit" in await scene.says(get())) is kept
 
 
 @pytest.mark.parametrize("method", ["OPTIONS", "TRACE", "PROPFIND"])
