@@ -48,11 +48,18 @@ def fault(version: str, fields: Sequence[tuple[str, str]]) -> Refused | None:
     return None
 
 
-def head_of(status: int, headers: Headers, more: Sequence[bytes]) -> bytes:
-    """A response's head; `more` are whole header lines. Raises ValueError for a header that would end early."""
+def head_of(status: int, headers: Headers, more: Sequence[bytes], date: bytes = b"") -> bytes:
+    """A response's head; `more` are whole header lines, `date` one for a reply that has none of its own.
+
+    Raises ValueError for a header that would end early.
+    """
     lines = "\r\n".join([f"{name}: {value}" for name, value in headers])
     # Nobody's value may begin a header of its own.
     if lines.count("\n") >= max(1, len(headers)) or lines.count("\r") >= max(1, len(headers)):
         raise ValueError("a header of the reply holds a line end")
     begin = _STATUS.get(status) or b"HTTP/1.1 %d \r\n" % status
-    return b"".join((begin, lines.encode("latin-1"), b"\r\n" if headers else b"", *more, b"\r\n"))
+    # One that was kept says when it was made.
+    if "\ndate: " in lines or lines.startswith("date: "):
+        date = b""
+    end = b"\r\n" if headers else b""
+    return b"".join((begin, lines.encode("latin-1"), end, date, *more, b"\r\n"))

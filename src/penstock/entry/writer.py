@@ -68,11 +68,11 @@ class Writer:
     ) -> None:
         """The whole of a response: `bare` without its body (HEAD), `close` where none follows it."""
         body = response.body
-        more = [date, CLOSE] if close else [date] if chunked else [date, KEEP]
+        more = [CLOSE] if close else [] if chunked else [KEEP]
         if isinstance(body, bytes):
             if response.status not in BODILESS:
                 more.append(b"content-length: %d\r\n" % len(body))
-            head = head_of(response.status, response.headers, more)
+            head = head_of(response.status, response.headers, more, date)
             self.begun = True
             self.write(head if bare else head + body)
             if self._full is not None:
@@ -80,7 +80,8 @@ class Writer:
             return
         if chunked:
             more.append(CHUNKED)
-        await self._stream(head_of(response.status, response.headers, more), body, bare, chunked)
+        head = head_of(response.status, response.headers, more, date)
+        await self._stream(head, body, bare, chunked)
 
     async def _stream(self, head: bytes, body: Stream, bare: bool, chunked: bool) -> None:
         # Nothing is sent before the first piece: a failure until then is an honest status.

@@ -175,3 +175,19 @@ async def test_replies_of_one_turn_go_out_together() -> None:
     await turns()
     assert all(visitor.line.written for visitor in visitors)
     await server.stop()
+
+
+@pytest.mark.parametrize("own", [("date", "Sun, 06 Nov 1994 08:49:37 GMT"), ("x-date", "x"), None])
+async def test_a_reply_has_one_date_its_own_where_it_has_one(own: tuple[str, str] | None) -> None:
+    """One that was kept says when it was made."""
+
+    async def kept(request: Request) -> Response:
+        return Response(200, [("x", "date: y"), *([own] if own else [])], b"")
+
+    server = Server(kept)
+    visitor = server.visitor()
+    await visitor.send(f"GET / HTTP/1.1\r\n{HOST}\r\n".encode())
+    lines = bytes(visitor.received).lower().split(b"\r\n")
+    [date] = [line for line in lines if line.startswith(b"date: ")]
+    assert (b"1994" in date) is (own is not None and own[0] == "date")
+    await server.stop()
