@@ -54,18 +54,27 @@ MODEL = "small"
 DIMENSION = 3
 
 
-@pytest.fixture(params=homes.INDEXES)
+@pytest.fixture(params=[*homes.INDEXES, *edges.INDEXES])
 async def index(request, tmp_path: Path, clock: FakeClock) -> AsyncGenerator[Index]:
     """An index of MODEL with DIMENSION dimensions."""
-    async with homes.INDEXES[request.param](tmp_path, clock, MODEL, DIMENSION) as index:
+    async with _index(request, tmp_path, clock, MODEL, DIMENSION) as index:
         yield index
 
 
-@pytest.fixture(params=homes.INDEXES)
+@pytest.fixture(params=[*homes.INDEXES, *edges.INDEXES])
 async def plain_index(request, tmp_path: Path, clock: FakeClock) -> AsyncGenerator[Index]:
     """An index without a model."""
-    async with homes.INDEXES[request.param](tmp_path, clock, "", 0) as index:
+    async with _index(request, tmp_path, clock, "", 0) as index:
         yield index
+
+
+def _index(
+    request, folder: Path, clock: FakeClock, model: str, dimension: int
+) -> AbstractAsyncContextManager[Index]:
+    if request.param in edges.INDEXES:
+        home = request.getfixturevalue(edges.INDEXES[request.param])
+        return edges.index(home, clock, model, dimension)
+    return homes.INDEXES[request.param](folder, clock, model, dimension)
 
 
 @pytest.fixture(params=[*homes.METERS, *servers.METERS, *edges.METERS])

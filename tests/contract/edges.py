@@ -9,10 +9,12 @@ from contextlib import asynccontextmanager
 import pytest
 
 from penstock.platforms.memory.world import FakeClock
+from penstock.platforms.migrations import shipped
 from penstock.ports import Blobs, Crypto, Meter, Store, Tables
 from tests.contract.homes import THINGS
 from tests.edge.exchanges import EdgeFetch
 from tests.edge.home import EdgeHome, port
+from tests.edge.indexes import EdgeIndex
 
 
 @asynccontextmanager
@@ -58,12 +60,24 @@ async def crypto(home: EdgeHome) -> Crypto:
     return opened
 
 
+@asynccontextmanager
+async def index(
+    home: EdgeHome, clock: FakeClock, model: str, dimension: int, *, has: int | None = None
+) -> AsyncGenerator[EdgeIndex]:
+    """Over a Vectorize index that has as many dimensions, or others."""
+    [step] = [step for step in shipped() if step.name == "vectors"]
+    schema = list(statements(step.sql))
+    made = dimension if has is None else has
+    yield EdgeIndex(await port(home, clock, "index", schema, model, dimension, made))
+
+
 STORES: dict[str, str] = {"cloudflare": "edge_home"}
 BLOBS: dict[str, str] = STORES
 METERS: dict[str, str] = STORES
 TABLES: dict[str, str] = STORES
 FETCHES: dict[str, str] = STORES
 CRYPTOS: dict[str, str] = STORES
+INDEXES: dict[str, str] = STORES
 """The home's name, and the fixture that has its bindings."""
 
 JOINED = "fetch sorts a reply's headers, joins those of one name and adds to a request's"

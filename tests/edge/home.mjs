@@ -6,6 +6,7 @@ import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { join } from "node:path";
 import { Ai } from "./ai.mjs";
+import { VectorizeIndexImpl } from "./vectorize.mjs";
 
 import { Miniflare } from "miniflare";
 import { loadPyodide } from "pyodide";
@@ -39,7 +40,7 @@ const METER = {
     },
   }),
 };
-globalThis.fakes = { AI: new Ai() };
+globalThis.fakes = { AI: new Ai(), VectorizeIndexImpl };
 
 // Python's own output would stand among the replies.
 const pyodide = await loadPyodide({ stdout: console.error, stderr: console.error });

@@ -20,11 +20,13 @@ from typing import Any
 from unittest.mock import patch
 
 import js
+from pyodide.ffi import to_js
 
 from penstock.errors import Error
 from penstock.platforms.cloudflare.blobs import CloudflareBlobs
 from penstock.platforms.cloudflare.crypto import CloudflareCrypto
 from penstock.platforms.cloudflare.fetch import CloudflareFetch
+from penstock.platforms.cloudflare.index import CloudflareIndex
 from penstock.platforms.cloudflare.meter import CloudflareMeter
 from penstock.platforms.cloudflare.runner import CloudflareRunner
 from penstock.platforms.cloudflare.store import CloudflareStore
@@ -101,6 +103,26 @@ class Keyring(CloudflareCrypto):
 
     async def kept(self) -> int:
         return len(self._keys)
+
+
+class Vectored(CloudflareIndex):
+    """An index whose Vectorize a test can spoil, and that says how it ends there."""
+
+    async def find(self, owner: str, k: int, vector: Any, terms: Any, document: Any) -> Any:
+        return await self.search(owner, k, vector=vector, terms=terms, document=document)
+
+    async def breaks(self, operation: str) -> None:
+        self._vectorize.broken = operation
+
+    async def unindexed(self, kept: list[str]) -> None:
+        """Vectorize is made anew, with these metadata indexes."""
+        self._vectorize = js.fakes.VectorizeIndexImpl.new(self._dimension, to_js(kept))
+
+    async def held(self) -> int:
+        return int((await self._vectorize.describe()).vectorCount)
+
+    async def rows(self, sql: str) -> Any:
+        return await self._tables.rows(sql)
 
 
 class Parts:
@@ -215,6 +237,19 @@ class Home:
 
     async def _crypto(self) -> CloudflareCrypto:
         return Keyring()
+
+    async def _index(self, schema: list[str], model: str, dimension: int, has: int) -> Vectored:
+        """An index of that model, over a Vectorize index of as many dimensions as it has."""
+        tables = await self._tables()
+        await tables.batch(*((statement, ()) for statement in schema))
+        vectorize = js.fakes.VectorizeIndexImpl.new(has, to_js(["owner", "document"]))
+        return Vectored(vectorize, tables, self._clocks[-1], os.urandom, model, dimension)
+
+    async def _again(self, model: str, dimension: int) -> Vectored:
+        """Another index on the same tables."""
+        tables = CloudflareTables(self._bindings.DB)
+        vectorize = js.fakes.VectorizeIndexImpl.new(dimension, to_js([]))
+        return Vectored(vectorize, tables, self._clocks[-1], os.urandom, model, dimension)
 
     async def _tables(self) -> CloudflareTables:
         tables = CloudflareTables(self._bindings.DB)

@@ -86,6 +86,17 @@ def test_what_a_request_leaves_behind_is_written_after_its_reply(worker: Worker)
     assert decided == [(request_id,)]
 
 
+def test_what_nobody_foresaw_is_told_by_a_code_and_logged_by_where_it_was(worker: Worker) -> None:
+    worker.ask("batch", statements=[["alter table installation rename to hidden", []]])
+    try:
+        told = ask(worker, "/health")
+    finally:
+        worker.ask("batch", statements=[["alter table hidden rename to installation", []]])
+    assert (told.status_code, told.json()["code"]) == (500, "internal_error")
+    assert "installation" not in told.text
+    assert ask(worker, "/health").status_code == 200
+
+
 def test_the_cron_trigger_ends_what_was_left_open(worker: Worker) -> None:
     columns = (
         "request_id, attempt, stage, at, owner, tenant, sub, service, amount_nanos, lease_until"
@@ -120,6 +131,14 @@ def test_a_missing_binding_is_named_with_its_mend(worker: Worker, name: str) -> 
     assert "penstock deploy cloudflare" in problem(worker, "/api/usage")
     told = ask(worker, "/v1/models").json()["error"]
     assert (told["code"], told["type"]) == ("misconfigured", "server_error")
+
+
+def test_an_index_of_another_length_is_named_with_the_commands_that_mend_it(worker: Worker) -> None:
+    worker.again({}, dimensions=1_024)
+    assert problem(worker).startswith("The Vectorize index (binding VECTORIZE) has 1024 dimensions")
+    assert "--dimensions=768" in problem(worker)
+    worker.again({}, dimensions=768)
+    assert ask(worker, "/health").status_code == 200
 
 
 def test_without_an_issuer_nobody_can_be_let_in(worker: Worker) -> None:

@@ -1,5 +1,5 @@
 // The Worker over HTTP: its unmodified Python entry in Pyodide, on Miniflare's bindings. Run by worker.py:
-// node worker.mjs SOURCE PACKAGES ["measured" or "counted"], then one JSON line {settings, vars, without} on standard input. It writes {port} as a
+// node worker.mjs SOURCE PACKAGES ["measured" or "counted"], then one JSON line {settings, vars, without, dimensions} on standard input. It writes {port} as a
 // JSON line, and answers each later line {id, what, …} by one of its own.
 
 import { readdirSync, readFileSync } from "node:fs";
@@ -13,6 +13,8 @@ import { loadPyodide } from "pyodide";
 
 import { counted, counts } from "./counted.mjs";
 import { Ai } from "./ai.mjs";
+import { database } from "./d1.mjs";
+import { VectorizeIndexImpl } from "./vectorize.mjs";
 import { fetching, measure, measured } from "./measured.mjs";
 
 const { Miniflare, Request, Response, Headers, fetch } = miniflareModule;
@@ -39,7 +41,9 @@ const miniflare = new Miniflare({
   r2Buckets: ["BLOBS"],
   durableObjects: { METER: { className: "PenstockMeter", useSQLite: true } },
 });
-const { KV, DB, BLOBS } = await miniflare.getBindings();
+const { KV, BLOBS, DB: proxied } = await miniflare.getBindings();
+// What the rows of a question took only D1's own answer says.
+const DB = counting ? proxied : database(miniflare, "DB");
 const METER = {
   getByName: (name) => ({
     async run(body) {
@@ -49,9 +53,10 @@ const METER = {
   }),
 };
 let env;
-function bind({ vars, without = [] }) {
+function bind({ vars, without = [], dimensions = 0 }) {
   const bindings = { KV, DB, BLOBS, METER };
   env = { AI: new Ai(), ...(measuring ? measured(bindings) : counting ? counted(bindings) : bindings), ...vars };
+  if (dimensions) env.VECTORIZE = new VectorizeIndexImpl(dimensions, ["owner", "document"]);
   for (const name of without) delete env[name];
 }
 bind(start);

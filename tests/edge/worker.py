@@ -9,6 +9,7 @@ import subprocess
 import threading
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
+from pathlib import Path
 from typing import Any, Self
 
 from penstock.platforms.migrations import shipped
@@ -35,7 +36,10 @@ class Worker:
         migrated: bool = True,
         measured: bool = False,
         counted: bool = False,
+        source: Path = ROOT / "src",
+        packages: Path = PACKAGES,
     ) -> None:
+        self._folders = (str(source), str(packages))
         self._start = _start(settings, variables, ())
         self._migrated = migrated
         self._more = ["measured"] if measured else ["counted"] if counted else []
@@ -47,7 +51,7 @@ class Worker:
 
     def __enter__(self) -> Self:
         self._process = subprocess.Popen(
-            [NODE, str(HERE / "worker.mjs"), str(ROOT / "src"), str(PACKAGES), *self._more],
+            [NODE, str(HERE / "worker.mjs"), *self._folders, *self._more],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -76,9 +80,10 @@ class Worker:
         settings: Mapping[str, Any],
         variables: Mapping[str, str] | None = None,
         without: Sequence[str] = (),
+        dimensions: int = 0,
     ) -> None:
-        """Another isolate, on the same stores, in the place of the one that served."""
-        self.ask("again", **_start(settings, variables, without))
+        """Another isolate, on the same stores, in the place of the one that served; with an index, if of so many dimensions."""
+        self.ask("again", **_start(settings, variables, without), dimensions=dimensions)
 
     def ask(self, what: str, **given: Any) -> Any:
         """What worker.mjs does beside serving: batch, scheduled, idle, counts, log, measure."""

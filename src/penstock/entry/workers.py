@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 from js import Array, console
 from js import Response as JsResponse
+from msgspec.structs import replace
 from workers import WorkerEntrypoint, import_from_javascript
 
 from penstock.config import Config, defaults, read
@@ -38,6 +39,8 @@ CLIENT_GONE = 499
 BODILESS = frozenset({204, 304})
 SMALL = 64 << 10
 """Bodies that say they are no larger cross the boundary whole."""
+MOST_BODIES = 24 << 20
+"""Of all request bodies in memory at once: an isolate has 128 MB, of which Python takes a third."""
 KEEP_ALIVE_SECONDS = 14.0
 STUCK_SECONDS = 60.0
 """How long a reader may take none of what waits for it."""
@@ -102,9 +105,9 @@ class Isolate:
         secret = await start.secret(CloudflareTables(bindings.db), self._ids.secret(32))
         # What this one has done later is for whichever request then runs.
         spawn = Background(import_from_javascript("cloudflare:workers").waitUntil)
-        gateway = build(
-            config, home.platform(bindings, spawn, self._ids, secret), report, "unknown"
-        )
+        platform = home.platform(bindings, spawn, self._ids, secret)
+        await start.index(platform, bindings, config)
+        gateway = build(config, platform, report)
         await gateway.start()
         self._first = gateway
         return gateway
@@ -130,15 +133,15 @@ class Call:
         try:
             response = await self._answer()
             await self._send(response)
-        except (asyncio.CancelledError, values.JsException):
+        except asyncio.CancelledError:
             self._request.notes["gone"] = True
         except Exception as error:  # noqa: BLE001 - told without its text, which may hold what a caller sent
             self._fail(error)
         finally:
             leaving.forget()
-            await closed(response)
             if not self.told.done():
                 self.told.set_result(outgoing(Response(CLIENT_GONE), None))
+            await closed(response)
             line = request_line(self._request, _clock.now(), response.status, _clock.tick() - began)
             console.log(encode(line).decode())
 
@@ -172,6 +175,8 @@ class Call:
             async for piece in body:
                 await outlet.write(piece)
             await outlet.pipe.close()
+        except values.JsException:
+            self._request.notes["gone"] = True  # nobody takes it any more
         except BaseException:
             await outlet.pipe.abort()
             raise
@@ -222,7 +227,8 @@ def configured(settings: str, variables: dict[str, str]) -> Config:
             "Nobody's tokens can be checked: put a secret by `npx wrangler secret put JWT_SECRET` (at least 32"
             " bytes), or name auth.issuers in penstock.toml and deploy again."
         )
-    return config
+    room = min(config.server.max_bodies_bytes, MOST_BODIES)
+    return replace(config, server=replace(config.server, max_bodies_bytes=room))
 
 
 def incoming(asked: Any) -> Request:

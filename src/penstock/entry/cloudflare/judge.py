@@ -67,7 +67,9 @@ def judge(text: str, env: Mapping[str, str], known: Known) -> Judged:
     if wrong:
         raise Misconfigured("; ".join(wrong))
     required, optional = secrets(raw)
-    variables = {name: env[name] for name in (*ADDRESSES, *SERVICES) if env.get(name)}
+    # A name that the file refers to is a secret, and can be no variable beside.
+    names = {*ADDRESSES, *SERVICES} - {*required, *optional}
+    variables = {name: env[name] for name in sorted(names) if env.get(name)}
     lacking = [name for name in required if not env.get(name)]
     told = {name: env[name] for name in (*required, *optional) if env.get(name)}
     told |= variables | dict.fromkeys(lacking, PLACEHOLDER)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from penstock.config import Config
-from penstock.errors import Misconfigured
-from penstock.platforms.cloudflare.home import Bindings
-from penstock.platforms.cloudflare.tables import CloudflareTables
+from contextlib import suppress
 
-MIGRATION = "0006_shared.sql"
-"""The newest; a test holds it to the files."""
+from penstock.config import Config
+from penstock.errors import Misconfigured, Unavailable
+from penstock.platforms.cloudflare.home import Bindings
+from penstock.platforms.cloudflare.index import CloudflareIndex
+from penstock.platforms.cloudflare.tables import CloudflareTables
+from penstock.ports import Platform
+
+MIGRATION = "0007_vectors.sql"
+"""The newest; the Worker's tests hold it to the files."""
 MIGRATE = "npx wrangler d1 migrations apply DB --remote"
 DEPLOY = "penstock deploy cloudflare --apply"
 
@@ -36,6 +40,27 @@ def check(bindings: Bindings, config: Config) -> None:
                 f"The Worker has no binding {name} ({what}): bind it in wrangler.jsonc, or have it"
                 f" written and deployed by `{DEPLOY}`."
             )
+
+
+async def index(platform: Platform, bindings: Bindings, config: Config) -> None:
+    """That the index that is bound takes what this configuration embeds; raises Misconfigured."""
+    route = config.routes.get("embed")
+    if bindings.vectorize is None or route is None:
+        return
+    target = next((one for one in config.targets if one.name == route.targets[0]), None)
+    if target is None or not target.dimension:
+        return
+    here = CloudflareIndex(
+        bindings.vectorize,
+        platform.tables,
+        platform.clock,
+        platform.ids.secret,
+        target.model,
+        target.dimension,
+    )
+    with suppress(Unavailable):  # chats need none
+        if problem := await here.problem():
+            raise Misconfigured(problem)
 
 
 async def secret(tables: CloudflareTables, fresh: bytes) -> bytes:

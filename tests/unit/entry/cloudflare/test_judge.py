@@ -75,6 +75,13 @@ def test_secrets_are_those_the_file_refers_to():
     assert judged.raw["providers"]["openai"]["api_key"] == "${KEY}"
 
 
+def test_what_the_file_refers_to_is_no_variable_beside():
+    text = OPENAI + 'base_url = "${OPENAI_BASE_URL}"\n'
+    judged = judge(text, {"OPENAI_BASE_URL": "https://proxy.example/v1"}, KNOWN)
+    assert judged.variables == {}
+    assert "OPENAI_BASE_URL" in judged.required
+
+
 def test_an_issuer_of_its_own_needs_no_jwt_secret_and_dollars_are_no_references():
     raw = {"auth": {"issuers": [{"secret": "${MINE}"}]}, "providers": {"a": {"api_key": "$${NOT}"}}}
     assert secrets(raw) == (("MINE",), ())

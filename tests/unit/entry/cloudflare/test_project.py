@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -111,6 +113,20 @@ def test_options_that_cannot_be_read_are_refused(tmp_path):
     (tmp_path / project.OPTIONS).write_text("{")
     with pytest.raises(Misconfigured, match="cannot be read"):
         project.read(tmp_path)
+
+
+def test_the_entry_is_made_of_the_files_alone(tmp_path):
+    project.write(tmp_path, made())
+    code = (
+        "import sys, unittest.mock as m\n"
+        "sys.modules.update({n: m.MagicMock() for n in ('js', 'pyodide', 'pyodide.ffi', 'workers')})\n"
+        "sys.modules['workers'].WorkerEntrypoint = object\n"
+        f"sys.path.insert(0, {str(tmp_path / 'src')!r})\n"
+        "import entry, penstock\n"
+        f"assert penstock.__file__.startswith({str(tmp_path)!r})\n"
+        "assert {'fetch', 'scheduled'} <= {*vars(entry.Default)}"
+    )
+    subprocess.run([sys.executable, "-I", "-c", code], check=True, timeout=60)
 
 
 def test_a_package_without_an_entry_says_so():
