@@ -52,14 +52,13 @@ const database = (inner) => ({
 });
 
 const objects = (inner) => ({
-  idFromName: (name) => inner.idFromName(name),
-  get: (id) => ({
-    async fetch(url, init) {
+  getByName: (name) => ({
+    async run(text) {
       add("object_requests");
-      const answer = await inner.get(id).fetch(url, init);
-      for (const name of ["object_rows_read", "object_rows_written"]) {
-        add(name, Number(answer.headers.get(name)));
-      }
+      const answer = await inner.getByName(name).run(text);
+      const { read, written } = JSON.parse(answer);
+      add("object_rows_read", read);
+      add("object_rows_written", written);
       return answer;
     },
   }),

@@ -33,9 +33,11 @@ const miniflare = new Miniflare({
 });
 const { KV, DB, BLOBS } = await miniflare.getBindings();
 const METER = {
-  idFromName: (name) => name,
-  get: (name) => ({
-    fetch: (url, init) => miniflare.dispatchFetch(`${url}?object=${encodeURIComponent(name)}`, init),
+  getByName: (name) => ({
+    async run(body) {
+      const url = `http://meter/?object=${encodeURIComponent(name)}`;
+      return (await miniflare.dispatchFetch(url, { method: "POST", body })).text();
+    },
   }),
 };
 globalThis.fakes = { AI: new Ai(), VectorizeIndexImpl };

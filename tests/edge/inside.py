@@ -73,11 +73,8 @@ class Objects:
         self._namespace = namespace
         self._opening = opening
 
-    def idFromName(self, name: str) -> Any:
-        return self._namespace.idFromName(f"{self._opening}:{name}")
-
-    def get(self, id: Any) -> Any:
-        return self._namespace.get(id)
+    def getByName(self, name: str) -> Any:
+        return self._namespace.getByName(f"{self._opening}:{name}")
 
 
 class Metering:
@@ -204,7 +201,7 @@ class Home:
 
     async def _statements(self, where: str, *steps: Any) -> Any:
         """Any statements, as the meter sends its own to an object of that name."""
-        return await CloudflareMeter(self._bindings.METER, "test")._run(where, list(steps))
+        return await CloudflareMeter(self._bindings.METER)._run(where, list(steps))
 
     async def _counted(self) -> dict[str, int]:
         """What the bindings were asked so far, where they count it (counted.mjs)."""
@@ -270,7 +267,7 @@ class Home:
             return start + int(clock.tick() * 1e6 + 0.5)
 
         objects = Objects(self._bindings.METER, len(self._opened))
-        return Metering(CloudflareMeter(objects, "test", now if ruled else None))
+        return Metering(CloudflareMeter(objects, now if ruled else None))
 
     async def _empty(self, place: Any, keys: Any) -> None:
         for key in keys(await place.list()):

@@ -59,11 +59,10 @@ const stored = (inner) =>
   );
 
 const objects = (inner) => ({
-  idFromName: (name) => inner.idFromName(name),
-  get: (id) => ({
-    fetch: (url, init) => {
-      const call = () => inner.get(id).fetch(url, init);
-      return note(async () => (await call()).text(), call);
+  getByName: (name) => ({
+    run: (text) => {
+      const call = () => inner.getByName(name).run(text);
+      return note(call, call);
     },
   }),
 });

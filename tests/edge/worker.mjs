@@ -45,9 +45,11 @@ const { KV, BLOBS, DB: proxied } = await miniflare.getBindings();
 // What the rows of a question took only D1's own answer says.
 const DB = counting ? proxied : database(miniflare, "DB");
 const METER = {
-  idFromName: (name) => name,
-  get: (name) => ({
-    fetch: (url, init) => miniflare.dispatchFetch(`${url}?object=${encodeURIComponent(name)}`, init),
+  getByName: (name) => ({
+    async run(body) {
+      const url = `http://meter/?object=${encodeURIComponent(name)}`;
+      return (await miniflare.dispatchFetch(url, { method: "POST", body })).text();
+    },
   }),
 };
 let env;

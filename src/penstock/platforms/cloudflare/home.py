@@ -46,7 +46,7 @@ def platform(bindings: Bindings, spawn: Spawn, ids: RandomIds, secret: bytes) ->
         fetch=CloudflareFetch(),
         store=CloudflareStore(bindings.kv, clock, MOST_CACHED),
         blobs=CloudflareBlobs(bindings.blobs, clock),
-        meter=CloudflareMeter(bindings.meter, ids.new("")),
+        meter=CloudflareMeter(bindings.meter),
         tables=CloudflareTables(bindings.db),
         clock=clock,
         ids=ids,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -19,21 +20,15 @@ MILLION = 1_000_000
 HELD = ("parallel", "tokens")
 """What is given back when its call ends."""
 UNPREPARED = "no such table"
-DECIDES = {
-    "l": (sql.LOG, sql.ADD),
-    "p": (sql.PARALLEL, sql.ADD),
-    "g": (sql.LEAKED, sql.LEAK, sql.FILL),
-    "a": (sql.ALIVE,),
-}
-"""What is run for each demand of a kind, in turn."""
+REMEMBERED = 1_000
+"""Takes whose demands were made ready before: a caller's rates are the same each time."""
 
 Run = tuple[str, tuple[Any, ...]]
 
 
 class Taken(Lease, frozen=True):
-    """A lease that knows its name in the objects, and when each of its demands was taken."""
+    """A lease that knows when each of its demands was taken."""
 
-    name: str
     at: dict[int, int]
 
 
@@ -44,9 +39,21 @@ class Reply(msgspec.Struct):
     error: str = ""
 
 
-class Answer(msgspec.Struct):
-    """What one take said, by the demand's place: the waits of those refused; of those that count, how they stand."""
+class Group(msgspec.Struct, frozen=True):
+    """The demands of one object: which they are, and what it is asked of them; a mark's is its name."""
 
+    where: str
+    places: tuple[int, ...]
+    asked: str
+    is_mark: bool
+    is_nothing: bool
+
+
+class Answer(msgspec.Struct):
+    """What one object said, by the demand's place: the waits of those refused; of those that count, how they stand."""
+
+    group: Group
+    taken: bool
     refused: dict[int, int]
     counts: dict[int, tuple[int, int, int]]
 
@@ -64,24 +71,27 @@ class CloudflareMeter:
     leaves had taken falls free by its window.
     """
 
-    def __init__(self, namespace: Any, process: str, now: Callable[[], int] | None = None) -> None:
+    def __init__(self, namespace: Any, now: Callable[[], int] | None = None) -> None:
         self._namespace = namespace
-        self._process = process
         self._now = now
         self._last = 0
         self._open: set[int] = set()
 
     async def take(self, demands: Sequence[Demand]) -> Lease | Denial:
+        demands = tuple(demands)
+        answers: list[Answer] = []
+        denied = False
+        for group in _groups(demands):
+            answer = await self._take(group, taking=not denied)
+            denied = denied or bool(answer.refused)
+            answers.append(answer)
+        if denied:
+            return await self._deny(demands, answers)
         self._last += 1
-        number = self._last
-        name = f"{self._process}:{number}"
-        taken = [(group, await self._take(name, demands, group)) for group in _groups(demands)]
-        if any(answer.refused for _, answer in taken):
-            return await self._deny(name, demands, taken)
         if any(demand.kind in HELD for demand in demands):
-            self._open.add(number)
-        at = {place: said[0] for _, answer in taken for place, said in answer.counts.items()}
-        return Taken(number, tuple(demands), _standings(demands, taken), name, at)
+            self._open.add(self._last)
+        at = {place: said[0] for answer in answers for place, said in answer.counts.items()}
+        return Taken(self._last, demands, _standings(demands, answers), at)
 
     async def give(self, lease: Lease, used: int | None = None) -> None:
         """As the port says; where an object is out of reach its counts end by themselves, by their windows."""
@@ -93,7 +103,7 @@ class CloudflareMeter:
         self._open.discard(lease.id)
         places = [place for place in lease.at if used is None or lease.demands[place].kind in HELD]
         try:
-            await self._give(lease.name, lease.demands, lease.at, places, used or 0)
+            await self._give(lease.demands, lease.at, places, used or 0)
         except Unavailable:
             return
 
@@ -101,67 +111,61 @@ class CloudflareMeter:
         demand = Demand("alive", "", key)
         await self._run(_object(demand), [(sql.MARK, (key, round(until * MILLION)))])
 
-    async def _take(self, name: str, demands: Sequence[Demand], group: Sequence[int]) -> Answer:
-        asked = [[place, *_ask(demands[place])] for place in group]
-        listed = msgspec.json.encode(asked).decode()
-        steps: list[Run] = [
-            (sql.CLEAR, ()),
-            (sql.ASK, (self._time(), name, listed)),
-            (sql.EXPIRE, ()),
-            *((step, (place,)) for place, kind, *_ in asked for step in DECIDES[str(kind)]),
-            (sql.UNDO_ENTRIES, (name,)),
-            (sql.UNDO_LEAKS, ()),
-            (sql.REFUSED, ()),
-            (sql.ANSWER, ()),
-        ]
-        *_, refused, counts = await self._run(_object(demands[group[0]]), steps)
-        return Answer(
-            dict(refused),
-            {place: (now, remaining, reset) for place, now, _, remaining, reset in counts},
-        )
+    async def _take(self, group: Group, *, taking: bool) -> Answer:
+        """Takes what one object has, all of it or none; or only asks how it would stand."""
+        now = self._time()
+        if group.is_mark:
+            wait = await self._wait(group, now)
+            return Answer(group, False, dict.fromkeys(group.places, wait) if wait else {}, {})
+        steps: list[Run] = [(sql.DECIDE, (now, group.asked, int(taking)))]
+        if taking and not group.is_nothing:
+            steps.append((sql.TAKE, (now, group.asked)))
+        rows = (await self._run(group.where, steps))[0]
+        refused = {place: wait for place, _, wait, _, _ in rows if wait}
+        counts = {place: (at, left, reset) for place, at, _, left, reset in rows}
+        return Answer(group, taking and not refused, refused, counts)
 
-    async def _deny(
-        self, name: str, demands: Sequence[Demand], taken: list[tuple[list[int], Answer]]
-    ) -> Denial:
+    async def _wait(self, group: Group, now: int | None) -> int:
+        """How long a mark denies yet; an object that was never marked has no tables, and is given none."""
+        reply = await self._send(group.where, [(sql.ALIVE, (now, group.asked))])
+        if reply.error and UNPREPARED not in reply.error:
+            raise _unavailable()
+        return int(reply.results[0][0][0]) if reply.results and reply.results[0] else 0
+
+    async def _deny(self, demands: tuple[Demand, ...], answers: list[Answer]) -> Denial:
         """Gives back what other objects had granted, and says how all that was asked stands without it."""
-        for number, (group, answer) in enumerate(taken):
-            if not answer.refused and answer.counts:
+        for number, answer in enumerate(answers):
+            if answer.taken:
                 at = {place: said[0] for place, said in answer.counts.items()}
-                await self._give(name, demands, at, list(at), 0)
-                nothing = [msgspec.structs.replace(demand, amount=0) for demand in demands]
-                taken[number] = (group, await self._take(name, nothing, group))
-        refused = {place: wait for _, answer in taken for place, wait in answer.refused.items()}
+                await self._give(demands, at, at, 0)
+                answers[number] = await self._take(answer.group, taking=False)
+                answers[number].refused.clear()
+        refused = {place: wait for answer in answers for place, wait in answer.refused.items()}
         waits = tuple(refused[place] / MILLION for place in sorted(refused))
         policies = tuple(demands[place].policy for place in sorted(refused))
-        return Denial(policies, max(waits), _standings(demands, taken), waits)
+        return Denial(policies, max(waits), _standings(demands, answers), waits)
 
     async def _give(
-        self,
-        name: str,
-        demands: Sequence[Demand],
-        at: dict[int, int],
-        places: Iterable[int],
-        used: int,
+        self, demands: Sequence[Demand], at: dict[int, int], places: Iterable[int], used: int
     ) -> None:
         steps: dict[str, list[Run]] = {}
         for place in places:
             demand = demands[place]
             left = used if demand.kind == "tokens" else 0
-            change = self._change(name, demand, place, at[place], left)
-            steps.setdefault(_object(demand), []).append(change)
+            if left != demand.amount:
+                change = self._change(demand, at[place], left)
+                steps.setdefault(_object(demand), []).append(change)
         for where, changes in steps.items():
             await self._run(where, changes)
 
-    def _change(self, name: str, demand: Demand, place: int, at: int, left: int) -> Run:
+    def _change(self, demand: Demand, at: int, left: int) -> Run:
         """Makes what a demand took at that time another amount, 0 to undo it."""
-        kind, count, _, micros, amount = _ask(demand)
+        kind, count, most, micros, amount = _ask(demand)
         if kind == "g":
-            return sql.REFILL, (left, amount, micros, count)
-        if left <= 0:
-            return sql.DROP, (name, place)
+            return sql.REFILL, (count, (left - amount) * micros, at, most)
         if amount > 0:
-            return sql.CHANGE, (left, name, place)
-        return sql.LATE, (count, at, left, name, place, self._time(), micros)
+            return sql.CHANGE, (str(at + micros), left - amount, count)
+        return sql.LATE, (count, left, self._time(), at + micros)
 
     async def _run(self, where: str, steps: list[Run]) -> list[list[Any]]:
         """What the object says to these statements, all or none; a new object is given its tables first."""
@@ -170,15 +174,12 @@ class CloudflareMeter:
             reply = await self._send(where, [*((text, ()) for text in sql.SCHEMA), *steps])
         if reply.error:
             raise _unavailable()
-        return reply.results
+        return reply.results[-len(steps) :]
 
     async def _send(self, where: str, steps: list[Run]) -> Reply:
-        body = msgspec.json.encode(steps).decode()
-        init = values.options({"method": "POST", "body": body})
+        text = msgspec.json.encode(steps).decode()
         try:
-            stub = self._namespace.get(self._namespace.idFromName(where))
-            answer = await stub.fetch("https://meter/", init)
-            return _REPLY.decode(str(await answer.text()))
+            return _REPLY.decode(await self._namespace.getByName(where).run(text))
         except (values.JsException, msgspec.DecodeError) as error:
             raise _unavailable() from error
 
@@ -186,12 +187,27 @@ class CloudflareMeter:
         return None if self._now is None else self._now()
 
 
-def _groups(demands: Sequence[Demand]) -> list[list[int]]:
-    """The places of the demands that are taken together, marks first: asking them leaves nothing to give back."""
+@lru_cache(maxsize=REMEMBERED)
+def _groups(demands: tuple[Demand, ...]) -> tuple[Group, ...]:
+    """The demands that are taken together, marks first: asking them leaves nothing to give back."""
     groups: dict[str, list[int]] = {}
     for place in sorted(range(len(demands)), key=lambda place: demands[place].kind != "alive"):
         groups.setdefault(_object(demands[place]), []).append(place)
-    return list(groups.values())
+    return tuple([_group(demands, where, places) for where, places in groups.items()])
+
+
+def _group(demands: tuple[Demand, ...], where: str, places: list[int]) -> Group:
+    first = demands[places[0]]
+    if first.kind == "alive":
+        return Group(where, tuple(places), first.key, True, True)
+    turns: dict[str, int] = {}
+    asked: list[tuple[str | int, ...]] = []
+    for place in places:
+        kind, count, *rest = _ask(demands[place])
+        turn = turns[count] = turns.get(count, -1) + 1
+        asked.append((place, turn, kind, count, *rest))
+    is_nothing = not any(demands[place].amount > 0 for place in places)
+    return Group(where, tuple(places), msgspec.json.encode(asked).decode(), False, is_nothing)
 
 
 def _object(demand: Demand) -> str:
@@ -204,9 +220,7 @@ def _object(demand: Demand) -> str:
 
 
 def _ask(demand: Demand) -> tuple[str, str, int, int, int]:
-    """A demand's kind, count, limit, window in microseconds and amount."""
-    if demand.kind == "alive":
-        return "a", demand.key, 0, 0, 0
+    """A counting demand's kind, count, limit, window in microseconds and amount."""
     kind, window = "p", 0
     if demand.kind != "parallel":
         kind, window = "l" if demand.limit <= MOST_LOGGED else "g", demand.window
@@ -215,21 +229,15 @@ def _ask(demand: Demand) -> tuple[str, str, int, int, int]:
     return kind, count, demand.limit, micros, demand.amount
 
 
-def _standings(
-    demands: Sequence[Demand], taken: Iterable[tuple[list[int], Answer]]
-) -> tuple[Standing, ...]:
+def _standings(demands: Sequence[Demand], answers: Sequence[Answer]) -> tuple[Standing, ...]:
     """How each rate and token demand stands, in the caller's order."""
-    counts = {place: said for _, answer in taken for place, said in answer.counts.items()}
+    counts = {place: said for answer in answers for place, said in answer.counts.items()}
     return tuple(
-        Standing(
-            demands[place].policy,
-            demands[place].limit,
-            counts[place][1],
-            counts[place][2] / MILLION,
-            demands[place].window,
-        )
-        for place in sorted(counts)
-        if demands[place].kind != "parallel"
+        [
+            Standing(demand.policy, demand.limit, left, reset / MILLION, demand.window)
+            for place, (_, left, reset) in sorted(counts.items())
+            if (demand := demands[place]).kind != "parallel"
+        ]
     )
 
 

@@ -1,19 +1,18 @@
-// The meter's Durable Object: runs the statements it is sent on its own storage, all or nothing. It decides nothing:
-// what is asked, counted and refused stands in sql.py and meter.py.
+// The meter's Durable Object: runs the statements it is sent on its own storage, all or nothing, and tells them its time where
+// they ask for it by a null. It decides nothing: what is asked, counted and refused stands in sql.py and meter.py.
 
-export class PenstockMeter {
-  constructor(state) {
-    this.storage = state.storage;
-  }
+import { DurableObject } from "cloudflare:workers";
 
-  async fetch(request) {
-    const statements = await request.json();
-    const sql = this.storage.sql;
-    const run = () => statements.map(([text, args]) => [...sql.exec(text, ...args).raw()]);
+export class PenstockMeter extends DurableObject {
+  // JSON in, JSON out: one call, one answer.
+  run(text) {
+    const { storage } = this.ctx;
+    const now = Date.now() * 1000;
+    const one = ([sql, args]) => [...storage.sql.exec(sql, ...args.map((arg) => arg ?? now)).raw()];
     try {
-      return Response.json({ results: this.storage.transactionSync(run) });
+      return JSON.stringify({ results: storage.transactionSync(() => JSON.parse(text).map(one)) });
     } catch (error) {
-      return Response.json({ error: String(error.message) }, { status: 500 });
+      return JSON.stringify({ error: String(error.message) });
     }
   }
 }

@@ -1,130 +1,158 @@
 """The meter's statements, run in its Durable Object: what must be decided at once, where the counts live.
 
-Times are whole microseconds. `asks` holds the demands of the take that runs, with what each waits; `entries` are the
-amounts of logs (l) and the places of parallel calls (p), summed by triggers into `counts`; `leaks` are GCRA levels (g).
-They decide as platforms/memory/counts.py does.
+Times are whole microseconds; a time of null is the object's own. A row written costs as much as a thousand read, so a
+count has few rows and a take writes one of them. A log's rows are each a JSON object of what was taken, by the time when
+it no longer counts, in no order, with their sum in `used` and their bounds in `starts` and `ends`; a parallel call's place
+is an entry as well. A GCRA has one row: its level in `used` at the time `starts`. They decide as platforms/memory/counts.py does.
 """
 
 from __future__ import annotations
 
 SCHEMA = (
     """
-create table if not exists asks (
-  place integer primary key, kind text not null, name text not null, most integer not null, micros integer not null,
-  amount integer not null, now integer not null, lease text not null, wait integer not null default 0
-)
+create table if not exists counts (
+  name text not null, id integer not null, used integer not null, starts integer not null, ends integer not null,
+  log text not null, primary key (name, id)
+) without rowid
 """,
-    """
-create table if not exists entries (
-  id integer primary key, name text not null, at integer not null, amount integer not null, lease text not null,
-  place integer not null
-)
-""",
-    "create index if not exists entries_by_time on entries (name, at, id)",
-    "create index if not exists entries_by_lease on entries (lease, place)",
-    "create table if not exists counts (name text primary key, used integer not null)",
-    """
-create trigger if not exists entries_added after insert on entries begin
-  insert into counts (name, used) values (new.name, new.amount)
-  on conflict (name) do update set used = used + excluded.used;
-end
-""",
-    """
-create trigger if not exists entries_gone after delete on entries begin
-  update counts set used = used - old.amount where name = old.name;
-end
-""",
-    """
-create trigger if not exists entries_changed after update of amount on entries begin
-  update counts set used = used + new.amount - old.amount where name = new.name;
-end
-""",
-    "create table if not exists leaks (name text primary key, level integer not null, at integer not null)",
-    "create table if not exists marks (name text primary key, until integer not null)",
+    "create table if not exists marks (name text primary key, until integer not null) without rowid",
 )
 
-_CLOCK = "cast(unixepoch('subsec') * 1000 as integer) * 1000"
-_USED = "coalesce((select used from counts where name = asks.name), 0)"
-_LEVEL = "coalesce((select level from leaks where name = asks.name), 0)"
-_DENIED = "exists (select 1 from asks where wait > 0)"
+MOST_LOG = 1_000
+"""Characters of a row's log above which another row is begun: some fifty entries. What a row is for is not to be long."""
 
-CLEAR = "delete from asks"
-ASK = f"""
-insert into asks (now, lease, place, kind, name, most, micros, amount)
-select coalesce($1, {_CLOCK}), $2, value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5 from json_each($3)
-"""
-"""All demands at once, as a JSON list of `[place, kind, name, most, micros, amount]`."""
-EXPIRE = """
-delete from entries where id in (
-  select e.id from asks a join entries e on e.name = a.name and e.at <= a.now - a.micros where a.kind in ('l', 'p')
+_KEY = "cast(key as integer)"
+_LIVE = f"iif(starts > now, used, (select coalesce(sum(value), 0) from json_each(log) where {_KEY} > now))"
+"""What still counts of a log's row."""
+_DECIDED = f"""
+with recursive asks as (
+  select key as n, value ->> 0 as place, value ->> 1 as turn, value ->> 2 as kind, value ->> 3 as name, value ->> 4 as most,
+    value ->> 5 as micros, max(0, value ->> 6) as amount, cast($1 as integer) as now
+  from json_each($2)
+),
+stands as materialized (
+  select n, place, turn, kind, a.name, most, micros, now, amount * iif(kind = 'g', micros, 1) as weight,
+    most * iif(kind = 'g', micros, 1) as room, max(coalesce(ends, 0)) as ends, sum(case
+      when used is null then 0 when kind = 'g' then max(0, used - max(0, now - starts) * most) else {_LIVE}
+    end) as used
+  from asks a left join counts c on c.name = a.name and (kind = 'g' or ends > now) group by n
+),
+decided as materialized (
+  select *, iif(used + weight <= room, weight, 0) as taken, weight = 0 or used + weight <= room as fits
+  from stands where turn = 0
+  union all
+  select s.*, d.taken + iif(s.used + d.taken + s.weight <= s.room, s.weight, 0),
+    s.weight = 0 or s.used + d.taken + s.weight <= s.room
+  from decided d join stands s on s.turn = d.turn + 1 and s.name = d.name
 )
 """
+"""How each of the demands $2 stands, a JSON list of `[place, turn, kind, name, most, micros, amount]`, where the turn is how
+many before it ask of the same count: what is used of it, whether it fits, and what they have taken by then."""
+_GRANTED = "not exists (select 1 from decided where not fits)"
 
-LOG = f"""
-update asks set wait = case
-  when amount <= 0 or {_USED} + amount <= most then 0
-  when amount > most then micros
-  else (
-    select at from (
-      select at, sum(amount) over (order by at, id rows unbounded preceding) as gone from entries
-      where name = asks.name
-    ) where gone >= {_USED} + asks.amount - asks.most limit 1
-  ) + micros - now end
-where place = $1
+_EXCESS = "d.used + d.taken + d.weight - d.room"
+_FREE = f"""
+select until from (
+  select {_KEY} as until, sum(value) over (order by {_KEY}) as gone
+  from (
+    select min(ends) as horizon from (
+      select ends, sum({_LIVE.replace("now", "d.now")}) over (order by ends) as gone
+      from counts where name = d.name and ends > d.now
+    ) where gone >= {_EXCESS}
+  ) join counts c on c.name = d.name and c.ends > d.now and c.starts <= horizon, json_each(c.log)
+  where {_KEY} > d.now
+) where gone >= {_EXCESS} order by until limit 1
 """
-PARALLEL = f"""
-update asks set wait = case when {_USED} + amount <= most then 0 else 1000000 end where place = $1
+"""When so much of a log is free; rows are not opened that begin after those which suffice have ended."""
+DECIDE = f"""
+{_DECIDED}
+select place, now, case
+    when fits then 0 when kind = 'p' then 1000000 when weight > room then micros
+    when kind = 'g' then ({_EXCESS} + most - 1) / most
+    else coalesce(({_FREE}), now + micros) - now
+  end,
+  max(0, room - used - kept) / iif(kind = 'g', micros, 1),
+  iif(kind = 'g', (used + kept + most - 1) / most, max(0, ends - now, iif(kept > 0, micros, 0)))
+from (
+  select d.*, iif($3 and {_GRANTED}, (select max(taken) from decided where name = d.name), 0) as kept from decided d
+) d order by n
 """
-ADD = """
-insert into entries (name, at, amount, lease, place)
-select name, now, amount, lease, place from asks where place = $1 and wait = 0 and amount > 0
-"""
-LEAKED = """
-insert into leaks (name, level, at) select name, 0, now from asks where place = $1
-on conflict (name) do update set
-  level = max(0, level - (excluded.at - at) * (select most from asks where place = $1)), at = excluded.at
-"""
-LEAK = f"""
-update asks set wait = case
-  when amount <= 0 or {_LEVEL} + amount * micros <= most * micros then 0
-  when amount > most then micros
-  else ({_LEVEL} + amount * micros - most * micros + most - 1) / most end
-where place = $1
-"""
-FILL = """
-update leaks set level = level + a.amount * a.micros from asks a
-where a.place = $1 and a.name = leaks.name and a.wait = 0 and a.amount > 0
-"""
-ALIVE = """
-update asks set wait = max(0, coalesce((select until from marks where name = asks.name), 0) - now) where place = $1
-"""
+"""How each demand stands: place, the time, wait, what remains, when it is whole again; where $3 is 1, as it stands once
+all are taken, if all fit."""
 
-UNDO_ENTRIES = f"delete from entries where lease = $1 and {_DENIED}"
-UNDO_LEAKS = f"""
-update leaks set level = max(0, level - (
-  select sum(amount * micros) from asks where kind = 'g' and wait = 0 and name = leaks.name
-))
-where {_DENIED} and name in (select name from asks where kind = 'g' and wait = 0)
+_PUTS = f"""
+found as (
+  select p.*, coalesce(
+    (select id from counts c where c.name = p.name and (length(log) < {MOST_LOG} or ends <= p.now)
+      order by id desc limit 1),
+    (select max(id) + 1 from counts c where c.name = p.name), 0
+  ) as id from puts p
+),
+kept as (
+  select f.*, iif(c.starts > now, used, coalesce(sum(value), 0)) as used,
+    iif(c.starts > now, starts, coalesce(min({_KEY}), until)) as starts, coalesce(ends, 0) as ends,
+    iif(c.starts > now, log, json_group_object(key, value) filter (where key is not null)) as log
+  from found f left join counts c on c.name = f.name and c.id = f.id
+    left join json_each(iif(c.starts > now, '{{}}', log)) on {_KEY} > now
+  group by f.name
+)
+select name, id, used + taken, min(starts, until), max(ends, until), json_set(
+  log, '$."' || until || '"', coalesce(log ->> cast(until as text), 0) + taken
+) from kept where true
 """
-ANSWER = f"""
-select place, now, wait,
-  case kind when 'g' then max(0, most * micros - {_LEVEL}) / micros else max(0, most - {_USED}) end,
-  case kind when 'g' then ({_LEVEL} + most - 1) / most
-  else coalesce((select max(at) from entries where name = asks.name) + micros - now, 0) end
-from asks where kind <> 'a' order by place
+"""Puts what `puts` has taken into a row that has room, without what no longer counts there."""
+_OVER = """
+on conflict (name, id) do update set
+  used = excluded.used, starts = excluded.starts, ends = excluded.ends, log = excluded.log
 """
-"""How all that counts stands once it is taken or undone: place, the time, wait, what remains, when it is whole again."""
-REFUSED = "select place, wait from asks where wait > 0 order by place"
+_WRITE = "insert into counts (name, id, used, starts, ends, log)"
 
-DROP = "delete from entries where lease = $1 and place = $2"
-CHANGE = "update entries set amount = $1 where lease = $2 and place = $3"
+TAKE = f"""
+{_WRITE}
+{_DECIDED},
+taken as materialized (
+  select name, kind, used, max(taken) as taken, now, now + max(micros) as until
+  from decided where {_GRANTED} group by name having max(taken) > 0
+),
+puts as (select name, taken, now, until from taken where kind <> 'g'),
+{_PUTS}
+union all
+select name, 0, used + taken, max(now, coalesce((select starts from counts c where c.name = t.name), 0)), 0, ''
+from taken t where kind = 'g'
+{_OVER}
+"""
+"""Takes all of the demands, where all fit: a row for each count, in one statement, as the next would decide anew."""
+
+CHANGE = f"""
+update counts set (used, starts, ends, log) = (
+  select coalesce(sum(amount), 0), coalesce(min({_KEY}), 0), coalesce(max({_KEY}), 0), json_group_object(key, amount)
+  from (select key, value + iif(key = $1, cast($2 as integer), 0) as amount from json_each(log)) where amount <> 0
+)
+where name = $3 and id = (
+  select id from counts where name = $3 and starts <= $1 and ends >= $1 and log ->> $1 is not null limit 1
+)
+"""
+"""Adds to what was taken until $1, unless it is gone."""
 LATE = f"""
-insert into entries (name, at, amount, lease, place)
-select $1, $2, $3, $4, $5 where $2 > coalesce($6, {_CLOCK}) - $7
+{_WRITE}
+with puts as (
+  select $1 as name, cast($2 as integer) as taken, cast($3 as integer) as now, cast($4 as integer) as until
+  where cast($4 as integer) > cast($3 as integer)
+),
+{_PUTS}
+{_OVER}
 """
 """What was used of an amount of nothing, if it still counts."""
-REFILL = "update leaks set level = max(0, level + ($1 - $2) * $3) where name = $4"
+REFILL = """
+insert into counts (name, id, used, starts, ends, log)
+values ($1, 0, max(0, cast($2 as integer)), cast($3 as integer), 0, '')
+on conflict (name, id) do update set
+  used = max(0, max(0, used - max(0, excluded.starts - starts) * cast($4 as integer)) + cast($2 as integer)),
+  starts = max(starts, excluded.starts)
+"""
+"""Adds $2 to a GCRA's level, of what was taken at the time $3."""
 
+ALIVE = "select max(0, until - cast($1 as integer)) from marks where name = $2"
 MARK = """
 insert into marks (name, until) values ($1, $2) on conflict (name) do update set until = excluded.until
 """

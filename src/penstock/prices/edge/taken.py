@@ -53,9 +53,9 @@ def _kind(
     )
 
 
-ADMITTED = (2, 55, 21)
-"""A take of one mark and two rates: two objects, whose scratch rows count too."""
-LIMITED = (4, 99, 36)
+ADMITTED = (2, 68, 2)
+"""A take of one mark and two rates: two objects, and a row for each rate."""
+LIMITED = (4, 140, 6)
 """And a take of tokens and a parallel place, which is given back."""
 ROW_BYTES = 2_048
 """Of the ledger, its indexes and the decision, a request that was bought."""
@@ -77,7 +77,7 @@ KINDS: dict[str, Kind] = {
                              kv_reads=10, kv_writes=10, d1_bytes=ROW_BYTES),
     "embedding_cached": _kind("embeddings that the cache has, one text", CPU_MS, (4, 6), ADMITTED,
                               kv_reads=1, d1_bytes=ROW_BYTES // 2),
-    "refused": _kind("a refusal above a rate", CPU_MS, (1, 0), (2, 50, 15)),
+    "refused": _kind("a refusal above a rate", CPU_MS, (1, 0), (2, 57, 0)),
     "stranger": _kind("a refusal of a credential that nobody knows", CPU_MS, (1, 0), (0, 0, 0)),
 }  # fmt: skip
 
