@@ -237,6 +237,7 @@ class Connection(asyncio.Protocol):
     def _upgrade(self, rest: bytes) -> None:
         """A WebSocket's handshake is this connection's last request: what comes after it is no HTTP, whatever the answer."""
         incoming = self._open
+        # What may be chunked is HTTP/1.1: an older client's wish is not to be heard.
         asks = incoming is not None and incoming.chunked and websocket.asks(incoming.request)
         if incoming is None or incoming.refusal is not None or not asks:
             self._no_upgrade(rest)

@@ -83,7 +83,7 @@ class Served:
     def connect(self, path: str = "/target", **options: Any) -> connect:
         """A client of it; it is no browser's, and says so by no Origin."""
         options.setdefault("ping_interval", None)
-        options.setdefault("close_timeout", 5)
+        options.setdefault("close_timeout", 30)
         return connect(f"ws://127.0.0.1:{self.port}{path}", proxy=None, **options)
 
     async def ended(self) -> None:
@@ -106,7 +106,7 @@ async def served(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Served]:
 @asynccontextmanager
 async def target(served: Served, behaviour: Behaviour, **options: Any) -> AsyncGenerator[Server]:
     options.setdefault("ping_interval", None)
-    async with serve(behaviour, "127.0.0.1", 0, close_timeout=5, **options) as server:
+    async with serve(behaviour, "127.0.0.1", 0, close_timeout=30, **options) as server:
         [at] = server.sockets
         served.gateway.url = f"http://127.0.0.1:{at.getsockname()[1]}"
         yield server
@@ -187,6 +187,7 @@ async def test_subprotocol_and_extension_are_the_ends_to_agree(served: Served) -
         served.connect(subprotocols=["a", "b"], compression="deflate") as client,
     ):
         assert client.subprotocol == "b"
+        assert client.response is not None
         assert "permessage-deflate" in client.response.headers["sec-websocket-extensions"]
         await client.send("x" * 10_000)
         assert await client.recv() == "x" * 10_000
@@ -196,6 +197,7 @@ async def test_headers_and_query_reach_the_target(served: Served) -> None:
     seen: list[Handshake] = []
 
     async def looking(connection: ServerConnection) -> None:
+        assert connection.request is not None
         seen.append(connection.request)
 
     headers = {"authorization": "Bearer x", "origin": "https://app.test"}
