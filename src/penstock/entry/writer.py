@@ -114,6 +114,11 @@ class Writer:
         if self._size > MOST_GATHERED:
             self.flush()
 
+    async def drained(self) -> None:
+        """Returns once the reader has taken enough of what was written."""
+        if self._full is not None:
+            await self._full
+
     def flush(self) -> None:
         """Sends what was gathered, now."""
         gathered, self._gathered = self._gathered, []

@@ -10,10 +10,11 @@ from typing import Any
 import msgspec
 
 from penstock import __version__
-from penstock.errors import Failed, Stalled
+from penstock.errors import Failed, NoTunnel, Stalled
 from penstock.platforms import outbound
 from penstock.platforms.cloudflare import values
 from penstock.platforms.target import parse
+from penstock.wire import websocket
 from penstock.wire.http import Headers, Request, Response, Stream, Timeouts, collect, header
 
 DEFAULT = Timeouts()
@@ -172,11 +173,13 @@ def _made(request: Request, control: Any) -> tuple[Any, Any]:
 
 
 def _headers(request: Request) -> list[list[str]]:
-    """The request's own, without those of this hop; raises NotSent where one is none."""
+    """The request's own, without those of this hop; raises NotSent where one is none, NoTunnel for a WebSocket's handshake."""
     if not outbound.is_token(request.method):
         raise outbound.unsendable()
     headers = [[outbound.sent_name(name), value] for name, value in request.headers]
     listed = _listed(request.headers)
+    if "upgrade" in listed and websocket.asks(request):
+        raise NoTunnel
     sent = [pair for pair in headers if pair[0] and pair[0] not in listed]
     for _, value in sent:
         if not values.is_header(value):

@@ -7,6 +7,7 @@ from enum import Enum, auto
 from functools import lru_cache
 
 from penstock.platforms.outbound import MOST_BYTES, MOST_FIELDS, UNTOLD
+from penstock.wire import websocket
 
 Fields = list[tuple[bytes, bytes]]
 """Names and values as the parser brings them."""
@@ -85,6 +86,16 @@ def interim(status: int, fields: Fields) -> None:
     head = read(status, fields)
     if status < 100 or status == 101 or head.chunked or head.length:
         raise BadHead
+
+
+def switching(fields: Fields, key: str) -> Head:
+    """The head of a 101 that was asked for with this key; raises BadHead where it is no answer to that."""
+    named = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in fields]
+    head = read(websocket.SWITCHING, fields)
+    framed = head.chunked or head.length is not None
+    if framed or not (websocket.switches(named) and websocket.proves(head.headers, key)):
+        raise BadHead
+    return head
 
 
 @lru_cache(maxsize=1_000)
