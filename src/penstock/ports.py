@@ -17,6 +17,7 @@ Fetch = Callable[[Request], Awaitable[Response]]
 
 Raises NotSent (nothing left), Broken (sent, outcome unknown), Stalled(phase) or Cut; never follows a redirect; the
 reply's body is decoded (gzip, deflate) and cut at `max_reply`; closing it closes the connection if it was not read whole.
+A `verbatim` request's reply keeps its cookies, and its packing where the platform lets it.
 """
 
 

@@ -225,7 +225,8 @@ async def _respond(exchange: Exchange, request: Request, found: Any) -> Response
     if not (small and 200 <= status <= 999):
         raise outbound.unsound()
     packing = (header(headers, "content-encoding") or "identity").lower()
-    listed = outbound.UNTOLD | _listed(headers)
+    untold = outbound.HOP_BY_HOP if request.verbatim else outbound.UNTOLD
+    listed = untold | _listed(headers)
     if packing != "identity":
         listed |= _PACKED
     kept = [pair for pair in headers if pair[0] not in listed]
