@@ -149,7 +149,7 @@ class Connection(asyncio.Protocol):
             request, keep=parser.should_keep_alive(), chunked=version == "1.1"
         )
         self._upgrading = parser.should_upgrade()
-        incoming.refusal = fault(version, fields)
+        incoming.refusal = fault(version, target, fields)
 
     def on_body(self, data: bytes) -> None:
         incoming = self._open

@@ -64,7 +64,7 @@ class Tunnel:
         ):
             raise Broken("The answer to a WebSocket's handshake is none.")
         headers = [pair for pair in response.headers if pair[0] not in _OURS]
-        head = head_of(response.status, headers, [date, SWITCH])
+        head = head_of(response.status, headers, date, [SWITCH])
         self.begun = self._writer.begun = True
         self._writer.write(head)
         try:

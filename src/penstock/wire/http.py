@@ -68,6 +68,8 @@ class Request:
     body: bytes | Stream = b""
     timeouts: Timeouts | None = None
     max_reply: int = 64 << 20
+    verbatim: bool = False
+    """Whether an outbound one's reply is for somebody else to read: with its cookies, and packed as it came."""
     notes: dict[str, Any] = field(default_factory=dict)
     """What the access log says of an inbound one beside status and time (id, caller, route, target, cache, replayed)."""
 
@@ -98,6 +100,8 @@ class Response:
     body: bytes | Stream = b""
     ended: Callable[[], None] | None = None
     """Told that it was closed, where it has a stream; perhaps more than once."""
+    verbatim: bool = False
+    """Whether its stream is somebody else's bytes, between which nothing of ours may go: no keep-alive, no error event."""
 
     def header(self, name: str) -> str | None:
         """The first value under a lower-case name."""

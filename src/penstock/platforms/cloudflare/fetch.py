@@ -44,7 +44,9 @@ class CloudflareFetch:
                 found = await exchange.head(values.fetch(made[0]))
             else:
                 found = await _uploaded(exchange, values.fetch(made[0]), made[1], request.body)
-            return await respond(exchange, found, bare=request.method == "HEAD")
+            return await respond(
+                exchange, found, bare=request.method == "HEAD", verbatim=request.verbatim
+            )
         except BaseException:
             exchange.abort()
             raise
@@ -220,7 +222,9 @@ async def _upload(writer: Any, body: Stream) -> None:
         await writer.close()
 
 
-async def respond(exchange: Exchange, found: Any, *, bare: bool = False) -> Response:
+async def respond(
+    exchange: Exchange, found: Any, *, bare: bool = False, verbatim: bool = False
+) -> Response:
     """A short reply that tells its length in one piece, any other as it comes. Raises Failed."""
     status, listing = int(found.status), values.text(values.Array.from_(found.headers))
     headers = _pairs(listing)
@@ -228,7 +232,8 @@ async def respond(exchange: Exchange, found: Any, *, bare: bool = False) -> Resp
     if not (small and 200 <= status <= 999):
         raise outbound.unsound()
     packing = (header(headers, "content-encoding") or "identity").lower()
-    listed = outbound.UNTOLD | _listed(headers)
+    untold = outbound.HOP_BY_HOP if verbatim else outbound.UNTOLD
+    listed = untold | _listed(headers)
     if packing != "identity":
         listed |= _PACKED
     kept = [pair for pair in headers if pair[0] not in listed]

@@ -237,7 +237,9 @@ async def _exchange(
     connection: Connection, request: Request, message: bytes, limits: Timeouts
 ) -> Response:
     """One request and its reply on a connection; whatever ends it early closes the connection."""
-    exchange = connection.start(request.method, message, limits, request.max_reply)
+    exchange = connection.start(
+        request.method, message, limits, request.max_reply, verbatim=request.verbatim
+    )
     try:
         if not isinstance(request.body, bytes):
             await connection.upload(exchange, request.body)

@@ -96,10 +96,12 @@ class Connection(asyncio.Protocol):
         """Whether a kept connection brought not a byte of its last reply: the target may have closed it before."""
         return self._exchanges > 1 and not self._touched
 
-    def start(self, method: str, message: bytes, limits: Timeouts, cap: int) -> Exchange:
+    def start(
+        self, method: str, message: bytes, limits: Timeouts, cap: int, *, verbatim: bool = False
+    ) -> Exchange:
         """Writes a request; its reply comes to the exchange."""
         assert self._transport is not None
-        exchange = self._exchange = Exchange(self, method, cap)
+        exchange = self._exchange = Exchange(self, method, cap, verbatim=verbatim)
         self._exchanges += 1
         self._touched = False
         self.offered = None
@@ -240,7 +242,7 @@ class Connection(asyncio.Protocol):
             else:
                 heads.interim(status, fields)
             return
-        head = heads.read(status, fields)
+        head = heads.read(status, fields, verbatim=exchange.verbatim)
         exchange.begin(head)
         self.offered = head.kept
         self._keep = self._parser.should_keep_alive() and not (self._sending or self.key)
