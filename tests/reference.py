@@ -45,7 +45,7 @@ Read where the file names no providers (or issuers); an empty variable counts as
 | `JWT_SECRET` | an hs256 issuer with this secret, at least 32 bytes |
 | `PENSTOCK_CONFIG` | the configuration file |
 | `PENSTOCK_DATA` | the data directory where the file sets none |
-| `AUTH_SERVICE_URL`, `CHAT_SERVICE_URL`, `BILLING_SERVICE_URL` | not used yet: a warning at start |
+| `AUTH_SERVICE_URL`, `CHAT_SERVICE_URL`, `BILLING_SERVICE_URL` | the services `auth`, `chat` and `billing`, each with this one backend, where the file names none |
 
 With none of the providers, the `sandbox` answers: canned replies that say so, metered and priced as the models it
 stands for.
@@ -111,6 +111,8 @@ def shown(setting: Setting) -> str:
     if value is NODEFAULT:
         return "required"
     plain = msgspec.to_builtins(value)
+    if plain is None:
+        return "none"
     return "below" if isinstance(plain, dict) and plain else f"`{json.dumps(plain)}`"
 
 

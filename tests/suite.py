@@ -32,7 +32,6 @@ UNNAMED: Mapping[str, Sequence[str]] = {"Fetch": ("embedded", "server")}
 EMBEDDEDS = "the embedded home's own"
 WORKERS = "by the whole Worker's own tests"
 WITHOUT: Mapping[tuple[str, str], str] = {
-    ("Fetch", "memory"): "a script of each test's own",
     ("Index", "server"): "not yet: comes when documents can be searched",
     ("Index", "cloudflare"): "not yet: Vectorize's adapter is to come",
     ("Clock", "server"): EMBEDDEDS,

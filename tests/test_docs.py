@@ -18,13 +18,15 @@ import pytest
 from load.fake_provider import FakeProvider
 from penstock.config import decode, defaults
 from penstock.config.catalog import settings
-from penstock.config.environment import SERVICES
+from penstock.config.services import VARIABLES
 from penstock.entry.cli.program import COMMANDS, main, parser
 from penstock.entry.known import known_models
 from penstock.entry.settings import today
+from penstock.gateway import backends
 from penstock.gateway.counters import Counters, Load
 from penstock.gateway.openapi.replies import HEADERS
 from penstock.gateway.routes import ROUTES
+from penstock.upstream.pools import Pools
 from tests import pages, tables
 from tests.pages import ROOT, Block, Server, agree, blocks
 from tests.reference import FOLDER, PAGES
@@ -256,7 +258,8 @@ def test_every_header_is_documented():
 
 def test_every_counter_is_documented():
     shown = listed("docs/reference/http.md", "Metrics")
-    assert shown == set(re.findall(r"# TYPE (\w+) ", Counters().text(0, Load())))
+    text = Counters().text(0, Load()) + backends.metrics(Pools())
+    assert shown == set(re.findall(r"# TYPE (\w+) ", text))
 
 
 # --- the command line -----------------------------------------------------------------------------
@@ -316,7 +319,7 @@ def test_every_decision_is_listed():
 
 def test_services_of_later_versions_are_named():
     page = pages.read("docs/explanation/from-the-first-design.md")
-    assert [name for name in SERVICES if name not in page] == []
+    assert [name for name in VARIABLES.values() if name not in page] == []
 
 
 def test_version_of_the_project_is_in_the_changelog_or_to_come():

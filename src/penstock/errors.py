@@ -11,6 +11,7 @@ Error                          status  code                     what a caller sh
 │   ├── Repeated               409     idempotency_in_flight    repeat later; other codes: take a new key
 │   ├── TooLarge               413     body_too_large           send less
 │   ├── UnsupportedEncoding    415     unsupported_encoding     send the body as it is
+│   ├── WrongVersion           426     websocket_version        speak WebSocket 13
 │   ├── KeyReused              422     idempotency_key_reused   take a new key
 │   ├── HeaderTooLarge         431     header_too_large         send a shorter credential
 │   ├── RateLimited            429     rate_limit_exceeded      wait `retry_after`
@@ -23,6 +24,7 @@ Error                          status  code                     what a caller sh
 ├── Unavailable                503     service_unavailable      a store is down or nothing is configured
 │   └── Unheard                503     service_unavailable      asked, outcome unknown
 ├── Overloaded                 503     overloaded               wait `retry-after` and ask again; nothing was done
+├── NoTunnel                   501     websocket_unsupported    ask a home that has WebSockets
 └── Misconfigured          503     (start-up) what is wrong in which setting, and the mend
     └── WrongModel             (also later) an index was made with another embedding model
 
@@ -151,6 +153,14 @@ class UnsupportedEncoding(Refused):
     text = "Unsupported Media Type"
 
 
+class WrongVersion(Refused):
+    """This server speaks version 13 of the WebSocket protocol, RFC 6455."""
+
+    status = 426
+    code = "websocket_version"
+    text = "Upgrade Required"
+
+
 class KeyReused(Refused):
     """This Idempotency-Key was used for another path or body: take a new key for a new request."""
 
@@ -255,6 +265,14 @@ class Overloaded(Error):
     status = 503
     code = "overloaded"
     text = "Service overloaded"
+
+
+class NoTunnel(Error):
+    """WebSockets are not passed through on this platform; nothing was sent."""
+
+    status = 501
+    code = "websocket_unsupported"
+    text = "Not Implemented"
 
 
 class Unheard(Unavailable):

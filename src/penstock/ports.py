@@ -17,6 +17,9 @@ Fetch = Callable[[Request], Awaitable[Response]]
 
 Raises NotSent (nothing left), Broken (sent, outcome unknown), Stalled(phase) or Cut; never follows a redirect; the
 reply's body is decoded (gzip, deflate) and cut at `max_reply`; closing it closes the connection if it was not read whole.
+A GET with the headers of a WebSocket's handshake (`wire.websocket.asks`) may be answered 101 with a Duplex, checked, or as
+any other; NoTunnel where the platform cannot. A 101 that was not asked for is Broken.
+A `verbatim` request's reply keeps its cookies, and its packing where the platform lets it.
 """
 
 

@@ -7,8 +7,9 @@ import asyncio
 import pytest
 
 from penstock import __version__
-from penstock.errors import Broken, NotSent, Stalled
+from penstock.errors import Broken, NotSent, NoTunnel, Stalled
 from penstock.wire.http import Timeouts
+from tests.contract.fetch.handshakes import ask
 from tests.contract.fetch.peer import (
     CHUNKED,
     END,
@@ -147,3 +148,12 @@ async def test_a_reply_that_was_read_whole_can_be_closed_twice(http: EdgeFetch) 
         response = await http(post(target.url))
         assert await content(response) == b"a"
         await response.aclose()
+
+
+async def test_a_websocket_is_refused_before_anything_is_sent(http: EdgeFetch) -> None:
+    received: list[bytes] = []
+    async with peer(keeping(received)) as target:
+        with pytest.raises(NoTunnel) as refused:
+            await http(ask(target.url))
+    assert (refused.value.status, refused.value.code) == (501, "websocket_unsupported")
+    assert received == []

@@ -55,7 +55,7 @@ async def test_tricks_with_the_path_lead_nowhere(target: str, role: str) -> None
 
 
 @pytest.mark.parametrize(
-    "target", ["/admin/usage", "/admin%2fusage", "/%61dmin/usage", "/admin/usage?by=day", "http://a.test/admin/usage", "/metrics", "/admin/cache"]
+    "target", ["/admin/usage", "/admin%2fusage", "/%61dmin/usage", "/admin/usage?by=day", "http://penstock.test/admin/usage", "/metrics", "/admin/cache"]
 )  # fmt: skip
 async def test_every_spelling_of_an_admins_path_asks_for_the_scope(target: str) -> None:
     world = plain()

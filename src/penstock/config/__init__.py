@@ -6,6 +6,7 @@ from penstock.config.decode import decode, read
 from penstock.config.defaults import defaults
 from penstock.config.values import (
     Auth,
+    Backend,
     Budget,
     Cache,
     Config,
@@ -20,6 +21,7 @@ from penstock.config.values import (
     RouteCache,
     Scale,
     Server,
+    Service,
     Stores,
     Target,
     Tier,
@@ -29,6 +31,7 @@ from penstock.config.values import (
 
 __all__ = [
     "Auth",
+    "Backend",
     "Budget",
     "Cache",
     "Config",
@@ -43,6 +46,7 @@ __all__ = [
     "RouteCache",
     "Scale",
     "Server",
+    "Service",
     "Stores",
     "Target",
     "Tier",

@@ -49,6 +49,7 @@ def settings(within: inspect.StructType | None = None, path: str = "") -> Iterat
 
 def _inner(due: inspect.Type) -> tuple[inspect.StructType | None, str]:
     """The section a field holds, if any, and how its path is written."""
+    due = told(due)
     if isinstance(due, inspect.StructType):
         return due, ""
     if isinstance(due, inspect.DictType) and isinstance(due.value_type, inspect.StructType):
@@ -56,6 +57,13 @@ def _inner(due: inspect.Type) -> tuple[inspect.StructType | None, str]:
     if isinstance(due, inspect.VarTupleType) and isinstance(due.item_type, inspect.StructType):
         return due.item_type, "[]"
     return None, ""
+
+
+def told(due: inspect.Type) -> inspect.Type:
+    """What a setting is where it is given: one that may be left out is otherwise None."""
+    if isinstance(due, inspect.UnionType):
+        return next(one for one in due.types if not isinstance(one, inspect.NoneType))
+    return due
 
 
 def default(field: inspect.Field) -> Any:

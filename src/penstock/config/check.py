@@ -5,10 +5,11 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Iterable
-from urllib.parse import SplitResult, urlsplit
 
 from penstock.config.catalog import join
+from penstock.config.services import check_services
 from penstock.config.spending import check_budgets, check_prices
+from penstock.config.urls import parts_of
 from penstock.config.values import Config, Issuer, Provider, Route, Target, Verb
 from penstock.errors import Misconfigured
 
@@ -31,7 +32,8 @@ def check_values(config: Config) -> None:
     for at, origin in enumerate(config.cors.origins):
         _check_origin(origin, f"cors.origins[{at}]")
     check_budgets(config.budgets)
-    for section, names in (("providers", config.providers), ("tiers", config.tiers)):
+    for section in ("providers", "tiers", "services"):
+        names: dict[str, object] = getattr(config, section)
         for name in names:
             _check_name(name, section)
 
@@ -48,6 +50,7 @@ def check_whole(config: Config) -> None:
     for name, route in config.routes.items():
         _check_route(config, route, join("routes", name))
     check_prices(config)
+    check_services(config)
     for alias, end in config.aliases.items():
         if end not in config.routes:
             _end(config, end, join("aliases", alias), routes=config.routes)
@@ -105,7 +108,7 @@ def _check_issuer(issuer: Issuer, path: str) -> None:
             raise Misconfigured(f"{path}.{name} is empty; a jwks issuer needs it")
     if not issuer.algorithms:
         raise Misconfigured(f"{path}.algorithms is empty; name RS256, ES256 or EdDSA")
-    url = _url(issuer.jwks_url)
+    url = parts_of(issuer.jwks_url)
     if url is None or not (url.scheme == "https" or _is_here(url.hostname or "")):
         raise Misconfigured(f"{path}.jwks_url is no https address; write it as https://host/path")
 
@@ -115,7 +118,7 @@ def _check_origin(origin: str, path: str) -> None:
         raise Misconfigured(
             f"{path} has a `*`; credentials are allowed, so name each origin in full"
         )
-    url = _url(origin)
+    url = parts_of(origin)
     if url is None or url.path or url.query or url.fragment or "@" in url.netloc:
         raise Misconfigured(f"{path} is no origin; write it as https://host or http://host:3000")
 
@@ -128,7 +131,7 @@ def _check_name(name: str, section: str) -> None:
 
 
 def _check_provider(config: Config, provider: Provider, path: str) -> None:
-    if provider.kind in _BY_HTTP and _url(provider.base_url) is None:
+    if provider.kind in _BY_HTTP and parts_of(provider.base_url) is None:
         raise Misconfigured(
             f"{path}.base_url is no http or https address; write it as https://host/v1"
         )
@@ -155,7 +158,7 @@ def _check_lookup(provider: Provider, path: str) -> None:
     if provider.kind not in _LOOKED_UP:
         raise Misconfigured(f"{path} is set, and kind {provider.kind} has no look-up; remove it")
     below = provider.usage_lookup.startswith("/")
-    if "{id}" not in provider.usage_lookup or not (below or _url(provider.usage_lookup)):
+    if "{id}" not in provider.usage_lookup or not (below or parts_of(provider.usage_lookup)):
         raise Misconfigured(
             f"{path} is no address with {{id}}; write it as /usage/{{id}} or https://host/usage/{{id}}"
         )
@@ -226,17 +229,6 @@ def _like(name: str, known: Iterable[str]) -> str:
 
     close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.0)
     return f"; the nearest is {close[0]}" if close else "; there is none yet, add it"
-
-
-def _url(text: str) -> SplitResult | None:
-    """Its parts, None where it is no whole http(s) address."""
-    try:
-        url = urlsplit(text)
-        _ = url.port  # raises where it is no number
-    except ValueError:
-        return None
-    plain = text.isprintable() and " " not in text
-    return url if plain and url.scheme in {"http", "https"} and url.hostname else None
 
 
 def _is_here(host: str) -> bool:

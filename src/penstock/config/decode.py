@@ -56,6 +56,9 @@ def _completed(plain: dict[str, Any]) -> dict[str, Any]:
             raise _unknown(name, list(LIMITS), "limits")
     for name, route in plain.get("routes", {}).items():
         _complete_route(name, route)
+    for name, service in plain.get("services", {}).items():
+        if "requests" not in service.get("limit", {"requests": 0}):
+            raise _missing(catalog.join(catalog.join("services", name), "limit"), "requests")
     return plain
 
 
@@ -70,6 +73,7 @@ def _complete_route(name: str, route: dict[str, Any]) -> None:
 
 
 def _read(due: inspect.Type, raw: Any, path: str, env: Mapping[str, str]) -> Any:
+    due = catalog.told(due)
     match due:
         case inspect.StructType():
             return _struct(due, raw, path, env)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from urllib.parse import urlsplit
 
 from msgspec.structs import replace
 
-from penstock.config import environment, routes
+from penstock.config import environment, routes, services
 from penstock.config.check import SECRET_BYTES, check_whole
 from penstock.config.standing import LIMITS, TIERS, VENDOR_URLS
 from penstock.config.targets import Known, default_targets, sandbox_aliases
+from penstock.config.urls import shown
 from penstock.config.values import Auth, Config, Issuer, Provider, Route
 from penstock.errors import Misconfigured
 
@@ -33,6 +33,7 @@ def defaults(
     whole, canned = _with_providers(whole, env, known or {})
     whole = _with_routes(whole)
     whole = _with_aliases(whole)
+    whole = replace(whole, services=services.completed(whole.services, env))
     check_whole(whole)
     return whole, _notes(whole, env, canned)
 
@@ -119,6 +120,7 @@ def _notes(config: Config, env: Mapping[str, str], canned: bool) -> list[str]:
         for name in ("auto", "embed")
         if name in config.routes
     ]
+    notes += [services.note(name, service) for name, service in config.services.items()]
     notes.append(_issuer_note(config.auth))
     warnings = [CANNED] if canned else []
     if "auto" not in config.routes:
@@ -130,8 +132,8 @@ def _notes(config: Config, env: Mapping[str, str], canned: bool) -> list[str]:
 def _provider_note(config: Config, name: str) -> str:
     provider = config.providers[name]
     count = sum(target.provider == name for target in config.targets)
-    url = urlsplit(provider.base_url)
-    place = f" at {url.scheme}://{url.netloc.rpartition('@')[2]}{url.path}" if url.scheme else ""
+    url = shown(provider.base_url)
+    place = f" at {url}" if url else ""
     return f"provider {name}: {provider.kind}{place}, {count} target{'' if count == 1 else 's'}"
 
 

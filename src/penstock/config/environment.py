@@ -9,8 +9,6 @@ from msgspec import Struct
 from penstock.config.standing import CLOUDFLARE_URL, OPENAI_URL, VENDOR_URLS
 from penstock.config.values import Provider, Target
 
-SERVICES = ("AUTH_SERVICE_URL", "CHAT_SERVICE_URL", "BILLING_SERVICE_URL")
-
 
 class Found(Struct, frozen=True):
     """What was found; `targets` only where the environment names models too."""
@@ -90,20 +88,14 @@ def _host_and_port(place: str) -> tuple[str, str]:
 
 def warnings(env: Mapping[str, str]) -> list[str]:
     """What is set and has no effect."""
-    found = [
-        f"{name} is set, but this version has no services yet; it is not used"
-        for name in SERVICES
-        if env.get(name)
-    ]
     halves = [
         ("OPENAI_BASE_URL", "OPENAI_API_KEY"),
         ("ANTHROPIC_BASE_URL", "ANTHROPIC_API_KEY"),
         ("CLOUDFLARE_ACCOUNT_ID", "CLOUDFLARE_API_TOKEN"),
         ("CLOUDFLARE_API_TOKEN", "CLOUDFLARE_ACCOUNT_ID"),
     ]
-    found += [
+    return [
         f"{given} is set without {lacking}; it is not used"
         for given, lacking in halves
         if env.get(given) and not env.get(lacking)
     ]
-    return found

@@ -13,6 +13,7 @@ Scale = Literal["tier", "none"]
 Port = Annotated[int, Meta(ge=0, le=65535)]
 Positive = Annotated[int, Meta(gt=0)]
 Count = Annotated[int, Meta(ge=0)]
+Weight = Annotated[int, Meta(gt=0, le=10_000)]
 Seconds = Annotated[float, Meta(gt=0)]
 Patience = Annotated[float, Meta(ge=0)]
 DrainSeconds = Annotated[float, Meta(gt=0, le=25)]
@@ -256,6 +257,50 @@ class Route(Struct, frozen=True, forbid_unknown_fields=True):
     """Most tries of one request, over all its targets."""
 
 
+class Backend(Struct, frozen=True, forbid_unknown_fields=True):
+    """One place where a service is reached."""
+
+    url: str
+    """Root that the request's path is put behind: `http://10.0.0.5:3001`."""
+    weight: Weight = 100
+    """Its share of the requests beside the others' weights."""
+    health: str = "/health"
+    """Path below `url` that is asked every 30 s and answers 200 to 399 while it is well; empty: none, its replies alone tell."""
+
+
+class Service(Struct, frozen=True, forbid_unknown_fields=True):
+    """A service behind the gateway; `auth`, `chat` and `billing` have default prefixes."""
+
+    prefixes: tuple[str, ...] = ()
+    """Paths that it answers with all below them, as `/api/orders`, with one segment `/api/orders/{id}`, of one method `GET /api/orders`. The longest that fits counts; the gateway's own paths go before. Empty: by its name."""
+    backends: tuple[Backend, ...] = ()
+    """Where it is reached."""
+    balance: Literal["weighted", "least"] = "weighted"
+    """By weight in turn, or to where the fewest requests for its weight are in the air."""
+    rewrite: dict[str, str] = field(default_factory=dict)
+    """First segments behind the prefix that the service calls otherwise: `register = "signup"`."""
+    auth: Literal["required", "optional", "none"] = "required"
+    """Whether a caller must show a token; with `none` the gateway looks at no credential, and callers are known by address."""
+    public: tuple[str, ...] = ()
+    """First segments behind the prefix that ask for no credential; `auth` has register, login and refresh."""
+    limit: Limit | None = None
+    """How often each caller may ask it; without one its requests count as `other`."""
+    max_body_bytes: Positive = 10_000_000
+    """Largest request body taken, streamed or not."""
+    max_reply_bytes: Positive = 1 << 30
+    """Largest reply passed on."""
+    timeouts: TimeoutSettings = TimeoutSettings()
+    """Its time-outs."""
+    attempts: Positive = 3
+    """Most backends tried for one request."""
+    cookies: Literal["pass", "drop"] = "pass"
+    """Whether Cookie and Set-Cookie go through."""
+    redirects: Literal["pass", "refuse"] = "pass"
+    """Redirects go to the caller, or become 502; they are never followed."""
+    forward_authorization: bool = True
+    """Whether the service gets the caller's Authorization."""
+
+
 class Cache(Struct, frozen=True, forbid_unknown_fields=True):
     """Where answers are kept."""
 
@@ -307,6 +352,8 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     """Choices of targets, by name; `auto` and `embed` are filled where they are not given."""
     aliases: dict[str, str] = field(default_factory=dict)
     """Old or short model names → a target or a route."""
+    services: dict[str, Service] = field(default_factory=dict)
+    """Services behind the gateway, by name; `auth`, `chat` and `billing` may be named by the environment."""
     cache: Cache = Cache()
     """Where answers are kept."""
     budgets: tuple[Budget, ...] = ()

@@ -14,9 +14,11 @@ from penstock.entry.closing import closed
 from penstock.entry.heads import NAMES, HeadTooSlow, fault
 from penstock.entry.incoming import Incoming
 from penstock.entry.service import Service
+from penstock.entry.tunnel import Tunnel
 from penstock.entry.writer import Writer
 from penstock.errors import BadRequest, Error, HeaderTooLarge, Refused, Unavailable
 from penstock.gateway import reply
+from penstock.wire import websocket
 from penstock.wire.http import Request, Response
 from penstock.wire.target import path_of
 
@@ -58,6 +60,7 @@ class Connection(asyncio.Protocol):
         self._lost = False
         self._due = NEVER
         self._waiter: asyncio.Future[None] | None = None
+        self._tunnel: Tunnel | None = None
         self.task: asyncio.Task[None] | None = None
 
     # What the transport says.
@@ -65,6 +68,7 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
         self._writer = Writer(self._transport, self._outbox)
+        self._send = self._writer.send
         peer = transport.get_extra_info("peername")
         self._client = peer[0] if isinstance(peer, tuple) else ""
         self._due = self._outbox.now + HEAD_SECONDS + 1
@@ -81,11 +85,12 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         if self._deaf:
+            self._pass(data)
             return
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
-            self._no_upgrade(data[upgrade.args[0] :])
+            self._upgrade(data[upgrade.args[0] :])
         except (httptools.HttpParserError, UnicodeError):
             self._refuse(BadRequest("This is not a valid HTTP request.", code="invalid_http"))
         if self._in_head or self._open is not None:
@@ -99,6 +104,9 @@ class Connection(asyncio.Protocol):
 
     def eof_received(self) -> bool:
         """A client that sends no more has left, or only said it all: nobody can tell. It gets what a moment brings."""
+        if self._tunnel is not None and self._tunnel.begun:
+            self._tunnel.finish()
+            return True
         waits = self._open is None and (self._answering is not None or bool(self._queue))
         if waits:
             asyncio.get_running_loop().call_later(HALF_CLOSED_SECONDS, self._writer.close)
@@ -141,7 +149,7 @@ class Connection(asyncio.Protocol):
             request, keep=parser.should_keep_alive(), chunked=version == "1.1"
         )
         self._upgrading = parser.should_upgrade()
-        incoming.refusal = fault(version, fields)
+        incoming.refusal = fault(version, target, fields)
 
     def on_body(self, data: bytes) -> None:
         incoming = self._open
@@ -193,6 +201,8 @@ class Connection(asyncio.Protocol):
                 self._writer.close()
         if not self._writer.check():
             self._transport.abort()
+        if self._tunnel is not None and not self._tunnel.check():
+            self._writer.close()
         if self._answering is not None and self._answering.arriving is not None:
             self._answering.arriving.check(now)
 
@@ -219,8 +229,32 @@ class Connection(asyncio.Protocol):
 
     # The task.
 
+    def _pass(self, data: bytes) -> None:
+        """Bytes that are no HTTP."""
+        if self._tunnel is not None:
+            self._tunnel.feed(data)
+
+    def _upgrade(self, rest: bytes) -> None:
+        """A WebSocket's handshake is this connection's last request: what comes after it is no HTTP, whatever the answer."""
+        incoming = self._open
+        # What may be chunked is HTTP/1.1: an older client's wish is not to be heard.
+        asks = incoming is not None and incoming.chunked and websocket.asks(incoming.request)
+        if incoming is None or incoming.refusal is not None or not asks:
+            self._no_upgrade(rest)
+            return
+        self._open, self._upgrading, self._deaf = None, False, True
+        incoming.whole, incoming.keep = True, False
+        try:
+            key = websocket.key_of(incoming.request)
+        except Refused as refusal:
+            incoming.refusal = refusal
+        else:
+            self._tunnel = Tunnel(self, self._transport, self._writer, incoming.request, key, rest)
+            self._send = self._tunnel.send
+        self._push(incoming)
+
     def _no_upgrade(self, rest: bytes) -> None:
-        """Nothing here speaks another protocol: the request is read again as if it had not asked for one."""
+        """Nothing here speaks any other protocol: the request is read again as if it had not asked for one."""
         incoming, self._open, self._upgrading = self._open, None, False
         if incoming is None or incoming.request.method == "CONNECT":
             self._refuse(BadRequest("This server is no tunnel.", code="invalid_http"))
@@ -304,7 +338,7 @@ class Connection(asyncio.Protocol):
                 response = self._refused(request, incoming.refusal)
             framed = incoming.chunked or isinstance(response.body, bytes)
             incoming.keep = incoming.keep and incoming.whole and framed and not service.closing
-            await self._writer.send(
+            await self._send(
                 response,
                 bare=request.method == "HEAD",
                 chunked=incoming.chunked,

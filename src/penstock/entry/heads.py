@@ -34,7 +34,7 @@ class HeadTooSlow(Refused):
     text = "Request Timeout"
 
 
-def fault(version: str, fields: Sequence[tuple[str, str]]) -> Refused | None:
+def fault(version: str, target: bytes, fields: Sequence[tuple[str, str]]) -> Refused | None:
     """Why a head that was parsed is still no request."""
     if version not in ("1.1", "1.0"):
         return BadRequest("This server speaks HTTP/1.1.", code="invalid_http")
@@ -43,16 +43,33 @@ def fault(version: str, fields: Sequence[tuple[str, str]]) -> Refused | None:
     hosts = [name for name, _ in fields].count("host")
     if hosts > 1 or (not hosts and version == "1.1"):
         return BadRequest("Send exactly one Host header.", code="invalid_header")
+    if not target.startswith(b"/") and _names_another(target, fields):
+        return BadRequest("The request's URL and its Host name two hosts.", code="invalid_header")
     if len(fields) > FIELDS:
         return HeaderTooLarge("The request has more headers than this server takes.")
     return None
 
 
-def head_of(status: int, headers: Headers, more: Sequence[bytes]) -> bytes:
-    """A response's head; `more` are whole header lines. Raises ValueError for a header that would end early."""
+def _names_another(target: bytes, fields: Sequence[tuple[str, str]]) -> bool:
+    """Whether an absolute URL and the Host header differ: what stands behind us could believe either."""
+    _, absolute, rest = target.decode("latin-1").lower().partition("://")
+    place = rest.partition("/")[0].partition("?")[0]
+    return bool(absolute) and any(
+        name == "host" and value.lower() != place for name, value in fields
+    )
+
+
+def head_of(status: int, headers: Headers, date: bytes, more: Sequence[bytes]) -> bytes:
+    """A response's head; `more` are whole header lines, and `date` one for a response that has none of its own.
+
+    Raises ValueError for a header that would end early.
+    """
     lines = "\r\n".join([f"{name}: {value}" for name, value in headers])
     # Nobody's value may begin a header of its own.
     if lines.count("\n") >= max(1, len(headers)) or lines.count("\r") >= max(1, len(headers)):
         raise ValueError("a header of the reply holds a line end")
     begin = _STATUS.get(status) or b"HTTP/1.1 %d \r\n" % status
-    return b"".join((begin, lines.encode("latin-1"), b"\r\n" if headers else b"", *more, b"\r\n"))
+    if "\ndate: " in lines or lines.startswith("date: "):
+        date = b""
+    end = b"\r\n" if headers else b""
+    return b"".join((begin, lines.encode("latin-1"), end, date, *more, b"\r\n"))

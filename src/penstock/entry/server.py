@@ -22,6 +22,7 @@ from penstock.entry.door import BACKLOG, more_files
 from penstock.entry.home import check, opened
 from penstock.entry.lines import error_line
 from penstock.entry.listener import Listener
+from penstock.entry.probing import probing
 from penstock.entry.processes import Place, Processes
 from penstock.entry.reconciling import reconciling
 from penstock.entry.reload import Again, Serving, say
@@ -91,6 +92,7 @@ async def _serve(
             announce(start, on.getsockname())
         if place is not None and board is not None:
             platform.spawn(sharing(board, place.number, gateway, stop))
+        platform.spawn(probing(serving, stop))
         platform.spawn(reconciling(platform, config.providers, stop, report))
         # What stands now lives as long as the process: the collector need not look at it again.
         gc.collect()

@@ -167,7 +167,8 @@ class Call:
             return
         # Nothing is sent before the first piece: a failure until then is an honest status.
         first = await anext(body, b"")
-        outlet = Outlet(("content-type", "text/event-stream") in response.headers)
+        events = ("content-type", "text/event-stream") in response.headers
+        outlet = Outlet(events and not response.verbatim)
         self.told.set_result(outgoing(response, outlet.pipe.readable))
         watching = self._background.start(outlet.watch(self._left))
         try:

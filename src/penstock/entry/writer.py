@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 
 from penstock.entry.heads import BODILESS, head_of
 from penstock.wire import sse
@@ -16,6 +17,7 @@ MOST_GATHERED = 64 << 10
 """Bytes that may wait for the end of a turn of the loop."""
 CLOSE = b"connection: close\r\n"
 KEEP = b"connection: keep-alive\r\n"
+LENGTH = "content-length"
 CHUNKED = b"transfer-encoding: chunked\r\n"
 
 
@@ -44,6 +46,34 @@ class Outbox:
             writer.flush()
 
 
+class Measured:
+    """A stream that must be as long as its head says: what follows it on the connection is another response."""
+
+    __slots__ = ("_body", "_left")
+
+    def __init__(self, body: Stream, length: int) -> None:
+        self._body = body
+        self._left = length
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        try:
+            piece = await self._body.__anext__()
+        except StopAsyncIteration:
+            if self._left:
+                raise ValueError("a response is shorter than its head says") from None
+            raise
+        self._left -= len(piece)
+        if self._left < 0:
+            raise ValueError("a response is longer than its head says")
+        return piece
+
+    async def aclose(self) -> None:
+        await self._body.aclose()
+
+
 class Writer:
     """Writes responses one after another. `begun` says that some of the present one is out."""
 
@@ -66,27 +96,37 @@ class Writer:
     async def send(
         self, response: Response, *, bare: bool, chunked: bool, close: bool, date: bytes
     ) -> None:
-        """The whole of a response: `bare` without its body (HEAD), `close` where none follows it."""
+        """The whole of a response: `bare` without its body (HEAD), `close` where none follows it.
+
+        A stream whose headers say how long it is goes out as that long, and so does the answer to a HEAD.
+        """
         body = response.body
-        more = [date, CLOSE] if close else [date] if chunked else [date, KEEP]
+        more = [CLOSE] if close else [] if chunked else [KEEP]
         if isinstance(body, bytes):
-            if response.status not in BODILESS:
+            told = bare and response.header(LENGTH) is not None
+            if response.status not in BODILESS and not told:
                 more.append(b"content-length: %d\r\n" % len(body))
-            head = head_of(response.status, response.headers, more)
+            head = head_of(response.status, response.headers, date, more)
             self.begun = True
             self.write(head if bare else head + body)
             if self._full is not None:
                 await self._full
             return
+        length = response.header(LENGTH)
+        if length is not None:
+            body, chunked = Measured(body, int(length)), False
         if chunked:
             more.append(CHUNKED)
-        await self._stream(head_of(response.status, response.headers, more), body, bare, chunked)
+        head = head_of(response.status, response.headers, date, more)
+        await self._stream(head, body, bare, chunked, events=not response.verbatim)
 
-    async def _stream(self, head: bytes, body: Stream, bare: bool, chunked: bool) -> None:
+    async def _stream(
+        self, head: bytes, body: Stream, bare: bool, chunked: bool, *, events: bool
+    ) -> None:
         # Nothing is sent before the first piece: a failure until then is an honest status.
         first = b"" if bare else await anext(body, b"")
         self._chunked = chunked
-        self._events = b"\ncontent-type: text/event-stream" in head
+        self._events = events and b"\ncontent-type: text/event-stream" in head
         self.begun = True
         write = self.write
         write(head + self._framed(first))
@@ -112,6 +152,11 @@ class Writer:
         self._size += len(data)
         if self._size > MOST_GATHERED:
             self.flush()
+
+    async def drained(self) -> None:
+        """Returns once the reader has taken enough of what was written."""
+        if self._full is not None:
+            await self._full
 
     def flush(self) -> None:
         """Sends what was gathered, now."""

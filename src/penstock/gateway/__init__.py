@@ -23,6 +23,7 @@ from penstock.gateway.lasting import Lasting, alone, lasting
 from penstock.gateway.limiting import Limits
 from penstock.gateway.names import Names
 from penstock.gateway.routes import Endpoint, find
+from penstock.gateway.services import Services
 from penstock.ledger.journal import Journal
 from penstock.ports import Platform
 from penstock.upstream.send import Upstream
@@ -55,6 +56,7 @@ class Gateway:
     once: Once
     purchases: Purchases
     lasting: Lasting
+    services: Services
     edge: str = "unknown"
     started_at: float = 0.0
     draining: bool = False
@@ -64,7 +66,7 @@ class Gateway:
         preflight = self.cors.preflight(request)
         if preflight is not None:
             return preflight
-        methods = find(request.path)
+        methods = find(request.path) or self.services.find(request.path)
         endpoint = (
             None
             if methods is None
@@ -106,10 +108,15 @@ class Gateway:
 
     async def _enter(self, exchange: Exchange, endpoint: Endpoint) -> None:
         """Who asks, whether they may, and one more of their rate: before anything is read of the body."""
-        if endpoint.auth == "none":
+        auth = endpoint.auth
+        if auth == "none":
             return
-        optional = endpoint.auth == "routed" and self.names.routes.any_optional
-        caller = exchange.caller = await self.identity.identify(exchange.request, optional)
+        optional = auth == "optional" or (auth == "routed" and self.names.routes.any_optional)
+        if auth == "address":
+            address = self.identity.address(exchange.request)
+            caller = exchange.caller = callers.anonymous(address, Unauthorized())
+        else:
+            caller = exchange.caller = await self.identity.identify(exchange.request, optional)
         exchange.notes["caller"] = caller.hash
         try:
             took = await self.limits.rates.admit(caller, endpoint.limit)
@@ -146,7 +153,7 @@ class Gateway:
     def _count(self, exchange: Exchange, status: int) -> None:
         request = exchange.request
         known = exchange.endpoint is not _NOTHING
-        path = _label(request.path) if known else "other"
+        path = exchange.endpoint.label or _label(request.path) if known else "other"
         self.counters.request(path, request.method if known else "other", status)
 
 
@@ -191,6 +198,7 @@ def build(
         once=Once(platform),
         purchases=kept_on.purchases,
         lasting=kept_on,
+        services=same.services if same else Services(config, kept_on.pools, platform),
         edge=edge,
         started_at=platform.clock.now() if before is None else before.started_at,
     )  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from penstock.auth.caller import owner_named
-from penstock.gateway import tally
+from penstock.gateway import backends, tally
 from penstock.gateway.exchange import Exchange
 from penstock.ledger import reports
 from penstock.wire.http import JSON, Response
@@ -25,7 +25,15 @@ async def metrics(gateway: Gateway, exchange: Exchange) -> Response:
 
 def own_metrics(gateway: Gateway) -> str:
     """Those of this process."""
-    return gateway.counters.text(gateway.journal.dropped, gateway.lasting.load())
+    own = gateway.counters.text(gateway.journal.dropped, gateway.lasting.load())
+    return own + backends.metrics(gateway.lasting.pools)
+
+
+async def services(gateway: Gateway, exchange: Exchange) -> Response:
+    """The services and how their backends stand, as this process sees them."""
+    now = gateway.platform.clock.tick()
+    listed = backends.listed(gateway.config.services, gateway.lasting.pools, now)
+    return Response(200, [JSON], encode({"services": listed}))
 
 
 async def cache_stats(gateway: Gateway, exchange: Exchange) -> Response:

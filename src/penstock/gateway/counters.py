@@ -65,24 +65,22 @@ class Counters:
         )
         found, missed = _by_kind(self._found), _by_kind(self._missed)
         return (
-            _family("penstock_requests_total", "Requests answered.", requests)
-            + _family("penstock_cache_hits_total", "Answers found, kept or on their way.", found)
-            + _family("penstock_cache_misses_total", "Answers looked for and not found.", missed)
-            + _family("penstock_upstream_attempts_total", "Attempts at targets.", attempts)
-            + _family(
-                "penstock_journal_dropped_rows_total", "Rows the journal lost.", _one(dropped)
-            )
+            family("penstock_requests_total", "Requests answered.", requests)
+            + family("penstock_cache_hits_total", "Answers found, kept or on their way.", found)
+            + family("penstock_cache_misses_total", "Answers looked for and not found.", missed)
+            + family("penstock_upstream_attempts_total", "Attempts at targets.", attempts)
+            + family("penstock_journal_dropped_rows_total", "Rows the journal lost.", _one(dropped))
             + _load(load)
         )
 
 
 def _load(load: Load) -> str:
     return (
-        _family("penstock_overloaded_total", "Requests that found no slot.", _one(load.refused))
-        + _family("penstock_running_requests", "Requests with a slot.", _one(load.running), GAUGE)
-        + _family("penstock_waiting_requests", "Requests without.", _one(load.waiting), GAUGE)
-        + _family("penstock_young_limit", "Young requests at once.", _one(load.limit), GAUGE)
-        + _family("penstock_body_bytes", "Request bodies held.", _one(load.body_bytes), GAUGE)
+        family("penstock_overloaded_total", "Requests that found no slot.", _one(load.refused))
+        + family("penstock_running_requests", "Requests with a slot.", _one(load.running), GAUGE)
+        + family("penstock_waiting_requests", "Requests without.", _one(load.waiting), GAUGE)
+        + family("penstock_young_limit", "Young requests at once.", _one(load.limit), GAUGE)
+        + family("penstock_body_bytes", "Request bodies held.", _one(load.body_bytes), GAUGE)
     )
 
 
@@ -94,7 +92,8 @@ def _by_kind(counts: Mapping[str, int]) -> Iterable[Sample]:
     return (({"kind": kind}, count) for kind, count in sorted(counts.items()))
 
 
-def _family(name: str, about: str, samples: Iterable[Sample], kind: str = "counter") -> str:
+def family(name: str, about: str, samples: Iterable[Sample], kind: str = "counter") -> str:
+    """One family of samples in Prometheus' text form."""
     lines = [f"# HELP {name} {about}", f"# TYPE {name} {kind}"]
     lines += [f"{name}{_labels(labels)} {count}" for labels, count in samples]
     return "\n".join(lines) + "\n"

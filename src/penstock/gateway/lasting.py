@@ -14,6 +14,7 @@ from penstock.gateway.drains import Drains
 from penstock.ledger.journal import Journal
 from penstock.ports import Platform
 from penstock.upstream.budget import RetryBudget
+from penstock.upstream.pools import Pools
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,7 @@ class Lasting:
     retries: RetryBudget
     admission: Admission
     bodies: Bodies
+    pools: Pools
 
     def load(self) -> Load:
         """How full all of it is."""
@@ -49,6 +51,7 @@ def lasting(platform: Platform) -> Lasting:
         RetryBudget(),
         Admission(clock, platform.ids, platform.spawn),
         Bodies(),
+        Pools(),
     )
 
 

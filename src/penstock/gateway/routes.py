@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from penstock.gateway import Gateway
 
 Handler = Callable[["Gateway", Exchange], Awaitable[Response]]
-Auth = Literal["none", "required", "routed"]
+Auth = Literal["none", "required", "routed", "optional", "address"]
+"""`routed`: the named route decides whether a caller may be anonymous; `address`: each is, whatever they show."""
 Slot = Literal["any", "first", "none"]
 """`first`: one of those that are kept for the operator; `none`: it takes no slot and is never refused for want of one."""
-"""`routed`: the named route decides whether a caller may be anonymous."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +36,8 @@ class Endpoint:
     spends: bool = False
     """Whether it can cost money, so that an `Idempotency-Key` counts."""
     slot: Slot = "any"
+    label: str = ""
+    """What the counters call all paths that it serves; empty: each by itself."""
 
 
 async def _chat(gateway: Gateway, exchange: Exchange) -> Response:
@@ -90,6 +92,7 @@ ROUTES: Mapping[str, Mapping[str, Endpoint]] = {
         "GET": Endpoint(admin.cache_stats, scope=scopes.ADMIN, slot="first"),
         "DELETE": Endpoint(admin.cache_purge, scope=scopes.ADMIN, slot="first"),
     },
+    "/admin/services": {"GET": Endpoint(admin.services, scope=scopes.ADMIN, slot="first")},
     "/admin/usage": {"GET": Endpoint(usage.everyone, scope=scopes.ADMIN, slot="first")},
 }
 

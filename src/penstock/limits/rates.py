@@ -40,10 +40,16 @@ class Rates:
         self._meter = meter
         self._tiers = config.tiers
         self._ready: dict[tuple[str, str, str, str | None], tuple[Demand, ...]] = {}
+        own = {
+            own_limit(name): service.limit
+            for name, service in config.services.items()
+            if service.limit is not None
+        }
+        limits = {**config.limits, **own}
         self._rules: dict[tuple[str, str], tuple[Rule, ...]] = {
-            (tier, endpoint): _rules(settings, endpoint, config.limits)
+            (tier, endpoint): _rules(settings, endpoint, limits)
             for tier, settings in config.tiers.items()
-            for endpoint in (*config.limits, *AI_ENDPOINTS)
+            for endpoint in (*limits, *AI_ENDPOINTS)
         }
 
     def on(self, meter: Meter) -> Rates:
@@ -79,6 +85,11 @@ class Rates:
     def tier(self, caller: Caller) -> Tier:
         """The settings of a caller's tier; an unknown one is the free one."""
         return self._tiers.get(caller.tier) or self._tiers["free"]
+
+
+def own_limit(service: str) -> str:
+    """The name of the rate that a service has for itself; no configured one can be called so."""
+    return f"service-{service}"
 
 
 def refusal(denial: Denial, caller: Caller, parallel: int = 0) -> RateLimited | Unauthorized:

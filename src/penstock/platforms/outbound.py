@@ -11,8 +11,9 @@ HOP_BY_HOP = frozenset(
     {"connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "proxy-connection",
      "te", "trailer", "transfer-encoding", "upgrade"}
 )  # fmt: skip
-UNTOLD = HOP_BY_HOP | {"set-cookie", "set-cookie2"}
-"""Headers of a reply that go no further."""
+COOKIES = frozenset({"set-cookie", "set-cookie2"})
+UNTOLD = HOP_BY_HOP | COOKIES
+"""Headers of a reply that go no further, unless it is verbatim: then the cookies do."""
 MOST_BYTES = 64 << 10
 MOST_FIELDS = 200
 """Of a reply's head."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from penstock.errors import BadRequest, TooLarge
 
@@ -24,6 +24,21 @@ class Stream(Protocol):
     def __aiter__(self) -> AsyncIterator[bytes]: ...
     async def __anext__(self) -> bytes: ...
     async def aclose(self) -> None: ...
+
+
+@runtime_checkable
+class Duplex(Stream, Protocol):
+    """Bytes both ways, unparsed: the body of a 101. What comes in is iterated, by one reader; one sender sends.
+
+    The iteration ends where the peer sends no more, and raises Failed where the connection breaks; neither keeps what
+    is sent from arriving. A tunnel has no length: `max_reply` does not count.
+    """
+
+    async def send(self, data: bytes) -> None:
+        """Returns once there is room for more; raises Failed where nobody is there."""
+
+    async def end(self) -> None:
+        """Nothing more is sent. The peer sees it, and may still send where the connection can be half closed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +68,8 @@ class Request:
     body: bytes | Stream = b""
     timeouts: Timeouts | None = None
     max_reply: int = 64 << 20
+    verbatim: bool = False
+    """Whether an outbound one's reply is for somebody else to read: with its cookies, and packed as it came."""
     notes: dict[str, Any] = field(default_factory=dict)
     """What the access log says of an inbound one beside status and time (id, caller, route, target, cache, replayed)."""
 
@@ -76,13 +93,15 @@ class Request:
 
 @dataclass(slots=True)
 class Response:
-    """One HTTP response; whoever receives it calls `aclose`, read or not."""
+    """One HTTP response; whoever receives it calls `aclose`, read or not. The body of a 101 is a Duplex."""
 
     status: int
     headers: Headers = ()
     body: bytes | Stream = b""
     ended: Callable[[], None] | None = None
     """Told that it was closed, where it has a stream; perhaps more than once."""
+    verbatim: bool = False
+    """Whether its stream is somebody else's bytes, between which nothing of ours may go: no keep-alive, no error event."""
 
     def header(self, name: str) -> str | None:
         """The first value under a lower-case name."""

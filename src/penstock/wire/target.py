@@ -13,6 +13,12 @@ def path_of(target: bytes) -> tuple[str, str]:
     return _remembered(target) if len(target) <= REMEMBERED_BYTES else _path_of(target)
 
 
+def raw_path(target: bytes) -> bytes:
+    """The path of a request target as it was sent."""
+    raw = target.partition(b"?")[0]
+    return raw if raw.startswith(b"/") else _after_host(raw)
+
+
 def _path_of(target: bytes) -> tuple[str, str]:
     raw, _, query = target.partition(b"?")
     if not raw.startswith(b"/"):

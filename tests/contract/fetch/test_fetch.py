@@ -165,6 +165,25 @@ async def test_hop_by_hop_headers_and_cookies_are_stripped(http: Http) -> None:
     assert response.headers == [("x-kept", "1"), ("content-length", "0")]
 
 
+async def test_a_verbatim_reply_keeps_its_cookies(http: Http) -> None:
+    lines = ["set-cookie: a=1", "set-cookie: b=2", "connection: x-private", "x-private: 1", "te: x"]
+    async with peer(always(sized(b"", *lines))) as target:
+        response = await http(post(target.url, verbatim=True))
+    names = [name for name, _ in response.headers]
+    assert not {"connection", "x-private", "te"} & set(names)
+    assert [value for name, value in response.headers if name == "set-cookie"] == ["a=1", "b=2"]
+
+
+async def test_a_verbatim_reply_stays_packed(http: Http) -> None:
+    packed = gzip.compress(b"text" * 100)
+    for packing in ("gzip", "br", "zstd"):
+        async with peer(always(sized(packed, f"content-encoding: {packing}"))) as target:
+            response = await http(post(target.url, verbatim=True))
+            assert response.header("content-encoding") == packing
+            assert response.header("content-length") == str(len(packed))
+            assert await content(response) == packed
+
+
 @pytest.mark.parametrize("framing", ["sized", "chunked", "bytewise"])
 @pytest.mark.parametrize("packing", ["gzip", "x-gzip", "deflate", "raw deflate", "two members"])
 async def test_packed_replies(http: Http, packing: str, framing: str) -> None:

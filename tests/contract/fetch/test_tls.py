@@ -18,8 +18,20 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from penstock.errors import NotSent
 from penstock.platforms.http import Http
-from penstock.wire.http import Timeouts
-from tests.contract.fetch.peer import CHUNKED, END, Call, always, chunk, content, peer, post, sized
+from penstock.wire.http import Duplex, Timeouts
+from penstock.wire.websocket import accept_of
+from tests.contract.fetch.peer import (
+    CHUNKED,
+    END,
+    Call,
+    always,
+    chunk,
+    content,
+    get,
+    peer,
+    post,
+    sized,
+)
 
 
 @dataclass
@@ -116,6 +128,40 @@ async def test_alpn_and_server_name(http: Http, trusted: Authority) -> None:
     async with peer(serve, context) as target:
         await http(post(target.url.replace("127.0.0.1", "localhost")))
     assert chosen == ["localhost", "http/1.1"]
+
+
+async def test_a_tunnel(http: Http, trusted: Authority) -> None:
+    key = "dGhlIHNhbXBsZSBub25jZQ=="
+    told = f"connection: upgrade\r\nupgrade: websocket\r\nsec-websocket-accept: {accept_of(key)}"
+    left = asyncio.Event()
+
+    async def serve(call: Call) -> None:
+        await call.request()
+        await call.send(f"HTTP/1.1 101 Switching\r\n{told}\r\n\r\n".encode())
+        await call.send(await call.reader.readexactly(300_000))
+        await call.closed()
+        left.set()
+
+    headers = [
+        ("connection", "Upgrade"), ("upgrade", "websocket"), ("sec-websocket-version", "13"),
+        ("sec-websocket-key", key),
+    ]  # fmt: skip
+    async with peer(serve, trusted.server("127.0.0.1")) as target:
+        response = await http(get(target.url, headers=headers))
+        tunnel = response.body
+        assert isinstance(tunnel, Duplex)
+        await tunnel.send(b"x" * 300_000)
+        size = 0
+        while size < 300_000:
+            size += len(await anext(tunnel))
+        # TLS has no half: what says that no more is sent ends it all, and that is no failure.
+        await tunnel.end()
+        with pytest.raises(StopAsyncIteration):
+            await anext(tunnel)
+        async with asyncio.timeout(5):
+            await left.wait()
+        await response.aclose()
+    assert (http.busy, http.idle) == (0, 0)
 
 
 @pytest.mark.parametrize(

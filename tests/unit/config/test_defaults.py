@@ -323,13 +323,18 @@ def test_without_an_issuer_the_development_one_is_announced():
     assert "tokens: a development issuer, its secret made on first run (`penstock token`)" in notes
 
 
-@pytest.mark.parametrize("name", ["AUTH", "CHAT", "BILLING"])
-def test_services_are_a_warning_for_now(name):
-    _, notes = defaults(None, {f"{name}_SERVICE_URL": "http://x"})
-    note = (
-        f"warning: {name}_SERVICE_URL is set, but this version has no services yet; it is not used"
+@pytest.mark.parametrize("name", ["auth", "chat", "billing"])
+def test_the_environment_names_services(name):
+    env = {f"{name.upper()}_SERVICE_URL": "http://user-service:3001/"}
+    config, notes = defaults(None, env)
+    [backend] = config.services[name].backends
+    assert (backend.url, backend.weight, backend.health) == (
+        "http://user-service:3001",
+        100,
+        "/health",
     )
-    assert note in notes
+    assert not [note for note in notes if note.startswith(f"warning: {name.upper()}_SERVICE")]
+    assert any(note.startswith(f"service {name}: /api/{name}") for note in notes)
 
 
 @pytest.mark.parametrize(

@@ -170,6 +170,18 @@ async def test_an_upgrade_changes_no_version(visitor: Visitor, version: str, sta
     assert visitor.line.closing
 
 
+@pytest.mark.parametrize(
+    ("target", "status"),
+    [("http://penstock.test/v1/models", 200), ("HTTP://Penstock.Test/v1/models?x", 200), ("http://other.test/v1/models", 400),
+     ("http://penstock.test:81/v1/models", 400), ("http://penstock.test@other.test/v1/models", 400)],
+)  # fmt: skip
+async def test_a_url_and_a_host_name_one_host(visitor: Visitor, target: str, status: int) -> None:
+    await visitor.send(f"GET {target} HTTP/1.1\r\n{HOST}\r\n".encode())
+    [told] = visitor.replies()
+    assert told.status == status
+    assert visitor.line.closing is (status == 400)
+
+
 @pytest.mark.parametrize("hosts", ["", f"{HOST}{HOST}", f"{HOST}host: other.test\r\n"])
 async def test_a_request_names_one_host(visitor: Visitor, hosts: str) -> None:
     await visitor.send(f"GET /v1/models HTTP/1.1\r\n{hosts}\r\n".encode())

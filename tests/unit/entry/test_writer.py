@@ -175,3 +175,85 @@ async def test_replies_of_one_turn_go_out_together() -> None:
     await turns()
     assert all(visitor.line.written for visitor in visitors)
     await server.stop()
+
+
+@pytest.mark.parametrize("own", [("date", "Sun, 06 Nov 1994 08:49:37 GMT"), ("x-date", "x"), None])
+async def test_a_reply_has_one_date_its_own_where_it_has_one(own: tuple[str, str] | None) -> None:
+    """One that was kept says when it was made."""
+
+    async def kept(request: Request) -> Response:
+        return Response(200, [("x", "date: y"), *([own] if own else [])], b"")
+
+    server = Server(kept)
+    visitor = server.visitor()
+    await visitor.send(f"GET / HTTP/1.1\r\n{HOST}\r\n".encode())
+    lines = bytes(visitor.received).lower().split(b"\r\n")
+    [date] = [line for line in lines if line.startswith(b"date: ")]
+    assert (b"1994" in date) is (own is not None and own[0] == "date")
+    await server.stop()
+
+
+LENGTH, DATE = ("content-length", "6"), ("date", "Fri, 27 Nov 2026 10:00:00 GMT")
+
+
+async def exchange(response: Response, method: str = "GET") -> bytes:
+    """The bytes of one reply, and of what follows it on the connection."""
+
+    async def gateway(request: Request) -> Response:
+        return response
+
+    server = Server(gateway)
+    visitor = server.visitor()
+    await visitor.send(f"{method} / HTTP/1.1\r\n{HOST}\r\n".encode())
+    received = visitor.received
+    await server.stop()
+    return received
+
+
+async def test_a_stream_that_says_its_length_goes_out_as_that_long() -> None:
+    body = Pieces(b"abc", b"def")
+    body.queue.put_nowait(None)
+    head, _, sent = (await exchange(Response(200, [LENGTH], body))).partition(b"\r\n\r\n")
+    assert b"content-length: 6" in head
+    assert b"transfer-encoding" not in head
+    assert sent == b"abcdef"
+
+
+@pytest.mark.parametrize("pieces", [[b"abc"], [b"abc", b"defg"]])
+async def test_one_of_another_length_ends_the_connection(pieces: list[bytes]) -> None:
+    body = Pieces(*pieces)
+    body.queue.put_nowait(None)
+
+    async def gateway(request: Request) -> Response:
+        return Response(200, [LENGTH], body)
+
+    server = Server(gateway)
+    visitor = server.visitor()
+    await visitor.send(f"GET / HTTP/1.1\r\n{HOST}\r\nGET / HTTP/1.1\r\n{HOST}\r\n".encode())
+    assert visitor.line.aborted
+    assert visitor.received.count(b"HTTP/1.1") <= 1
+    assert len(server.reports) == 1
+    await server.stop()
+
+
+async def test_the_answer_to_a_head_keeps_its_length_and_a_reply_its_date() -> None:
+    received = await exchange(Response(200, [LENGTH, DATE], b""), "HEAD")
+    assert received.count(b"content-length: ") == received.count(b"date: ") == 1
+    assert b"content-length: 6\r\n" in received
+    assert b"date: Fri, 27 Nov 2026 10:00:00 GMT\r\n" in received
+
+
+async def test_nothing_goes_between_somebody_elses_bytes() -> None:
+    body = Pieces(b"data: 1")
+
+    async def gateway(request: Request) -> Response:
+        return Response(200, [("content-type", "text/event-stream")], body, verbatim=True)
+
+    server = Server(gateway)
+    visitor = server.visitor()
+    await visitor.send(f"GET / HTTP/1.1\r\n{HOST}\r\n".encode())
+    await server.run(60)
+    assert visitor.replies()[0].body == b"data: 1"
+    await server.stop()
+    assert visitor.replies()[0].body == b"data: 1"
+    assert not visitor.replies()[0].whole

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from penstock.config import Config, defaults, read
-from penstock.config.environment import SERVICES
+from penstock.config.services import VARIABLES
 from penstock.config.targets import Known
 from penstock.errors import Misconfigured
 
@@ -68,7 +68,7 @@ def judge(text: str, env: Mapping[str, str], known: Known) -> Judged:
         raise Misconfigured("; ".join(wrong))
     required, optional = secrets(raw)
     # A name that the file refers to is a secret, and can be no variable beside.
-    names = {*ADDRESSES, *SERVICES} - {*required, *optional}
+    names = {*ADDRESSES, *VARIABLES.values()} - {*required, *optional}
     variables = {name: env[name] for name in sorted(names) if env.get(name)}
     lacking = [name for name in required if not env.get(name)]
     told = {name: env[name] for name in (*required, *optional) if env.get(name)}

@@ -150,6 +150,28 @@ def _reports() -> dict[str, Schema]:
     row = {"period": TEXT, "service": TEXT, "provider": TEXT, "model": TEXT} | sums
     wide = row | {"user": TEXT, "route": TEXT}
     kind = exact({"kind": {"enum": list(KINDS)}, "hits": COUNT, "misses": COUNT})
+    texts = {"type": "array", "items": TEXT}
+    backend = exact(
+        {
+            "url": TEXT,
+            "weight": COUNT,
+            "state": {"enum": ["up", "bad", "ejected"]},
+            "for": {"type": "number", "description": "Seconds it has been so."},
+            "probe": {"enum": ["none yet", "well", "failed", "off"]},
+            "failures_in_a_row": COUNT,
+            "ejections": COUNT,
+            "in_air": COUNT,
+            "requests": {"type": "object", "additionalProperties": COUNT},
+        }
+    )
+    service = exact(
+        {
+            "name": TEXT,
+            "prefixes": texts,
+            "balance": {"enum": ["weighted", "least"]},
+            "backends": {"type": "array", "items": backend},
+        }
+    )
     purged = {"anyOf": [{"const": "all"}, {"type": "object", "additionalProperties": TEXT}]}
     return {
         "UsageSums": exact(sums),
@@ -164,6 +186,7 @@ def _reports() -> dict[str, Schema]:
         ),
         "CacheCounts": exact({"kinds": {"type": "array", "items": kind}}),
         "Purged": exact({"purged": purged}),
+        "Services": exact({"services": {"type": "array", "items": service}}),
     }
 
 

@@ -176,6 +176,10 @@ ADMIN = (
         ("Purged",), "DELETE", scope=scopes.ADMIN, parameters=_PURGE,
     ),
     Operation(
+        "/admin/services", "getServices", "Admin", "How services and their backends stand",
+        "As the process that answers sees them.", ("Services",), scope=scopes.ADMIN,
+    ),
+    Operation(
         "/admin/usage", "getUsageOfAll", "Admin", "What everybody used",
         "As `/v1/usage`, of all callers.", ("UsageOfAll",), scope=scopes.ADMIN, parameters=(*_SPAN, _BY_ALL),
     ),

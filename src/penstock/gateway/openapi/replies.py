@@ -32,7 +32,7 @@ MEANINGS: dict[int, Meaning] = {
             "invalid_header", "duplicate_header", "conflicting_credentials", "credential_in_query",
             "too_many_inputs", "token_input_unsupported", "unknown_provider", "unsupported_field",
             "unsupported_parameter", "no_target_fits", "context_length_exceeded", "content_filter", "upstream_refused",
-            "beyond_token_rate", "unpriced_target", "invalid_idempotency_key",
+            "beyond_token_rate", "unpriced_target", "invalid_idempotency_key", "invalid_path",
         ),
     ),
     401: Meaning(
@@ -70,7 +70,7 @@ MEANINGS: dict[int, Meaning] = {
         (
             "upstream_failed", "upstream_unreachable", "upstream_broken", "upstream_too_large", "upstream_unreadable",
             "upstream_overloaded", "upstream_rate_limited", "upstream_unauthorized", "upstream_model_not_found",
-            "upstream_redirected", "upstream_timeout",
+            "upstream_redirected", "upstream_timeout", "upstream_loop",
         ),
     ),
     503: Meaning(

@@ -10,10 +10,11 @@ from typing import Any
 import msgspec
 
 from penstock import __version__
-from penstock.errors import Failed, Stalled
+from penstock.errors import Failed, NoTunnel, Stalled
 from penstock.platforms import outbound
 from penstock.platforms.cloudflare import values
 from penstock.platforms.target import parse
+from penstock.wire import websocket
 from penstock.wire.http import Headers, Request, Response, Stream, Timeouts, collect, header
 
 DEFAULT = Timeouts()
@@ -43,7 +44,9 @@ class CloudflareFetch:
                 found = await exchange.head(values.fetch(made[0]))
             else:
                 found = await _uploaded(exchange, values.fetch(made[0]), made[1], request.body)
-            return await respond(exchange, found, bare=request.method == "HEAD")
+            return await respond(
+                exchange, found, bare=request.method == "HEAD", verbatim=request.verbatim
+            )
         except BaseException:
             exchange.abort()
             raise
@@ -172,11 +175,13 @@ def _made(request: Request, control: Any) -> tuple[Any, Any]:
 
 
 def _headers(request: Request) -> list[list[str]]:
-    """The request's own, without those of this hop; raises NotSent where one is none."""
+    """The request's own, without those of this hop; raises NotSent where one is none, NoTunnel for a WebSocket's handshake."""
     if not outbound.is_token(request.method):
         raise outbound.unsendable()
     headers = [[outbound.sent_name(name), value] for name, value in request.headers]
     listed = _listed(request.headers)
+    if "upgrade" in listed and websocket.asks(request):
+        raise NoTunnel
     sent = [pair for pair in headers if pair[0] and pair[0] not in listed]
     for _, value in sent:
         if not values.is_header(value):
@@ -217,7 +222,9 @@ async def _upload(writer: Any, body: Stream) -> None:
         await writer.close()
 
 
-async def respond(exchange: Exchange, found: Any, *, bare: bool = False) -> Response:
+async def respond(
+    exchange: Exchange, found: Any, *, bare: bool = False, verbatim: bool = False
+) -> Response:
     """A short reply that tells its length in one piece, any other as it comes. Raises Failed."""
     status, listing = int(found.status), values.text(values.Array.from_(found.headers))
     headers = _pairs(listing)
@@ -225,7 +232,8 @@ async def respond(exchange: Exchange, found: Any, *, bare: bool = False) -> Resp
     if not (small and 200 <= status <= 999):
         raise outbound.unsound()
     packing = (header(headers, "content-encoding") or "identity").lower()
-    listed = outbound.UNTOLD | _listed(headers)
+    untold = outbound.HOP_BY_HOP if verbatim else outbound.UNTOLD
+    listed = untold | _listed(headers)
     if packing != "identity":
         listed |= _PACKED
     kept = [pair for pair in headers if pair[0] not in listed]

@@ -12,6 +12,7 @@ from penstock.platforms.http.encode import encode
 from penstock.platforms.http.pool import Pool
 from penstock.platforms.http.reply import respond
 from penstock.platforms.target import Origin, parse
+from penstock.wire import websocket
 from penstock.wire.http import Request, Response, Timeouts
 
 CONNECTIONS = 4_096
@@ -64,7 +65,11 @@ class Http:
     async def __call__(self, request: Request) -> Response:
         limits = request.timeouts or DEFAULT
         target = parse(request.target)
-        message = encode(request, target)
+        message, key = encode(request, target)
+        if key:
+            limits = request.timeouts or websocket.TIMES
+            fresh = await self._fresh(target.origin, limits.connect, reuse=False)
+            return await _handshake(fresh, message, limits, request.max_reply, key)
         connection = self._kept(target.origin)
         if connection is None:
             connection = await self._fresh(target.origin, limits.connect)
@@ -232,7 +237,9 @@ async def _exchange(
     connection: Connection, request: Request, message: bytes, limits: Timeouts
 ) -> Response:
     """One request and its reply on a connection; whatever ends it early closes the connection."""
-    exchange = connection.start(request.method, message, limits, request.max_reply)
+    exchange = connection.start(
+        request.method, message, limits, request.max_reply, verbatim=request.verbatim
+    )
     try:
         if not isinstance(request.body, bytes):
             await connection.upload(exchange, request.body)
@@ -240,6 +247,25 @@ async def _exchange(
             await exchange.arrival()
         return respond(exchange, limits.idle)
     except BaseException:
+        exchange.drop()
+        raise
+
+
+async def _handshake(
+    connection: Connection, message: bytes, limits: Timeouts, cap: int, key: str
+) -> Response:
+    """A tunnel, or what was answered in its place; the connection is used for nothing else."""
+    connection.key = key
+    exchange = connection.start("GET", message, limits, cap)
+    try:
+        while not exchange.ready:
+            await exchange.arrival()
+        if connection.tunnel is None:
+            return respond(exchange, limits.idle)
+        assert exchange.head is not None
+        return Response(exchange.head.status, exchange.head.headers, connection.tunnel)
+    except BaseException:
+        connection.abort()
         exchange.drop()
         raise
 

@@ -11,9 +11,11 @@ from penstock.errors import Broken, Failed, Stalled
 from penstock.platforms.http import head as heads
 from penstock.platforms.http.encode import LAST_CHUNK, chunk
 from penstock.platforms.http.exchange import Exchange
+from penstock.platforms.http.tunnel import Tunnel
 from penstock.platforms.outbound import MOST_FIELDS, SILENCES, cut_short, unsound
 from penstock.platforms.target import Origin
 from penstock.wire.http import Stream, Timeouts
+from penstock.wire.websocket import SWITCHING
 
 HIGH_WATER = 256 << 10
 """Unread bytes of a reply above which the target is left waiting."""
@@ -57,6 +59,9 @@ class Connection(asyncio.Protocol):
         self.closed = False
         self.offered: float | None = None
         """Seconds for which the target said it keeps the connection open."""
+        self.key = ""
+        """Of a WebSocket's handshake: such a connection carries no other request."""
+        self.tunnel: Tunnel | None = None
         self._owner = owner
         self._transport: asyncio.Transport | None = None
         self._exchange: Exchange | None = None
@@ -91,10 +96,12 @@ class Connection(asyncio.Protocol):
         """Whether a kept connection brought not a byte of its last reply: the target may have closed it before."""
         return self._exchanges > 1 and not self._touched
 
-    def start(self, method: str, message: bytes, limits: Timeouts, cap: int) -> Exchange:
+    def start(
+        self, method: str, message: bytes, limits: Timeouts, cap: int, *, verbatim: bool = False
+    ) -> Exchange:
         """Writes a request; its reply comes to the exchange."""
         assert self._transport is not None
-        exchange = self._exchange = Exchange(self, method, cap)
+        exchange = self._exchange = Exchange(self, method, cap, verbatim=verbatim)
         self._exchanges += 1
         self._touched = False
         self.offered = None
@@ -172,8 +179,8 @@ class Connection(asyncio.Protocol):
         sound = True
         try:
             self._parser.feed_data(data)
-        except (HttpParserError, HttpParserUpgrade):
-            sound = False
+        except (HttpParserError, HttpParserUpgrade) as stop:
+            sound = self._switched(exchange, data, stop)
         parts = self._parts
         if parts:
             exchange.put(parts[0] if len(parts) == 1 else b"".join(parts))
@@ -230,12 +237,15 @@ class Connection(asyncio.Protocol):
             raise _Refused
         self._interim = status < 200
         if self._interim:
-            heads.interim(status, fields)
+            if status == SWITCHING and self.key:
+                exchange.begin(heads.switching(fields, self.key))
+            else:
+                heads.interim(status, fields)
             return
-        head = heads.read(status, fields)
+        head = heads.read(status, fields, verbatim=exchange.verbatim)
         exchange.begin(head)
         self.offered = head.kept
-        self._keep = self._parser.should_keep_alive() and not self._sending
+        self._keep = self._parser.should_keep_alive() and not (self._sending or self.key)
         if exchange.method == "HEAD":
             # The parser cannot be told that no body follows, so it is stopped, and not used again.
             self._complete = True
@@ -247,6 +257,19 @@ class Connection(asyncio.Protocol):
         self._complete = not self._interim
 
     # --- inside -------------------------------------------------------------------------------------
+
+    def _switched(self, exchange: Exchange, data: bytes, stop: Exception) -> bool:
+        """Whether the parser stopped because this is a tunnel from here on: its place is another's, but it ends with the client."""
+        asked = self.key and exchange.ready and not exchange.done
+        if not (asked and isinstance(stop, HttpParserUpgrade)) or self._transport is None:
+            return False
+        self._silent = -len(data)  # which is no part of a head
+        self._exchange = None
+        self._owner.retired(self)
+        rest = data[stop.args[0] :]
+        self.tunnel = Tunnel(self._transport, rest, self._limits, self.connection_lost)
+        exchange.end()
+        return True
 
     def _finish(self, exchange: Exchange, sound: bool) -> None:
         self._exchange = None

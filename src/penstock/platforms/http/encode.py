@@ -5,24 +5,31 @@ from __future__ import annotations
 from functools import lru_cache
 
 from penstock import __version__
+from penstock.errors import Refused
 from penstock.platforms.outbound import is_token, sent_name, unsendable
 from penstock.platforms.target import Target
+from penstock.wire import websocket
 from penstock.wire.http import Request
 
 LAST_CHUNK = b"0\r\n\r\n"
 _BODILESS = frozenset({"DELETE", "GET", "HEAD", "OPTIONS"})
+_SWITCH = ("connection: Upgrade", "upgrade: websocket")
 _DEFAULTS = (
     ("\naccept-encoding: ", "\naccept-encoding: identity"),
     ("\nuser-agent: ", f"\nuser-agent: penstock/{__version__}"),
 )
 
 
-def encode(request: Request, target: Target) -> bytes:
-    """The head, followed by a body of bytes; a Stream follows in chunks. Raises NotSent for what cannot be sent."""
+def encode(request: Request, target: Target) -> tuple[bytes, str]:
+    """The head, followed by a body of bytes; a Stream follows in chunks. The second is a WebSocket's key, if it asks for one.
+
+    Raises NotSent for what cannot be sent.
+    """
     if not is_token(request.method):
         raise unsendable()
     lines = [request.method + target.line]
     listed: set[str] = set()
+    key = ""
     for name, value in request.headers:
         if start := _start(name):
             lines.append(start + value)
@@ -30,18 +37,30 @@ def encode(request: Request, target: Target) -> bytes:
             listed.update(part.strip() for part in value.lower().split(","))
     if listed:
         lines = [line for line in lines if line.partition(":")[0] not in listed]
+        key = _key(request) if "upgrade" in listed else ""
+        lines += _SWITCH if key else ()
     body = request.body
     if not isinstance(body, bytes):
         lines.append("transfer-encoding: chunked")
         body = b""
     elif body or request.method not in _BODILESS:
         lines.append(f"content-length: {len(body)}")
-    return _bytes(lines) + body
+    return _bytes(lines) + body, key
 
 
 def chunk(part: bytes) -> bytes:
     """One part of a streamed body, in its frame."""
     return b"%x\r\n%b\r\n" % (len(part), part)
+
+
+def _key(request: Request) -> str:
+    """Of a WebSocket's handshake; other upgrades are not asked for."""
+    if not websocket.asks(request):
+        return ""
+    try:
+        return websocket.key_of(request)
+    except Refused as refusal:
+        raise unsendable() from refusal
 
 
 def _bytes(lines: list[str]) -> bytes:

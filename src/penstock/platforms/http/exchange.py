@@ -27,13 +27,14 @@ class Exchange:
 
     __slots__ = (
         "buffered", "cap", "done", "failure", "head", "line", "method", "parts", "ready",
-        "waiter", "whole",
+        "verbatim", "waiter", "whole",
     )  # fmt: skip
 
-    def __init__(self, line: Line, method: str, cap: int) -> None:
+    def __init__(self, line: Line, method: str, cap: int, *, verbatim: bool = False) -> None:
         self.line = line
         self.method = method
         self.cap = cap
+        self.verbatim = verbatim
         self.head: Head | None = None
         self.parts: list[bytes] = []
         self.buffered = 0

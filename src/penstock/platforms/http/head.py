@@ -7,6 +7,7 @@ from enum import Enum, auto
 from functools import lru_cache
 
 from penstock.platforms.outbound import MOST_BYTES, MOST_FIELDS, UNTOLD
+from penstock.wire import websocket
 
 Fields = list[tuple[bytes, bytes]]
 """Names and values as the parser brings them."""
@@ -21,6 +22,7 @@ class BadHead(Exception):
 class _Role(Enum):
     PLAIN = auto()
     STRIPPED = auto()
+    COOKIE = auto()
     CONNECTION = auto()
     CODING = auto()
     LENGTH = auto()
@@ -34,7 +36,11 @@ _ROLES = {
     "content-length": _Role.LENGTH,
     "content-encoding": _Role.PACKING,
     "keep-alive": _Role.KEPT,
+    "set-cookie": _Role.COOKIE,
+    "set-cookie2": _Role.COOKIE,
 }
+_TOLD = frozenset({_Role.LENGTH, _Role.PACKING})
+_TOLD_VERBATIM = _TOLD | {_Role.COOKIE}
 
 
 @dataclass(slots=True)
@@ -60,8 +66,9 @@ class Head:
         return [pair for pair in self.headers if pair[0] not in packed]
 
 
-def read(status: int, fields: Fields) -> Head:
-    """A head in the core's words, without hop-by-hop headers and cookies; raises BadHead."""
+def read(status: int, fields: Fields, *, verbatim: bool = False) -> Head:
+    """A head in the core's words, without hop-by-hop headers and, unless `verbatim`, cookies; raises BadHead."""
+    told = _TOLD_VERBATIM if verbatim else _TOLD
     headers: list[tuple[str, str]] = []
     head = Head(status, headers)
     size = 0
@@ -70,11 +77,13 @@ def read(status: int, fields: Fields) -> Head:
         name, role = _known(raw)
         if role is not _Role.PLAIN:
             _note(head, role, value)
-            if role is not _Role.LENGTH and role is not _Role.PACKING:
+            if role not in told:
                 continue
         headers.append((name, value.decode("latin-1")))
     if size > MOST_BYTES or len(fields) > MOST_FIELDS or (head.chunked and head.length is not None):
         raise BadHead
+    if verbatim:
+        head.packing = ""  # unpacking it is for whoever reads it
     if head.listed:
         head.headers = [pair for pair in headers if pair[0] not in head.listed]
     return head
@@ -85,6 +94,16 @@ def interim(status: int, fields: Fields) -> None:
     head = read(status, fields)
     if status < 100 or status == 101 or head.chunked or head.length:
         raise BadHead
+
+
+def switching(fields: Fields, key: str) -> Head:
+    """The head of a 101 that was asked for with this key; raises BadHead where it is no answer to that."""
+    named = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in fields]
+    head = read(websocket.SWITCHING, fields)
+    framed = head.chunked or head.length is not None
+    if framed or not (websocket.switches(named) and websocket.proves(head.headers, key)):
+        raise BadHead
+    return head
 
 
 @lru_cache(maxsize=1_000)
