@@ -49,7 +49,7 @@ class Worlds:
             fetch=FakeFetch(handler),
             store=CloudflareStore(bindings.KV, clock, MOST_BYTES),
             blobs=CloudflareBlobs(bindings.BLOBS, clock),
-            meter=CloudflareMeter(bindings.METER, "test", lambda: micros(clock)),
+            meter=CloudflareMeter(bindings.METER, lambda: micros(clock)),
             tables=CloudflareTables(bindings.DB),
             clock=clock,
             ids=ids,

@@ -65,9 +65,11 @@ export class Worlds {
   }
 
   #objects(number) {
-    const fetch = (name) => (url, init) =>
-      this.#watch(this.miniflare.dispatchFetch(`${url}?object=${encodeURIComponent(`${number}:${name}`)}`, init));
-    return { idFromName: (name) => name, get: (name) => ({ fetch: fetch(name) }) };
+    const run = async (name, body) => {
+      const url = `http://meter/?object=${encodeURIComponent(`${number}:${name}`)}`;
+      return (await this.miniflare.dispatchFetch(url, { method: "POST", body })).text();
+    };
+    return { getByName: (name) => ({ run: (text) => this.#watch(run(name, text)) }) };
   }
 
   // What is asked counts as open until it is answered, and the answer's content too.

@@ -18,8 +18,8 @@ create table if not exists counts (
     "create table if not exists marks (name text primary key, until integer not null) without rowid",
 )
 
-MOST_LOG = 1_000
-"""Characters of a row's log above which another row is begun: some fifty entries. What a row is for is not to be long."""
+MOST_LOG = 900
+"""Bytes of a row's log from which on another row is begun, some forty entries: more do not fit in a page's own part."""
 
 _KEY = "cast(key as integer)"
 _LIVE = f"iif(starts > now, used, (select coalesce(sum(value), 0) from json_each(log) where {_KEY} > now))"
@@ -83,7 +83,7 @@ all are taken, if all fit."""
 _PUTS = f"""
 found as (
   select p.*, coalesce(
-    (select id from counts c where c.name = p.name and (length(log) < {MOST_LOG} or ends <= p.now)
+    (select id from counts c where c.name = p.name and (ends <= p.now or octet_length(log) < {MOST_LOG})
       order by id desc limit 1),
     (select max(id) + 1 from counts c where c.name = p.name), 0
   ) as id from puts p
