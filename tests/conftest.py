@@ -54,6 +54,13 @@ def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgr
 
 
 @pytest.fixture(scope="session")
+def edge_client() -> Iterator[EdgeHome]:
+    """Another, for what asks targets that go wrong: Node's client and that of the bindings share what they upset."""
+    with EdgeHome() as home:
+        yield home
+
+
+@pytest.fixture(scope="session")
 def edge_home() -> Iterator[EdgeHome]:
     """A Worker's bindings, and Pyodide beside them, that a session's tests share: each empties what it opens."""
     with EdgeHome() as home:

@@ -75,7 +75,7 @@ STORES: dict[str, str] = {"cloudflare": "edge_home"}
 BLOBS: dict[str, str] = STORES
 METERS: dict[str, str] = STORES
 TABLES: dict[str, str] = STORES
-FETCHES: dict[str, str] = STORES
+FETCHES: dict[str, str] = {"cloudflare": "edge_client"}
 CRYPTOS: dict[str, str] = STORES
 INDEXES: dict[str, str] = STORES
 """The home's name, and the fixture that has its bindings."""

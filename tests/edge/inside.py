@@ -173,7 +173,11 @@ class Home:
 
     async def _open(self, port: str, *args: Any) -> int:
         self._clocks.append(Hands())
-        self._opened.append(await getattr(self, f"_{port}")(*args))
+        try:
+            self._opened.append(await getattr(self, f"_{port}")(*args))
+        except BaseException:
+            self._clocks.pop()
+            raise
         return len(self._opened) - 1
 
     async def _call(self, opened: int, times: tuple, method: str, args: tuple) -> Any:

@@ -29,8 +29,8 @@ from tests.edge.home import EdgeHome
 
 
 @pytest.fixture
-def http(edge_home: EdgeHome) -> EdgeFetch:
-    return EdgeFetch(edge_home)
+def http(edge_client: EdgeHome) -> EdgeFetch:
+    return EdgeFetch(edge_client)
 
 
 def lines(request: bytes) -> set[str]:
