@@ -196,6 +196,18 @@ async def test_a_reply_larger_than_its_cap_and_a_caller_who_left_say_nothing_eit
     assert set(world.states().values()) == {"up"}
 
 
+async def test_a_body_that_breaks_off_before_its_first_piece_goes_to_another() -> None:
+    script = Script([Broken("cut")])
+    world = Served(THREE)
+    world.backends["one.test"] = lambda request: Response(200, [], script)
+    assert [(await world.get("/api/orders")).status for _ in range(3)] == [200] * 3
+    assert script.closed
+    assert (await world.get("/api/orders")).status == 200
+    world = Served(THREE, lambda request: Response(200, [], Script([Broken("cut")])))
+    assert (await world.ask("/api/orders", {"x": 1})).status == 502
+    assert len(world.seen) == 1
+
+
 async def test_bodies_that_break_off_count_as_failures() -> None:
     world = Served(THREE)
     world.backends["one.test"] = lambda request: Response(200, [], Script([b"x", Broken("cut")]))
