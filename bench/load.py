@@ -26,6 +26,8 @@ class Ask:
 
     body: bytes
     headers: Mapping[str, str]
+    method: str = "POST"
+    path: str = PATH
 
 
 def ask(*, stream: bool = False, store: bool = False, words: int = 40) -> Ask:
@@ -85,8 +87,13 @@ def pressed(
     lines = "\n".join(f"{name}: {value}" for name, value in {**what.headers, **headers}.items())
     done = subprocess.run(
         ["taskset", "-c", str(LOAD_CORE), "wrk", "--threads", "1", "--connections", connections,
-         "--duration", f"{seconds:g}s", "--timeout", "30s", "--script", str(SCRIPT), url + PATH],
-        env={**os.environ, "BENCH_BODY": what.body.decode(), "BENCH_HEADERS": lines},
+         "--duration", f"{seconds:g}s", "--timeout", "30s", "--script", str(SCRIPT), url + what.path],
+        env={
+            **os.environ,
+            "BENCH_BODY": what.body.decode(),
+            "BENCH_HEADERS": lines,
+            "BENCH_METHOD": what.method,
+        },
         capture_output=True,
         text=True,
         timeout=seconds + 60,
@@ -100,7 +107,10 @@ def pressed(
 
 def first(url: str, what: Ask, headers: Mapping[str, str]) -> tuple[dict[str, str], bytes]:
     """One request by itself, to see that the contender answers at all: its headers and body."""
-    request = urllib.request.Request(url + PATH, what.body, {**what.headers, **headers})
+    body = what.body if what.method != "GET" else None
+    request = urllib.request.Request(
+        url + what.path, body, {**what.headers, **headers}, method=what.method
+    )
     try:
         with urllib.request.urlopen(request, timeout=FIRST_SECONDS) as reply:
             return {name.lower(): value for name, value in reply.headers.items()}, reply.read()

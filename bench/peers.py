@@ -99,10 +99,10 @@ class Contender:
             self.process.sleep()
 
 
-def nginx(home: Path, name: str, source: str | None) -> Contender:
+def nginx(home: Path, name: str, source: str | None, port: int = 0) -> Contender:
     """`proxy_pass` with kept connections; with no source, a static reply on the load's core."""
-    folder, port = home / name, free_port()
-    folder.mkdir()
+    folder, port = home / name, port or free_port()
+    folder.mkdir(exist_ok=True)
     address = (source or "").removeprefix("http://")
     location = PASS if source else STATIC.format(reply=REPLY)
     upstream = POOL.format(address=address) if source else ""
@@ -162,22 +162,25 @@ def bare(home: Path, source: str, client: str) -> Contender:
     return _started(f"bare-{client}", home, command, port, env=env)
 
 
-def penstock(home: Path, source: str, name: str = "penstock") -> Contender:
+def penstock(
+    home: Path, source: str, name: str = "penstock", settings: str = PENSTOCK
+) -> Contender:
     """Penstock as a user starts it: auth, limits, ledger and access log on, embedded SQLite."""
     folder, port = home / name, free_port()
     folder.mkdir()
     config = folder / "penstock.toml"
-    config.write_text(PENSTOCK.format(home=folder, source=source))
+    config.write_text(settings.format(home=folder, source=source))
     command = [str(BIN / "penstock"), "serve", "--config", str(config), "--port", str(port)]
     made = _started(name, home, command, port, ready="/readyz")
-    made.headers["authorization"] = f"Bearer {_token(config)}"
+    made.headers["authorization"] = f"Bearer {token(config)}"
     return made
 
 
-def _token(config: Path) -> str:
+def token(config: Path, *more: str) -> str:
+    """A token of the development issuer there."""
     command = [str(BIN / "penstock"), "token", "--sub", "bench", "--tier", "enterprise"]
     done = subprocess.run(
-        [*command, "--ttl", "12h", "--config", str(config)], capture_output=True, text=True
+        [*command, *more, "--ttl", "12h", "--config", str(config)], capture_output=True, text=True
     )
     if done.returncode:
         raise BenchFailed(f"penstock token failed: {done.stderr.strip()[-200:]}")

@@ -1,6 +1,6 @@
--- POSTs a chat completion; the environment says what, and the summary is one JSON line.
-wrk.method = "POST"
-wrk.body = os.getenv("BENCH_BODY")
+-- Sends what the environment says, a chat completion unless told; the summary is one JSON line.
+wrk.method = os.getenv("BENCH_METHOD") or "POST"
+if wrk.method ~= "GET" then wrk.body = os.getenv("BENCH_BODY") end
 for line in string.gmatch(os.getenv("BENCH_HEADERS") or "", "[^\n]+") do
   local name, value = string.match(line, "^([^:]+): (.*)$")
   wrk.headers[name] = value

@@ -99,6 +99,11 @@ async def test_a_path_that_may_lead_elsewhere_is_refused(path: str) -> None:
     assert not world.seen
 
 
+async def test_an_anonymous_caller_is_told_what_is_wrong_too() -> None:
+    response = await Served(OPEN).get("/api/orders/../x", token=None)
+    assert (response.status, (await body(response))["code"]) == (400, "invalid_path")
+
+
 async def test_a_prefix_that_only_decoding_makes_is_none() -> None:
     world = Served()
     assert (await at(world, b"/api%2forders/x")).status == 404

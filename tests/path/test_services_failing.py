@@ -12,6 +12,7 @@ import pytest
 from penstock.config import decode, defaults
 from penstock.errors import Broken, Cut, Failed, NotSent, Stalled
 from penstock.gateway import build
+from penstock.platforms.memory.world import Background
 from penstock.upstream.health import FAILURES
 from penstock.wire.http import Request, Response
 from tests.path.services import ORDERS, Served, refused
@@ -196,6 +197,18 @@ async def test_a_reply_larger_than_its_cap_and_a_caller_who_left_say_nothing_eit
     assert set(world.states().values()) == {"up"}
 
 
+async def test_a_body_that_breaks_off_before_its_first_piece_goes_to_another() -> None:
+    script = Script([Broken("cut")])
+    world = Served(THREE)
+    world.backends["one.test"] = lambda request: Response(200, [], script)
+    assert [(await world.get("/api/orders")).status for _ in range(3)] == [200] * 3
+    assert script.closed
+    assert (await world.get("/api/orders")).status == 200
+    world = Served(THREE, lambda request: Response(200, [], Script([Broken("cut")])))
+    assert (await world.ask("/api/orders", {"x": 1})).status == 502
+    assert len(world.seen) == 1
+
+
 async def test_bodies_that_break_off_count_as_failures() -> None:
     world = Served(THREE)
     world.backends["one.test"] = lambda request: Response(200, [], Script([b"x", Broken("cut")]))
@@ -235,7 +248,7 @@ async def test_all_bad_and_all_are_tried() -> None:
     assert len(world.seen) == 1
 
 
-async def test_what_is_known_outlives_a_reload_and_a_workers_request() -> None:
+async def test_what_is_known_outlives_a_reload() -> None:
     world = Served(THREE)
     world.down("one.test")
     for _ in range(30):
@@ -251,10 +264,28 @@ async def test_what_is_known_outlives_a_reload_and_a_workers_request() -> None:
         "http://two.test": "up",
         "http://four.test": "up",
     }
-    worker = replace(world.platform, shared_loop=False)
-    alone = build(world.gateway.config, worker, before.report, before=world.gateway)
-    assert alone.services is world.gateway.services
-    assert alone.lasting.pools is world.gateway.lasting.pools
+
+
+async def test_on_workers_requests_alone_find_out_and_time_brings_it_back() -> None:
+    """There each request has a gateway of its own, and nobody probes though `health` is set."""
+    world = Served(THREE)
+    world.down("one.test")
+    isolate = replace(world.platform, shared_loop=False)
+    config, report = world.gateway.config, world.gateway.report
+    first = build(config, isolate, report)
+
+    async def asked() -> int:
+        world.gateway = build(config, replace(isolate, spawn=Background()), report, before=first)
+        return (await world.get("/api/orders")).status
+
+    assert [await asked() for _ in range(60)] == [200] * 60
+    assert world.counts["one.test"] == FAILURES
+    await world.probe()
+    assert world.counts["one.test"] == FAILURES
+    world.platform.clock.advance(31.0)
+    del world.backends["one.test"]
+    assert [await asked() for _ in range(3)] == [200] * 3
+    assert world.counts["one.test"] == FAILURES + 1
 
 
 async def test_where_nobody_probes_its_time_brings_it_back() -> None:

@@ -16,7 +16,7 @@ from penstock.entry.incoming import Incoming
 from penstock.entry.service import Service
 from penstock.entry.tunnel import Tunnel
 from penstock.entry.writer import Writer
-from penstock.errors import BadRequest, Error, HeaderTooLarge, Refused, Unavailable
+from penstock.errors import BadRequest, Error, Failed, HeaderTooLarge, Refused, Unavailable
 from penstock.gateway import reply
 from penstock.wire import websocket
 from penstock.wire.http import Request, Response
@@ -354,13 +354,21 @@ class Connection(asyncio.Protocol):
                 status = await self._break_off(incoming)
                 raise
         except Exception as error:  # noqa: BLE001 - reported without its text, which may hold what a caller sent
-            incoming.keep = False
-            service.report(str(request.notes.get("id", "")), error)
-            self._writer.give_up()
+            self._give_up(incoming, error)
         finally:
             await closed(response)
             request.notes["gone"] = self._lost
             service.log(request, status or response.status, time.perf_counter() - started)
+
+    def _give_up(self, incoming: Incoming, error: Exception) -> None:
+        """A stream broke off where it came from, or nobody foresaw this: what is out must not pass for the whole."""
+        incoming.keep = False
+        notes = incoming.request.notes
+        if isinstance(error, Failed):
+            notes["error"] = error.code
+        else:
+            self._service.report(str(notes.get("id", "")), error)
+        self._writer.give_up()
 
     async def _break_off(self, incoming: Incoming) -> int:
         """The server stops: a stream that has begun ends with an event, what has not is told; returns its status if so."""

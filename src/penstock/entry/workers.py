@@ -20,7 +20,7 @@ from penstock.config import Config, defaults, read
 from penstock.entry.closing import closed
 from penstock.entry.known import known_models
 from penstock.entry.lines import error_line, request_line
-from penstock.errors import Error, Misconfigured
+from penstock.errors import Error, Failed, Misconfigured
 from penstock.gateway import Gateway, build, reply
 from penstock.ledger import days
 from penstock.platforms.cloudflare import home, start, values
@@ -135,6 +135,11 @@ class Call:
             await self._send(response)
         except asyncio.CancelledError:
             self._request.notes["gone"] = True
+        except Failed as error:
+            self._request.notes["error"] = error.code
+            if not self.told.done():
+                failed = reply.error(error, self._request.path)
+                self.told.set_result(outgoing(failed, failed.body))
         except Exception as error:  # noqa: BLE001 - told without its text, which may hold what a caller sent
             self._fail(error)
         finally:

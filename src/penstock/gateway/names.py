@@ -50,7 +50,8 @@ class Names:
     def refusal(self, exchange: Exchange, error: Error) -> Error:
         """What a caller is told of a bad body: an anonymous one only that it is, unless an open route was meant."""
         refusal = exchange.caller.refusal
-        if refusal is None or not isinstance(error, _OF_THE_BODY):
+        routed = exchange.endpoint.auth == "routed"
+        if refusal is None or not routed or not isinstance(error, _OF_THE_BODY):
             return error
         return error if self._open(exchange) else refusal
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
+from contextlib import suppress
 
 from msgspec import Struct
 
@@ -138,8 +139,13 @@ class Forward:
         going.status = response.status
         if isinstance(response.body, bytes):
             going.end()
-        else:
-            response.body = Coming(response.body, going)
+            return response
+        response.body = coming = Coming(response.body, going)
+        try:
+            await coming.open()
+        except BaseException:
+            await coming.aclose()
+            raise
         return response
 
     def _sent(self, member: Member, request: Request, spent: float) -> Request:
@@ -221,16 +227,25 @@ class Going:
 class Coming:
     """A reply's body on its way, whose end ends the attempt; closed early, it says nothing of the backend."""
 
-    __slots__ = ("_body", "_going")
+    __slots__ = ("_body", "_first", "_going")
 
     def __init__(self, body: Stream, going: Going) -> None:
         self._body = body
         self._going = going
+        self._first = b""
+
+    async def open(self) -> None:
+        """Waits for the first piece: until then the attempt can still fail with a status."""
+        with suppress(StopAsyncIteration):
+            self._first = await self.__anext__()
 
     def __aiter__(self) -> AsyncIterator[bytes]:
         return self
 
     async def __anext__(self) -> bytes:
+        if first := self._first:
+            self._first = b""
+            return first
         try:
             return await self._body.__anext__()
         except StopAsyncIteration:

@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 
+from penstock.errors import Broken
 from penstock.wire import sse
 from penstock.wire.http import Request, Response
 from tests.inbound import Held, Pieces, Server, streaming, turns
@@ -257,3 +258,20 @@ async def test_nothing_goes_between_somebody_elses_bytes() -> None:
     await server.stop()
     assert visitor.replies()[0].body == b"data: 1"
     assert not visitor.replies()[0].whole
+
+
+async def test_a_stream_that_breaks_off_at_its_source_is_cut_and_nobody_is_alarmed() -> None:
+    class Breaking(Pieces):
+        async def __anext__(self) -> bytes:
+            if self.pulled:
+                raise Broken("The target closed the connection before the end of its reply.")
+            return await super().__anext__()
+
+    body = Breaking(b"data")
+    server = streaming(body, "text/plain")
+    visitor = server.visitor()
+    await visitor.send(f"GET / HTTP/1.1\r\n{HOST}\r\n".encode())
+    assert visitor.line.aborted
+    assert not server.reports
+    assert server.lines[0][0].notes["error"] == "upstream_broken"
+    assert body.closed == 1
