@@ -20,6 +20,7 @@ T = TypeVar("T")
 BODY_BYTES = 16 << 10
 """The most that is read of a body, where a route does not say otherwise."""
 MOST_FIELDS = 20
+NUL = rb"\u0000"
 NO_STORE = ("cache-control", "no-store")
 REQUEST_ID = re.compile(r"[A-Za-z0-9_.:-]{1,128}")
 RETRY_SECONDS = "1"
@@ -40,7 +41,10 @@ class Call:
     async def read(self, kind: type[T], text: str, limit: int = BODY_BYTES) -> T:
         """The body as this struct; raises BadRequest whose short text is `text`, without a word of the body."""
         try:
-            fields, _ = decode_object(await self.request.read(limit))
+            body = await self.request.read(limit)
+            fields, _ = decode_object(body)
+            if NUL in body and holds_nul(fields):
+                raise BadRequest("The body holds the character NUL, which no text has.")
             return msgspec.convert(fields, kind)
         except msgspec.ValidationError as error:
             named = ", ".join(kind.__struct_fields__)  # type: ignore[attr-defined]  # of any Struct
@@ -96,6 +100,8 @@ class App:
         found: dict[str, tuple[Handler, tuple[str, ...]]] = {
             method: (handler, ()) for method, handler in self._exact.get(request.path, {}).items()
         }
+        if "\0" in request.path:
+            raise NotFound()
         segments = request.path.split("/")
         for wanted, method, handler in self._open:
             if (parts := match(wanted, segments)) is not None:
@@ -114,6 +120,15 @@ class App:
 def now_ms(world: Platform) -> int:
     """Milliseconds since the epoch, as all tables keep time."""
     return int(world.clock.now() * 1000)
+
+
+def holds_nul(value: Any) -> bool:
+    """Whether a text in it holds NUL, which not every database can keep."""
+    if isinstance(value, str):
+        return "\0" in value
+    if isinstance(value, dict):
+        return any(map(holds_nul, (*value, *value.values())))
+    return isinstance(value, list) and any(map(holds_nul, value))
 
 
 def match(wanted: list[str], segments: list[str]) -> tuple[str, ...] | None:

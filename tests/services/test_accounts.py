@@ -150,6 +150,24 @@ async def test_a_reset_lifts_the_lock_and_ends_all_sessions(auth):
     assert (again.status, again.json["code"]) == (400, "invalid_token")
 
 
+async def test_a_login_that_a_reset_overtakes_gets_no_session(auth, monkeypatch):
+    await auth.verified()
+    await auth.ask("POST /api/auth/forgot-password", {"email": "ada@example.com"})
+    body = {"token": secret((await auth.letters())[-1]), "password": "a new password"}
+
+    async def overtaken(hashed: str, password: str) -> str:
+        assert (await auth.ask("POST /api/auth/reset-password", body)).status == 200
+        return hashed
+
+    with monkeypatch.context() as while_it_runs:
+        while_it_runs.setattr(auth.passwords, "renewed", overtaken)
+        assert (await auth.login()).status == 401
+    assert await auth.world.tables.rows("select count(*) from sessions where ended_at = 0") == [
+        (0,)
+    ]
+    assert (await auth.login(password="a new password")).status == 200
+
+
 async def test_asking_for_a_letter_says_the_same_of_every_address(auth):
     await auth.verified()
     written = len(await auth.letters())
@@ -169,6 +187,15 @@ async def test_letters_to_one_address_are_few(auth):
     auth.clock.advance(24 * 3600)
     await auth.ask("POST /api/auth/resend-verification", {"email": "ada@example.com"})
     assert len(await auth.letters()) == 6
+
+
+async def test_nobody_is_flooded_with_notices(auth):
+    await auth.verified()
+    for _ in range(8):
+        await auth.register()
+    notices = [letter for letter in await auth.letters() if "You have an account" in letter]
+    assert len(notices) == 5
+    assert (await auth.login()).status == 200
 
 
 async def test_a_letter_ends(auth):

@@ -237,6 +237,23 @@ async def test_a_conversation_is_kept_and_goes_along():
     assert (await chat.ask(f"GET /api/ai/chat/{id}")).json == kept
 
 
+async def test_of_a_long_conversation_only_the_end_goes_along():
+    asked: list[int] = []
+
+    def handler(request: Request) -> Response:
+        assert isinstance(request.body, bytes)
+        asked.append(len(request.body))
+        return Response(200, [], Body(chunk("x" * 90_000), USAGE, DONE))
+
+    chat = Chat(handler, **KEY)
+    id = await chat.begun()
+    for _ in range(5):
+        body = {"messages": [{"role": "user", "content": "Go on."}], "conversationId": id}
+        assert (await chat.ask("POST /api/chat/completions", body)).status == 200
+    assert max(asked) < 210_000
+    assert asked[-1] > 180_000
+
+
 async def test_an_answer_that_failed_is_not_kept():
     handler, _ = answering(chunk("Because"))
     chat = Chat(handler, **KEY)

@@ -9,12 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from penstock.auth import base64url
 from penstock.errors import Misconfigured
 from penstock.ports import Tables
 from penstock_services import storage
 from tests.services.home import Auth, secret
 from tests.services.test_billing import Billing
-from tests.services.test_chat import QUESTION, Chat
+from tests.services.test_chat import DONE, KEY, QUESTION, USAGE, Chat, answering, chunk
 from tests.stores import PostgresServer
 
 Open = Callable[[str], AbstractAsyncContextManager[Tables]]
@@ -109,6 +110,36 @@ async def test_subscriptions(home, on_home):
         assert await billing.tier(id) == "pro"
         assert (await billing.ask("POST /api/billing/cancel", sub=id)).status == 200
     assert (await on_home.login()).json["user"]["tier"] == "pro"
+
+
+async def test_what_a_database_cannot_hold_is_refused(home, on_home):
+    assert (await on_home.login("a\0@example.com")).status == 400
+    async with home("chat") as tables, home("billing") as more:
+        chat, billing = Chat(tables=tables), Billing(on_home, more)
+        id = await chat.begun()
+        body = {"messages": [{"role": "user", "content": "a\0b"}], "conversationId": id}
+        assert (await chat.ask("POST /api/chat/completions", body)).status == 400
+        body["messages"] = [{"role": "user", "content": "a\\u0000b"}]
+        assert (await chat.ask("POST /api/chat/completions", body)).status == 200
+        assert (await chat.ask("GET /api/chat/conversations/a%00b")).status == 404
+        cursor = base64url.encode(b"1.1.a\0")
+        listed = await chat.ask(f"GET /api/chat/conversations?cursor={cursor}")
+        assert (listed.status, listed.json["code"]) == (400, "invalid_cursor")
+        cursor = base64url.encode(b"1.a\0")
+        paid = await billing.ask(f"GET /api/billing/payments?cursor={cursor}")
+        assert (paid.status, paid.json["code"]) == (400, "invalid_cursor")
+        odd = await billing.tell("invoice.paid", {"id": "in_\0", "customer": "x"})
+        assert odd.status == 400
+
+
+async def test_what_a_model_says_is_kept_whatever_it_is(home):
+    async with home("chat") as tables:
+        handler, _ = answering(chunk("a\0b"), USAGE, DONE)
+        chat = Chat(handler, tables=tables, **KEY)
+        id = await chat.begun()
+        body = QUESTION | {"conversationId": id}
+        reply = await chat.ask("POST /api/chat/completions", body)
+        assert reply.json["message"]["content"] == "ab"
 
 
 async def test_what_was_written_is_there_again(home, tmp_path):

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from penstock.auth import base64url
 from penstock.errors import BadRequest, Unauthorized
-from penstock.ports import Platform, Value
+from penstock.ports import Platform, Statement, Value
 from penstock_services.auth import sql
 from penstock_services.auth.mail import Letter, Post
 from penstock_services.auth.passwords import Passwords, acceptable
@@ -61,16 +61,26 @@ class Accounts:
         user: tuple[Value, ...] = (
             id, "default", email.strip(), lower, username, hashed, "user", "free", now,
         )  # fmt: skip
-        await self._write(token, lower, (sql.NEW_USER, user), verify=True)
+        until = (hashed_secret(token), now + VERIFY_MS, lower)
+        await self._write(
+            token,
+            (sql.NEW_USER, user),
+            (sql.VERIFY_LETTER, until),
+            (sql.NOTICE_LETTER, until),
+        )
         return {"id": id, "email": email.strip(), "username": username}
 
     async def resend(self, email: str) -> None:
         """One more letter to verify an address that waits for it."""
-        await self._write(self._secret(), _lower(email), verify=True)
+        lower, token = _lower(email), self._secret()
+        until = now_ms(self._world) + VERIFY_MS
+        await self._write(token, (sql.VERIFY_LETTER, (hashed_secret(token), until, lower)))
 
     async def forgot(self, email: str) -> None:
         """A letter to reset a password by."""
-        await self._write(self._secret(), _lower(email), verify=False)
+        lower, token = _lower(email), self._secret()
+        until = now_ms(self._world) + RESET_MS
+        await self._write(token, (sql.RESET_LETTER, (hashed_secret(token), until, lower)))
 
     async def verify(self, token: str) -> None:
         """The address is its owner's; raises BadRequest for a token that is none, or no longer."""
@@ -105,40 +115,25 @@ class Accounts:
             raise refused()
         return User(*rows[0][:6]), hashed, await self._passwords.renewed(hashed, password)
 
-    async def _write(
-        self, token: str, lower: str, *before: tuple[str, tuple[Value, ...]], verify: bool
-    ) -> None:
-        """One batch whoever it is for; the letter is written afterwards, when the caller has the answer."""
-        now, hashed = now_ms(self._world), hashed_secret(token)
-        until = now + (VERIFY_MS if verify else RESET_MS)
-        letter = sql.VERIFY_LETTER if verify else sql.RESET_LETTER
-        *_, standing, written = await self._tables.batch(
-            (sql.STALE_LETTERS, (now,)),
-            *before,
-            (letter, (hashed, until, lower)),
-            (sql.STANDING, (lower,)),
-            (sql.HAS_LETTER, (hashed,)),
+    async def _write(self, token: str, *statements: Statement) -> None:
+        """One batch whoever it is for; a letter goes out afterwards, when the caller has the answer."""
+        *_, written = await self._tables.batch(
+            (sql.STALE_LETTERS, (now_ms(self._world),)),
+            *statements,
+            (sql.WRITTEN, (hashed_secret(token),)),
         )
-        made = self._letter(token, standing, bool(written), verify, bool(before))
-        if made is not None:
-            self._world.spawn(self._post.deliver(made))
+        if written:
+            self._world.spawn(self._post.deliver(self._letter(token, *written[0])))
 
-    def _letter(
-        self, token: str, standing: Sequence[Any], written: bool, verify: bool, registering: bool
-    ) -> Letter | None:
-        if not standing:
-            return None
-        email, username, verified_at = standing[0]
-        if written and verify:
+    def _letter(self, token: str, purpose: str, email: str, username: str) -> Letter:
+        if purpose == "verify":
             text = f"To finish the registration of '{username}' with this address, use this token:"
             return Letter(email, "Verify your address", self._text(text, "verify-email", token))
-        if written:
+        if purpose == "reset":
             text = f"To set a new password for '{username}', use this token within the hour:"
             return Letter(email, "Reset your password", self._text(text, "reset-password", token))
-        if registering and verified_at:
-            text = "Somebody registered with this address, which has an account already."
-            return Letter(email, "You have an account", f"{text}\nIf it was you: log in.\n")
-        return None
+        text = "Somebody registered with this address, which has an account already."
+        return Letter(email, "You have an account", f"{text}\nIf it was you: log in.\n")
 
     def _text(self, why: str, page: str, token: str) -> str:
         link = f"\n{self._app_url}/{page}?token={token}\n" if self._app_url else ""

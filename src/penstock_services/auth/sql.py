@@ -31,8 +31,17 @@ where email_lower = $3
   and (select count(*) from letters l where l.user_id = users.id and l.purpose = 'reset') < 5
 """
 
-HAS_LETTER = "select 1 from letters where hash = $1"
-STANDING = "select email, username, verified_at from users where email_lower = $1"
+NOTICE_LETTER = """
+insert into letters (hash, user_id, purpose, expires_at)
+select $1, id, 'notice', cast($2 as bigint) from users
+where email_lower = $3 and verified_at <> 0
+  and (select count(*) from letters l where l.user_id = users.id and l.purpose = 'notice') < 5
+"""
+
+WRITTEN = """
+select l.purpose, users.email, users.username from letters l join users on users.id = l.user_id
+where l.hash = $1
+"""
 STALE_LETTERS = "delete from letters where expires_at <= $1"
 
 # The password is that of the registration whose letter was read: who registered somebody else's address has no part in it.

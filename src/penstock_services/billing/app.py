@@ -191,6 +191,6 @@ def _place(cursor: str) -> tuple[int, str]:
     if not cursor:
         return FIRST
     at, _, id = (base64url.decode(cursor) or b"").decode("latin-1").partition(".")
-    if not (at.isascii() and at.isdecimal() and len(at) < 16):
+    if not (at.isascii() and at.isdecimal() and len(at) < 16 and id.isprintable()):
         raise BadRequest("The cursor is none of ours.", code="invalid_cursor")
     return int(at), id

@@ -56,12 +56,15 @@ class Effects(NamedTuple):
 Prices = Mapping[str, str]
 Effect = Callable[[Event, Prices], Effects]
 
+NUL = rb"\u0000"
 _decode = msgspec.json.Decoder(Event).decode
 
 
 def read(body: bytes) -> Event:
     """Raises BadRequest."""
     try:
+        if NUL in body:
+            raise BadRequest("This is no event of Stripe's.", code="invalid_event")
         event = _decode(body)
     except (msgspec.DecodeError, RecursionError) as error:
         raise BadRequest("This is no event of Stripe's.", code="invalid_event") from error

@@ -42,11 +42,13 @@ class Completion:
             self._usage = piece.usage or self._usage
             if piece.end:
                 return None
-            self._texts.append(piece.text)
-            self._size += len(piece.text)
+            # Not every database can keep a NUL, and no reader can see one.
+            text = piece.text.replace("\0", "")
+            self._texts.append(text)
+            self._size += len(text)
             if self._size > LONGEST_ANSWER:
                 raise Failed("The provider's answer is too long.")
-            return piece.text
+            return text
         return None
 
     async def whole(self, now: float) -> dict[str, Any]:

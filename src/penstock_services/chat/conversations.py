@@ -17,6 +17,8 @@ MOST_LISTED = 100
 LISTED = 20
 MOST_CONTEXT = 50
 """Earlier messages that go along with a new one."""
+CONTEXT_CHARACTERS = 200_000
+"""Of these, from the end."""
 FIRST = (2, 1 << 53, "~")
 """Before everything that a list can hold."""
 
@@ -86,7 +88,13 @@ class Conversations:
         """The last messages, oldest first; raises NotFound."""
         await self.get(owner, id)
         rows = await self._tables.rows(sql.LAST_MESSAGES, id, owner, MOST_CONTEXT)
-        return [{"role": role, "content": content} for role, content in reversed(rows)]
+        said, left = [], CONTEXT_CHARACTERS
+        for role, content in rows:
+            left -= len(content)
+            if left < 0:
+                break
+            said.append({"role": role, "content": content})
+        return said[::-1]
 
     async def keep(self, owner: str, id: str, said: Exchange) -> None:
         """Writes an exchange, all or nothing; one whose conversation was deleted meanwhile is dropped."""
@@ -176,10 +184,10 @@ def _cursor(text: str) -> str:
 
 
 def _read(cursor: str) -> str:
-    try:
-        return (base64url.decode(cursor) or b"").decode()
-    except UnicodeDecodeError as error:
-        raise BadRequest("The cursor is none of ours.", code="invalid_cursor") from error
+    text = (base64url.decode(cursor) or b"").decode("latin-1")
+    if not text.isprintable():
+        raise BadRequest("The cursor is none of ours.", code="invalid_cursor")
+    return text
 
 
 def _number(text: str) -> int:
