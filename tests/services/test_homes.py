@@ -48,6 +48,7 @@ async def on_home(home: Open, tmp_path: Path) -> AsyncIterator[Auth]:
 async def test_accounts_and_sessions(on_home):
     entered = await on_home.verified()
     await on_home.register("ada@example.com", "password of a squatter")
+    assert "You have an account" in (await on_home.letters())[-1]
     for _ in range(5):
         assert (await on_home.login(password="wrong password")).status == 401
     assert (await on_home.login()).status == 401

@@ -26,7 +26,7 @@ ALL = [
 def test_the_commands_of_this_version():
     assert list(COMMANDS) == [
         "serve", "check", "token", "keys", "usage", "explain", "cache", "doctor", "migrate",
-        "reconcile",
+        "reconcile", "services",
     ]  # fmt: skip
 
 
