@@ -211,9 +211,9 @@ def _texts(node: ast.expr) -> Iterator[str]:
         yield value
 
 
-def all_codes() -> set[str]:
+def all_codes(package: str) -> set[str]:
     found: set[str] = set()
-    for file in (ROOT / "src").rglob("*.py"):
+    for file in (ROOT / "src" / package).rglob("*.py"):
         if "openapi" not in file.parts:
             found |= set(codes_in(ast.parse(file.read_text(encoding="utf-8"))))
     return found
@@ -239,9 +239,14 @@ def listed(page: str, heading: str) -> set[str]:
 
 
 def test_every_error_code_is_documented():
-    found = all_codes()
+    found = all_codes("penstock")
     assert len(found) > 40
     assert listed("docs/reference/http.md", "Error codes") == found - NEVER_OVER_HTTP
+
+
+def test_every_error_code_of_the_services_is_documented():
+    page = "docs/how-to/run-the-reference-services.md"
+    assert listed(page, "Error codes") == all_codes("penstock_services")
     assert listed("docs/reference/cli.md", "Errors") == NEVER_OVER_HTTP | {"not_found"}
 
 

@@ -49,20 +49,20 @@ def run(start: Start) -> int:
     # SIGHUP waits until it can be heard: by default it would end a process that is starting.
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
     try:
-        with _listening(start.config) as listener:
-            return _run(start, listener)
+        with listening(start.config) as on:
+            return _run(start, on)
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _run(start: Start, listener: socket.socket) -> int:
+def _run(start: Start, on: socket.socket) -> int:
     if start.workers == 1:
-        uvloop.run(_serve(start, listener))
+        uvloop.run(_serve(start, on))
         return 0
     # What all would stumble over is said once.
     uvloop.run(check(start.config))
     board = Board(start.workers)
-    return Processes(start.workers, partial(_work, start, listener, board)).run()
+    return Processes(start.workers, partial(_work, start, on, board)).run()
 
 
 def _work(start: Start, on: socket.socket, board: Board, place: Place) -> int:
@@ -154,7 +154,8 @@ def announce(start: Start, address: tuple[str, int]) -> None:
     sys.stderr.flush()
 
 
-def _listening(config: Config) -> socket.socket:
+def listening(config: Config) -> socket.socket:
+    """A socket where the configuration says; raises Misconfigured where something else has it."""
     host, port = config.server.host, config.server.port
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)

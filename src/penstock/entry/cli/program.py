@@ -18,6 +18,7 @@ from penstock.entry.cli.keys import KEYS
 from penstock.entry.cli.migrate import MIGRATE
 from penstock.entry.cli.reconcile import RECONCILE
 from penstock.entry.cli.serve import SERVE
+from penstock.entry.cli.services import SERVICES
 from penstock.entry.cli.show import one_line
 from penstock.entry.cli.token import TOKEN
 from penstock.entry.cli.usage import USAGE
@@ -37,6 +38,7 @@ COMMANDS: dict[str, Command] = {
     "doctor": DOCTOR,
     "migrate": MIGRATE,
     "reconcile": RECONCILE,
+    "services": SERVICES,
 }
 
 

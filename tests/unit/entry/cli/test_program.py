@@ -27,7 +27,7 @@ ALL = [
 def test_the_commands_of_this_version():
     assert list(COMMANDS) == [
         "serve", "check", "token", "keys", "usage", "explain", "cache", "deploy", "doctor",
-        "migrate", "reconcile",
+        "migrate", "reconcile", "services",
     ]  # fmt: skip
 
 
