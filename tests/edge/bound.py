@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from asyncio import base_events, events, tasks
-from collections.abc import Iterator
+import asyncio
+from asyncio import base_events, events
+from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 from pyodide.ffi import run_sync
 
 from penstock.platforms.cloudflare.blobs import CloudflareBlobs
+from penstock.platforms.cloudflare.crypto import CloudflareCrypto
 from penstock.platforms.cloudflare.meter import CloudflareMeter
 from penstock.platforms.cloudflare.store import CloudflareStore
 from penstock.platforms.cloudflare.tables import CloudflareTables
@@ -43,7 +45,6 @@ class Worlds:
         """A new world at that time; `handler` answers for the upstream."""
         bindings = wait(self._worlds.open)
         clock, ids = FakeClock(now), FakeIds()
-        crypto: Any = None
         return BoundPlatform(
             name="cloudflare",
             fetch=FakeFetch(handler),
@@ -54,14 +55,27 @@ class Worlds:
             clock=clock,
             ids=ids,
             spawn=Background(),
-            crypto=crypto,
+            crypto=CloudflareCrypto(),
             runner=runner,
             shared_loop=False,
             secret=ids.secret(32),
         )
 
-    def loop(self) -> Loop:
-        return Loop(self._worlds)
+    def run(self, main: Coroutine[Any, Any, Any]) -> Any:
+        """As asyncio.run, on a loop of ours."""
+        with asyncio.Runner(loop_factory=lambda: Loop(self._worlds)) as runner:
+            return runner.run(_alone(main))
+
+
+async def _alone(main: Coroutine[Any, Any, Any]) -> Any:
+    """Ends all that was left running, and what that starts in turn: a journal that is cut off while it writes tries again."""
+    try:
+        return await main
+    finally:
+        while others := asyncio.all_tasks() - {asyncio.current_task()}:
+            for task in others:
+                task.cancel()
+            await asyncio.wait(others)
 
 
 class Loop(base_events.BaseEventLoop):
@@ -105,13 +119,10 @@ def wait(call: Any, *args: Any) -> Any:
 
 @contextmanager
 def _outside() -> Iterator[None]:
-    """`run_sync` knows Pyodide's own loop alone, and waits there by a task."""
+    """`run_sync` knows Pyodide's own loop alone."""
     ours = events._get_running_loop()
-    task = tasks._swap_current_task(ours, None) if ours else None
     events._set_running_loop(_PYODIDES)
     try:
         yield
     finally:
         events._set_running_loop(ours)
-        if ours:
-            tasks._swap_current_task(ours, task)

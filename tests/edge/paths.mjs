@@ -31,6 +31,6 @@ sys.path[:] = ["/penstock/src", "/penstock", "/packages", *sys.path, "/site"]
 pyodide.globals.set("worlds", worlds);
 const run = pyodide.runPython("from tests.edge import within; within.Runs(worlds).run");
 
-write("ready");
+write(JSON.stringify("ready"));
 for await (const line of { [Symbol.asyncIterator]: () => lines }) write(await run.callPromising(line));
 await worlds.end();

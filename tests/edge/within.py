@@ -7,6 +7,7 @@ import inspect
 import json
 import sys
 from asyncio import events
+from traceback import format_exception
 from types import ModuleType
 from typing import Any
 from unittest.mock import MagicMock
@@ -16,7 +17,7 @@ import penstock.platforms
 HYPOTHESIS = "hypothesis has a part in native code, and asks hundreds of times"
 
 
-def _stand_in(name: str, **parts: Any) -> ModuleType:
+def _stand_in(name: str, **parts: Any) -> Any:
     module = sys.modules[name] = ModuleType(name)
     vars(module).update(parts)
     return module
@@ -38,6 +39,7 @@ _stand_in(
     settings=lambda *_, **__: lambda test: test,
     strategies=MagicMock(),
 )
+_stand_in("jsonschema_rs", validator_for=lambda _: pytest.skip("jsonschema-rs is native code"))
 
 OPTIONS = (
     "--rootdir=/penstock", "--import-mode=importlib", "--noconftest", "--capture=no", "-c/dev/null", "-Werror",
@@ -52,6 +54,7 @@ class Runs:
         self._worlds = bound.Worlds(worlds)
         memory.platform = self._worlds.platform
         memory.MemoryPlatform = bound.BoundPlatform
+        vars(asyncio)["run"] = self._worlds.run
 
     def run(self, line: str) -> str:
         """What became of each test of a file, as JSON; `line` names the file, and the tests that are not to be run."""
@@ -61,6 +64,8 @@ class Runs:
         events._set_running_loop(None)
         try:
             pytest.main([*OPTIONS, f"/penstock/{asked['file']}"], plugins=[report])
+        except ExceptionGroup as left:
+            report.add("what the tests left behind", "failed", "".join(format_exception(left)))
         finally:
             events._set_running_loop(ours)
         return json.dumps(report.found)
@@ -84,20 +89,18 @@ class Report:
         if not inspect.iscoroutinefunction(pyfuncitem.obj):
             return None
         names = pyfuncitem._fixtureinfo.argnames
-        with asyncio.Runner(loop_factory=self._worlds.loop) as runner:
-            runner.run(pyfuncitem.obj(**{name: pyfuncitem.funcargs[name] for name in names}))
+        self._worlds.run(pyfuncitem.obj(**{name: pyfuncitem.funcargs[name] for name in names}))
         return True
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         if report.failed:
-            self._add(report, 0.0)
+            self.add(report.nodeid, report.outcome, report.longreprtext)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if report.when == "call" or not report.passed:
-            self._add(report, report.duration)
+            why = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longreprtext
+            name = report.nodeid.partition("::")[2]
+            self.add(name, report.outcome, why, report.duration)
 
-    def _add(self, report: pytest.CollectReport | pytest.TestReport, seconds: float) -> None:
-        skipped = isinstance(report.longrepr, tuple)
-        why = str(report.longrepr[2]) if skipped else report.longreprtext
-        name = report.nodeid.rpartition("::")[2]
-        self.found.append({"name": name, "outcome": report.outcome, "why": why, "seconds": seconds})
+    def add(self, name: str, outcome: str, why: str, seconds: float = 0.0) -> None:
+        self.found.append({"name": name, "outcome": outcome, "why": why, "seconds": seconds})

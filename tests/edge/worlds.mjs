@@ -72,12 +72,19 @@ export class Worlds {
     return { getByName: (name) => ({ run: (text) => this.#watch(run(name, text)) }) };
   }
 
-  // What is asked counts as open until it is answered, and the answer's content too.
+  // Read at once: Miniflare's response loses a body that waits until the garbage collector comes.
+  async #fetch(url, init) {
+    const response = await this.miniflare.dispatchFetch(url, init);
+    const body = await response.text();
+    return { text: async () => body };
+  }
+
+  // What is asked counts until it is answered, and so does the answer's own content.
   #watch(promise) {
     const watched = promise.then((answer) => {
-      const method = (name) => () => this.#watch(answer[name]());
-      const body = ["text", "arrayBuffer"].filter((name) => typeof answer?.[name] === "function");
-      return body.length ? Object.fromEntries(body.map((name) => [name, method(name)])) : answer;
+      const methods = ["text", "arrayBuffer"].filter((name) => typeof answer?.[name] === "function");
+      if (!methods.length) return answer;
+      return Object.fromEntries(methods.map((name) => [name, () => this.#watch(answer[name]())]));
     });
     const ended = () => this.asked.delete(watched);
     watched.then(ended, ended);

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 import time
 import tracemalloc
 from collections.abc import Callable
@@ -34,6 +35,8 @@ VALID: dict[str, dict[str, Any]] = {
     PRODUCT_EMBED: {"text": "hello"},
 }
 FACES = tuple(VALID)
+MOST_SECONDS = 0.05 if sys.platform != "emscripten" else 1.0
+"""For a body of the most bytes; WebAssembly is slower, and its clock counts the neighbours' time."""
 PROBLEM_FIELDS = {"type", "title", "status", "detail", "code", "error"}
 
 
@@ -176,7 +179,7 @@ def test_a_hostile_body_takes_little_time_and_memory(name: str) -> None:
         return time.process_time() - start
 
     # A busy neighbour slows this processor down, so it is tried again.
-    assert any(seconds() <= 0.05 for _ in range(20))
+    assert any(seconds() <= MOST_SECONDS for _ in range(20))
     tracemalloc.start()
     try:
         with pytest.raises(Refused):

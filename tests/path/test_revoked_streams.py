@@ -91,11 +91,11 @@ async def test_every_ten_seconds_again_and_who_is_not_revoked_goes_on(monkeypatc
     world = Streams()
     token = world.token()
     takes: list[Sequence[Demand]] = []
-    decide = world.platform.meter.decide
+    works = world.platform.meter.take
 
     async def take(demands: Sequence[Demand]):
         takes.append(demands)
-        return decide(demands)
+        return await works(demands)
 
     monkeypatch.setattr(world.platform.meter, "take", take)
     world.before = {at: lambda: world.platform.clock.advance(6.0) for at in range(len(PARTS))}

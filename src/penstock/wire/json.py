@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import accumulate
 from typing import Any
 
 import msgspec
@@ -20,6 +21,7 @@ NANOS = 1_000_000_000
 """To a dollar."""
 
 _HEAD = 1 << 20
+_NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 _decode = msgspec.json.Decoder().decode
 
 
@@ -29,7 +31,9 @@ def decode_object(body: bytes) -> tuple[dict[str, Any], bytes]:
     Raises BadRequest for anything but one strict object, TooLarge for too many values.
     """
     if len(body) > MAX_VALUES and _too_many(body):
-        raise TooLarge(f"The body holds more than {MAX_VALUES} values, the most this server takes.")
+        raise _too_large()
+    if body.count(b"[") + body.count(b"{") > MAX_DEPTH:
+        _refuse_deep(body)
     try:
         value = _decode(body)
         if not isinstance(value, dict):
@@ -40,8 +44,6 @@ def decode_object(body: bytes) -> tuple[dict[str, Any], bytes]:
     # A dropped duplicate key takes its quotes along; canonical JSON writes \u0022 as an escaped quote.
     if body.count(b'"') + _escaped_quotes(body) != form.count(b'"'):
         raise BadRequest("The body names a field twice.", code="duplicate_field")
-    if form.count(b"[") + form.count(b"{") > MAX_DEPTH:
-        _refuse_deep(value)
     return value, form
 
 
@@ -59,18 +61,19 @@ def _escaped_quotes(body: bytes) -> int:
     return body.replace(b"\\\\", b"").count(b"\\u0022")
 
 
-def _refuse_deep(value: dict[str, Any]) -> None:
-    level: list[Any] = [value]
-    for _ in range(MAX_DEPTH):
-        level = [
-            child
-            for parent in level
-            for child in (parent.values() if type(parent) is dict else parent)
-            if type(child) is dict or type(child) is list
-        ]
-        if not level:
-            return
-    raise BadRequest(f"The body is nested deeper than {MAX_DEPTH} levels.", code="invalid_json")
+def _refuse_deep(body: bytes) -> None:
+    """Before it is decoded: in WebAssembly the decoder's recursion ends in no exception, it takes the interpreter along."""
+    brackets = _without_strings(body).translate(None, _NO_BRACKETS)
+    # Each opening one is a value: the rest of a body that may be decoded is closing ones without a fellow.
+    steps = (1 if bracket in b"[{" else -1 for bracket in brackets[: 2 * MAX_VALUES])
+    if any(depth > MAX_DEPTH for depth in accumulate(steps)):
+        raise BadRequest(f"The body is nested deeper than {MAX_DEPTH} levels.", code="invalid_json")
+    if brackets.count(b"[") + brackets.count(b"{") > MAX_VALUES:
+        raise _too_large()
+
+
+def _too_large() -> TooLarge:
+    return TooLarge(f"The body holds more than {MAX_VALUES} values, the most this server takes.")
 
 
 def _too_many(body: bytes) -> bool:
@@ -88,6 +91,11 @@ def _least_values(body: bytes) -> int:
     strings = (body.count(b'"') - body.count(b'\\"')) // 4
     if strings > MAX_VALUES or commas < MAX_VALUES:
         return strings
+    return _without_strings(body).count(b",") + 1
+
+
+def _without_strings(body: bytes) -> bytes:
+    """All of a body that stands outside its strings."""
     if b"\\" in body:
         body = body.replace(b"\\\\", b"").replace(b'\\"', b"")
-    return b"".join(body.split(b'"')[::2]).count(b",") + 1
+    return b"".join(body.split(b'"')[::2])

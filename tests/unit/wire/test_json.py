@@ -126,6 +126,26 @@ def test_depth_is_bounded(opening: str) -> None:
         assert code_of(nested(depth)) == "invalid_json"
 
 
+@pytest.mark.parametrize(
+    "body", ['{"a":' + "[" * 200, '{"a":[' + '{"a":' * 200, '{"a":"\\"[",' + '"b":[{"c":' * 100]
+)
+def test_what_is_too_deep_is_never_decoded(body: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The decoder's own recursion would take an interpreter in WebAssembly along."""
+    monkeypatch.setattr(strict, "_decode", pytest.fail)
+    assert code_of(body.encode()) == "invalid_json"
+
+
+def test_brackets_in_strings_are_no_depth() -> None:
+    told = {"a": "[" * 500, "b": '\\"[{' * 200, "{" * 200: [1]}
+    assert decode_object(encode(told))[0] == told
+
+
+def test_lists_without_a_comma_are_values_too() -> None:
+    body = b'{"a":[' + b",".join([b"[" * 100 + b"]" * 100] * 600) + b"]}"
+    with pytest.raises(TooLarge):
+        decode_object(body)
+
+
 def test_width_is_not_depth() -> None:
     wide: dict[str, Any] = {"a": [[] for _ in range(10 * strict.MAX_DEPTH)]}
     assert decode_object(encode(wide))[0] == wide
