@@ -29,9 +29,9 @@ memory = _stand_in(
     __path__=[f"{folder}/memory" for folder in penstock.platforms.__path__],
 )
 
-import pytest  # noqa: E402
+import pytest  # noqa: E402 - beside what imports the stand-ins
 
-from tests.edge import bound  # noqa: E402
+from tests.edge import bound  # noqa: E402 - imports what the stand-in stands for
 
 _stand_in(
     "hypothesis",

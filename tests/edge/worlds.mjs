@@ -65,6 +65,7 @@ export class Worlds {
   }
 
   #objects(number) {
+    // Read at once: Miniflare's response loses a body that waits until the garbage collector comes.
     const run = async (name, body) => {
       const url = `http://meter/?object=${encodeURIComponent(`${number}:${name}`)}`;
       return (await this.miniflare.dispatchFetch(url, { method: "POST", body })).text();
@@ -72,17 +73,10 @@ export class Worlds {
     return { getByName: (name) => ({ run: (text) => this.#watch(run(name, text)) }) };
   }
 
-  // Read at once: Miniflare's response loses a body that waits until the garbage collector comes.
-  async #fetch(url, init) {
-    const response = await this.miniflare.dispatchFetch(url, init);
-    const body = await response.text();
-    return { text: async () => body };
-  }
-
   // What is asked counts until it is answered, and so does the answer's own content.
   #watch(promise) {
     const watched = promise.then((answer) => {
-      const methods = ["text", "arrayBuffer"].filter((name) => typeof answer?.[name] === "function");
+      const methods = ["arrayBuffer"].filter((name) => typeof answer?.[name] === "function");
       if (!methods.length) return answer;
       return Object.fromEntries(methods.map((name) => [name, () => this.#watch(answer[name]())]));
     });
