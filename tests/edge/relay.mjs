@@ -6,9 +6,9 @@ export { PenstockMeter } from "./meter_object.js";
 export default {
   async fetch(request, env) {
     const { searchParams } = new URL(request.url);
-    const name = searchParams.get("object");
-    if (name === null) return tables(env[searchParams.get("tables")], request);
-    return new Response(await env.METER.getByName(name).run(await request.text()));
+    const object = searchParams.get("object");
+    if (object !== null) return new Response(await env.METER.getByName(object).run(await request.text()));
+    return tables(env[searchParams.get("tables")], request);
   },
 };
 

@@ -45,9 +45,10 @@ class Generations:
         """The numbers by scope, as they were last read: never changed in place."""
         return self._numbers
 
-    async def purge(self, wanted: Mapping[str, str]) -> None:
-        """Raises one generation a named scope, or all kinds' where none is named."""
-        await raise_generations(self._tables, wanted)
+    async def purge(self, wanted: Mapping[str, str], tables: Tables | None = None) -> None:
+        """Raises one generation a named scope, or all kinds' where none is named; by the tables of who asks, where those
+        are a request's own."""
+        await raise_generations(tables or self._tables, wanted)
         await self.read()
 
 

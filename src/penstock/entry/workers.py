@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -87,8 +86,11 @@ class Isolate:
         reconciler = Reconciler(
             platform.tables, platform.fetch, platform.clock, gateway.config.providers, progress
         )
-        await reconciler.once()
-        await keep_progress(platform.tables, reconciler.progress)
+        try:
+            await reconciler.once()
+        finally:
+            # What a pass did before it failed need not be done again.
+            await keep_progress(platform.tables, reconciler.progress)
 
     async def gateway(self, env: Any, spawn: Spawn, edge: str) -> Gateway:
         """The gateway for one request; raises Misconfigured, Unavailable."""
@@ -184,7 +186,8 @@ class Call:
         except values.JsException:
             self._request.notes["gone"] = True  # nobody takes it any more
         except BaseException:
-            await outlet.pipe.abort()
+            # It waits for a write that nobody may ever take.
+            self._background(outlet.pipe.abort())
             raise
         finally:
             watching.cancel()
@@ -219,8 +222,13 @@ class Outlet:
             if self._writing and waited >= STUCK_SECONDS:
                 stuck()
             elif self._events and not self._writing and waited >= KEEP_ALIVE_SECONDS:
-                with suppress(values.JsException):
-                    await self.pipe.write(sse.KEEP_ALIVE)
+                try:
+                    async with _clock.timeout(STUCK_SECONDS):
+                        await self.pipe.write(sse.KEEP_ALIVE)
+                except TimeoutError:
+                    stuck()
+                except values.JsException:
+                    return
 
 
 def configured(settings: str, variables: dict[str, str]) -> Config:
@@ -247,7 +255,8 @@ def incoming(asked: Any) -> Request:
     request.client = request.header("cf-connecting-ip") or ""
     if values.is_there(body):
         declared = request.header("content-length") or ""
-        request.body = Arriving(asked, small=declared.isdigit() and int(declared[:9]) <= SMALL)
+        small = declared.isascii() and declared.isdigit() and len(declared) < 10
+        request.body = Arriving(asked, small=small and int(declared) <= SMALL)
     return request
 
 

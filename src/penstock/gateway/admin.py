@@ -48,5 +48,5 @@ async def cache_purge(gateway: Gateway, exchange: Exchange) -> Response:
     wanted = exchange.query()
     if wanted.get("owner"):
         wanted["owner"] = owner_named(wanted["owner"])
-    await gateway.generations.purge(wanted)
+    await gateway.generations.purge(wanted, gateway.platform.tables)
     return Response(200, [JSON], encode({"purged": wanted or "all"}))

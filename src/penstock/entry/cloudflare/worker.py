@@ -9,7 +9,8 @@ from penstock.entry.cloudflare.choices import Choices
 
 COMPATIBILITY = "2026-11-17"
 """Python 3.14 in Workers begins with 2026-09-08."""
-FLAGS = ("python_workers", "enable_request_signal")
+FLAGS = ("python_workers",)
+"""From this date on a request's signal needs no flag, and Cloudflare refuses one that is the default."""
 METER_CLASS = "PenstockMeter"
 LOCAL_ID = "penstock"
 """Stands for an id until one is known; wrangler's local stores take any."""

@@ -229,7 +229,7 @@ async def respond(
     status, listing = int(found.status), values.text(values.Array.from_(found.headers))
     headers = _pairs(listing)
     small = len(listing) <= outbound.MOST_BYTES and len(headers) <= outbound.MOST_FIELDS
-    if not (small and 200 <= status <= 999):
+    if not (small and 200 <= status <= 599):
         raise outbound.unsound()
     packing = (header(headers, "content-encoding") or "identity").lower()
     untold = outbound.HOP_BY_HOP if verbatim else outbound.UNTOLD

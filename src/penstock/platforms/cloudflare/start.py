@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 
 from penstock.config import Config
-from penstock.errors import Misconfigured, Unavailable
+from penstock.errors import Misconfigured, Unavailable, WrongModel
 from penstock.platforms.cloudflare.home import Bindings
 from penstock.platforms.cloudflare.index import CloudflareIndex
 from penstock.platforms.cloudflare.tables import CloudflareTables
@@ -58,13 +58,16 @@ async def index(platform: Platform, bindings: Bindings, config: Config) -> None:
         target.model,
         target.dimension,
     )
-    with suppress(Unavailable):  # chats need none
+    with suppress(Unavailable, WrongModel):  # chats need none
         if problem := await here.problem():
             raise Misconfigured(problem)
 
 
 async def secret(tables: CloudflareTables, fresh: bytes) -> bytes:
-    """The installation's secret: this one, where none was kept before. Raises Misconfigured where a migration is missing."""
+    """The installation's secret: this one, where none was kept before. Raises Misconfigured where a migration is missing.
+
+    Tables of a newer version will do: migrations only add, and the older Worker serves while the newer one is deployed.
+    """
     newest = ""
     if await tables.rows(_STAND):
         newest = str((await tables.rows(_NEWEST))[0][0])
@@ -72,11 +75,6 @@ async def secret(tables: CloudflareTables, fresh: bytes) -> bytes:
         raise Misconfigured(
             f"The tables in D1 (binding DB) are at migration {newest or 'none'}, and this Penstock needs"
             f" {MIGRATION}: run `{MIGRATE}`, or `{DEPLOY}`."
-        )
-    if newest > MIGRATION:
-        raise Misconfigured(
-            f"The tables in D1 (binding DB) were written by a newer Penstock: they are at migration {newest},"
-            f" this one knows {MIGRATION}. Deploy the newer version."
         )
     _, found = await tables.batch((_KEEP_SECRET, (fresh.hex(),)), (_SECRET, ()))
     return bytes.fromhex(found[0][0])
