@@ -82,7 +82,7 @@ def test_a_month_from_each_ledger(ledger: str, request, capsys) -> None:
     assert (first["name"], first["used"], first["left"]) == ("kv_writes", MANY, 1_000 - MANY)
     assert found["free"]["suffices"] is False
     ends = {end["name"]: end["number"] for end in found["free"]["requests_a_day"]}
-    assert (ends["kv_writes"], ends["object_rows_written"]) == (1_000, 100_000 // 21)
+    assert (ends["kv_writes"], ends["object_rows_written"]) == (1_000, 100_000 // 2)
 
 
 def test_a_month_for_people(embedded: None, capsys) -> None:
