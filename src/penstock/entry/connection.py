@@ -30,8 +30,6 @@ HEAD_SECONDS = 10.0
 IDLE_SECONDS = 75.0
 PIPELINED = 64
 """Requests that may wait behind the one that is answered; of their bytes no more than HELD and a read."""
-LINGER_SECONDS = 2.0
-"""How long the rest of a refused body is read and thrown away, so that its sender gets to see the refusal."""
 HALF_CLOSED_SECONDS = 0.25
 CLIENT_GONE = 499
 """What the log says of a request whose client left before there was a reply."""
@@ -346,7 +344,7 @@ class Connection(asyncio.Protocol):
                 date=service.date,
             )
             if not incoming.whole:
-                await self._linger(incoming)
+                await incoming.linger()
         except asyncio.CancelledError:
             # The client is gone and nobody waits for this task; else the server stops.
             incoming.keep = False
@@ -393,15 +391,3 @@ class Connection(asyncio.Protocol):
         request.notes.update(id=request_id, error=refusal.code)
         response.headers = [*response.headers, ("x-request-id", request_id)]
         return response
-
-    async def _linger(self, incoming: Incoming) -> None:
-        """Reads what is left of a body for a moment: closing at once would take the reply from its sender."""
-        body = incoming.arriving
-        if body is None:
-            return
-        await body.aclose()
-        try:
-            async with asyncio.timeout(LINGER_SECONDS):
-                await body.arrive()
-        except TimeoutError:
-            return

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from penstock.entry.body import Body
 from penstock.errors import Error, Overloaded
 from penstock.gateway.bodies import Bodies
 from penstock.wire.http import Request
+
+LINGER_SECONDS = 2.0
+"""How long the rest of a refused body is read and thrown away, so that its sender gets to see the refusal."""
 
 
 class Incoming:
@@ -37,3 +42,15 @@ class Incoming:
         bodies.give(room)
         if self.arriving is not None:
             self.arriving.drop()
+
+    async def linger(self) -> None:
+        """Reads what is left of its body for a moment: closing at once would take the reply from its sender."""
+        body = self.arriving
+        if body is None:
+            return
+        await body.aclose()
+        try:
+            async with asyncio.timeout(LINGER_SECONDS):
+                await body.arrive()
+        except TimeoutError:
+            return
