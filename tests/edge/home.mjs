@@ -1,45 +1,17 @@
 // Real Pyodide on real workerd bindings: reads requests, one JSON text a line, has inside.py answer them, writes the replies.
 // Run by home.py: node home.mjs SOURCE PACKAGES ["counted"]
 
-import { readFileSync } from "node:fs";
 import { createInterface } from "node:readline";
-import { fileURLToPath } from "node:url";
-import { join } from "node:path";
-import { Ai } from "./ai.mjs";
-import { VectorizeIndexImpl } from "./vectorize.mjs";
 
-import { Miniflare } from "miniflare";
 import { loadPyodide } from "pyodide";
 
+import { Ai } from "./ai.mjs";
+import { bound, tests } from "./bindings.mjs";
 import { counted, counts } from "./counted.mjs";
+import { VectorizeIndexImpl } from "./vectorize.mjs";
 
 const [source, packages, counting] = process.argv.slice(2);
-const tests = fileURLToPath(new URL(".", import.meta.url));
-
-const module = (path, file) => ({ type: "ESModule", path, contents: readFileSync(file, "utf8") });
-const shipped = join(source, "penstock/platforms/cloudflare/meter_object.js");
-const miniflare = new Miniflare({
-  modules: [
-    module("relay.mjs", join(tests, "relay.mjs")),
-    ...(counting
-      ? [module("meter_object.js", join(tests, "counted_object.mjs")), module("shipped.js", shipped)]
-      : [module("meter_object.js", shipped)]),
-  ],
-  compatibilityDate: "2026-04-01",
-  kvNamespaces: ["KV"],
-  d1Databases: ["DB"],
-  r2Buckets: ["BLOBS"],
-  durableObjects: { METER: { className: "PenstockMeter", useSQLite: true } },
-});
-const { KV, DB, BLOBS } = await miniflare.getBindings();
-const METER = {
-  getByName: (name) => ({
-    async run(body) {
-      const url = `http://meter/?object=${encodeURIComponent(name)}`;
-      return (await miniflare.dispatchFetch(url, { method: "POST", body })).text();
-    },
-  }),
-};
+const { miniflare, KV, DB, BLOBS, METER } = await bound(source, counting);
 globalThis.fakes = { AI: new Ai(), VectorizeIndexImpl };
 
 // Python's own output would stand among the replies.

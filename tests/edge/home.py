@@ -46,14 +46,7 @@ class EdgeHome:
         return self
 
     def __exit__(self, *_: object) -> None:
-        with self._process as process:
-            assert process.stdin is not None
-            process.stdin.close()
-            try:
-                process.wait(END_SECONDS)
-            except subprocess.TimeoutExpired:
-                process.kill()
-            self._reader.join()
+        end(self._process, self._reader)
 
     async def ask(self, *what: Any) -> Any:
         """What inside.py returns, or raises what it raised; who leaves has it cancelled there."""
@@ -108,6 +101,18 @@ class Port:
 async def port(home: EdgeHome, clock: Clock, name: str, *args: Any) -> Any:
     """A new adapter over emptied bindings."""
     return Port(home, await home.ask("open", name, *args), clock)
+
+
+def end(process: subprocess.Popen[str], reader: threading.Thread) -> None:
+    """Closes its input, which ends it, and waits until its output was read; kills it where it does not end."""
+    with process:
+        assert process.stdin is not None
+        process.stdin.close()
+        try:
+            process.wait(END_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+        reader.join()
 
 
 def _settle(answered: Future[Any], kind: str, told: Any) -> None:

@@ -5,53 +5,29 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { createInterface } from "node:readline";
-import { fileURLToPath } from "node:url";
 import { join, relative } from "node:path";
 
 import * as miniflareModule from "miniflare";
 import { loadPyodide } from "pyodide";
 
-import { counted, counts } from "./counted.mjs";
 import { Ai } from "./ai.mjs";
+import { bound } from "./bindings.mjs";
+import { counted, counts } from "./counted.mjs";
 import { database } from "./d1.mjs";
 import { VectorizeIndexImpl } from "./vectorize.mjs";
 import { fetching, measure, measured } from "./measured.mjs";
 
-const { Miniflare, Request, Response, Headers, fetch } = miniflareModule;
+const { Request, Response, Headers, fetch } = miniflareModule;
 const [source, packages, how] = process.argv.slice(2);
 const measuring = how === "measured";
 const counting = how === "counted";
-const tests = fileURLToPath(new URL(".", import.meta.url));
 const lines = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
 const say = (line) => process.stdout.write(`${JSON.stringify(line)}\n`);
 const start = JSON.parse((await lines.next()).value);
 
-const module = (path, file) => ({ type: "ESModule", path, contents: readFileSync(file, "utf8") });
-const shipped = join(source, "penstock/platforms/cloudflare/meter_object.js");
-const miniflare = new Miniflare({
-  modules: [
-    module("relay.mjs", join(tests, "relay.mjs")),
-    ...(counting
-      ? [module("meter_object.js", join(tests, "counted_object.mjs")), module("shipped.js", shipped)]
-      : [module("meter_object.js", shipped)]),
-  ],
-  compatibilityDate: "2026-04-01",
-  kvNamespaces: ["KV"],
-  d1Databases: ["DB"],
-  r2Buckets: ["BLOBS"],
-  durableObjects: { METER: { className: "PenstockMeter", useSQLite: true } },
-});
-const { KV, BLOBS, DB: proxied } = await miniflare.getBindings();
+const { miniflare, KV, DB: proxied, BLOBS, METER } = await bound(source, counting);
 // What the rows of a question took only D1's own answer says.
 const DB = counting ? proxied : database(miniflare, "DB");
-const METER = {
-  getByName: (name) => ({
-    async run(body) {
-      const url = `http://meter/?object=${encodeURIComponent(name)}`;
-      return (await miniflare.dispatchFetch(url, { method: "POST", body })).text();
-    },
-  }),
-};
 let env;
 function bind({ vars, without = [], dimensions = 0 }) {
   const bindings = { KV, DB, BLOBS, METER };

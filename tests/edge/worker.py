@@ -15,7 +15,7 @@ from typing import Any, Self
 from penstock.platforms.migrations import shipped
 from tests.clients.process import LEDGER
 from tests.contract.edges import statements
-from tests.edge.home import END_SECONDS, HERE, NODE, PACKAGES, ROOT
+from tests.edge.home import HERE, NODE, PACKAGES, ROOT, end
 
 SECRET = "edge-tests-secret-of-more-than-32-bytes"
 ACCOUNT = (
@@ -66,14 +66,7 @@ class Worker:
         return self
 
     def __exit__(self, *_: object) -> None:
-        with self._process as process:
-            assert process.stdin is not None
-            process.stdin.close()
-            try:
-                process.wait(END_SECONDS)
-            except subprocess.TimeoutExpired:
-                process.kill()
-            self._reader.join()
+        end(self._process, self._reader)
 
     def again(
         self,

@@ -1,0 +1,39 @@
+// workerd's own KV, D1, R2 and Durable Objects, for whoever runs Pyodide beside them.
+
+import { readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { join } from "node:path";
+
+import { Miniflare } from "miniflare";
+
+export const tests = fileURLToPath(new URL(".", import.meta.url));
+
+const module = (path, file) => ({ type: "ESModule", path, contents: readFileSync(file, "utf8") });
+
+// Of the package in `source`; with `counting` the object tells what its statements took.
+export async function bound(source, counting) {
+  const shipped = join(source, "penstock/platforms/cloudflare/meter_object.js");
+  const miniflare = new Miniflare({
+    modules: [
+      module("relay.mjs", join(tests, "relay.mjs")),
+      ...(counting
+        ? [module("meter_object.js", join(tests, "counted_object.mjs")), module("shipped.js", shipped)]
+        : [module("meter_object.js", shipped)]),
+    ],
+    compatibilityDate: "2026-04-01",
+    kvNamespaces: ["KV"],
+    d1Databases: ["DB"],
+    r2Buckets: ["BLOBS"],
+    durableObjects: { METER: { className: "PenstockMeter", useSQLite: true } },
+  });
+  const { KV, DB, BLOBS } = await miniflare.getBindings();
+  const METER = {
+    getByName: (name) => ({
+      async run(body) {
+        const url = `http://meter/?object=${encodeURIComponent(name)}`;
+        return (await miniflare.dispatchFetch(url, { method: "POST", body })).text();
+      },
+    }),
+  };
+  return { miniflare, KV, DB, BLOBS, METER };
+}
