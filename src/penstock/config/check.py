@@ -135,7 +135,7 @@ def _check_provider(config: Config, provider: Provider, path: str) -> None:
         raise Misconfigured(
             f"{path}.base_url is no http or https address; write it as https://host/v1"
         )
-    bound = is_bound(config, provider)
+    bound = config.platform == "cloudflare" and provider.bound
     if provider.kind in _KEYED and not (provider.api_key or bound):
         raise Misconfigured(
             f"{path}.api_key is empty; kind {provider.kind} needs one, best written ${{VAR}}"
@@ -146,12 +146,6 @@ def _check_provider(config: Config, provider: Provider, path: str) -> None:
         _check_lookup(provider, f"{path}.usage_lookup")
     if provider.kind == "local" and not provider.path:
         raise Misconfigured(f"{path}.path is empty; name the directory of the model")
-
-
-def is_bound(config: Config, provider: Provider) -> bool:
-    """Are its models bound to the Worker, which takes no key?"""
-    here = config.platform == "cloudflare"
-    return here and provider.kind == "workers_ai" and not provider.account
 
 
 def _check_lookup(provider: Provider, path: str) -> None:

@@ -176,6 +176,11 @@ class Provider(Struct, frozen=True, forbid_unknown_fields=True):
     free_neurons_per_day: Count = 0
     """Neurons a UTC day that cost nothing (workers_ai); providers with one account share them."""
 
+    @property
+    def bound(self) -> bool:
+        """Whether its models are bound to the platform: Workers AI without an account, which then needs no key."""
+        return self.kind == "workers_ai" and not self.account
+
 
 class Target(Struct, frozen=True, forbid_unknown_fields=True):
     """One model at one provider; its name is `PROVIDER/MODEL`."""

@@ -92,7 +92,7 @@ class Upstream:
         """Sends to where an offer is reached: another machine, this process for the sandbox, or a model bound to it."""
         if offer.at.kind in IN_PROCESS:
             return sandbox.reply(request, id, created)
-        if offer.at.kind == "workers_ai" and not offer.at.account:
+        if offer.at.bound:
             if self.runner is None:
                 raise Unavailable(
                     "No models are bound to this platform: name the provider's account."

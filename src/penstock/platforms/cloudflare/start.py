@@ -32,7 +32,7 @@ def check(bindings: Bindings, config: Config) -> None:
         "BLOBS": (bindings.blobs, "an R2 bucket"),
         "METER": (bindings.meter, "the namespace of the Durable Object PenstockMeter"),
     }
-    if any(one.kind == "workers_ai" and not one.account for one in config.providers.values()):
+    if any(one.bound for one in config.providers.values()):
         needed["AI"] = (bindings.ai, "Workers AI, which a provider of kind workers_ai needs here")
     for name, (binding, what) in needed.items():
         if binding is None:
