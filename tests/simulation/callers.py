@@ -8,6 +8,7 @@ import random
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from penstock.entry.closing import closed
 from penstock.wire.http import Request, Response
 from tests.simulation.settings import CALLERS, SETTINGS, token
 
@@ -121,7 +122,7 @@ async def served(replica: Replica, ask: Ask) -> None:
         if response.status != 499:
             ask.told.append(_told(replica, ask, response, b"".join(parts), whole))
             replica.world.told(ask, ask.told[-1])
-        await _closed(response)
+        await closed(response)
 
 
 async def _read(replica: Replica, ask: Ask, response: Response, parts: list[bytes]) -> bool:
@@ -146,15 +147,3 @@ def _told(replica: Replica, ask: Ask, response: Response, data: bytes, whole: bo
         replica, ask.path, response.status, header("x-request-id"), data, whole, header("x-penstock-cache"),
         header("x-penstock-cost-nanos"), bool(header("x-penstock-replayed")),
     )  # fmt: skip
-
-
-async def _closed(response: Response) -> None:
-    """As entry/connection.py closes: a cancellation in between waits until it is closed."""
-    task = asyncio.current_task()
-    assert task is not None
-    closing = asyncio.ensure_future(response.aclose())
-    while not closing.done():
-        try:
-            await asyncio.shield(closing)
-        except asyncio.CancelledError:
-            task.uncancel()
