@@ -352,17 +352,18 @@ class Connection(asyncio.Protocol):
                 status = await self._break_off(incoming)
                 raise
         except Exception as error:  # noqa: BLE001 - reported without its text, which may hold what a caller sent
-            self._give_up(incoming, error)
+            self._give_up(incoming, error, unproven=response.status == websocket.SWITCHING)
         finally:
             await closed(response)
             request.notes["gone"] = self._lost
             service.log(request, status or response.status, time.perf_counter() - started)
 
-    def _give_up(self, incoming: Incoming, error: Exception) -> None:
-        """A stream broke off where it came from, or nobody foresaw this: what is out must not pass for the whole."""
+    def _give_up(self, incoming: Incoming, error: Exception, *, unproven: bool) -> None:
+        """A stream broke off where it came from, or nobody foresaw this (as a 101 that is none): what is out must not
+        pass for the whole."""
         incoming.keep = False
         notes = incoming.request.notes
-        if isinstance(error, Failed):
+        if isinstance(error, Failed) and (self._writer.begun or not unproven):
             notes["error"] = error.code
         else:
             self._service.report(str(notes.get("id", "")), error)
