@@ -8,6 +8,8 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from urllib.parse import urlsplit
 
+from msgspec import structs
+
 from penstock.errors import Conflict
 from penstock.ledger import sql
 from penstock.ledger.budgets import CAP
@@ -133,7 +135,7 @@ class DoomedFetch:
         """Sends it so that the provider takes it and says nothing, and asks the provider until it has."""
         silent = ("x-fake-fault", "gate=0")
         sent = asyncio.ensure_future(
-            self._fetch(replace(request, headers=[*request.headers, silent]))
+            self._fetch(structs.replace(request, headers=[*request.headers, silent]))
         )
         at = urlsplit(request.target.decode())
         address = f"{at.scheme}://{at.netloc}/_usage/{request.header('x-request-id')}"

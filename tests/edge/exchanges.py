@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import replace
 from typing import Any
 from unittest.mock import ANY
+
+from msgspec.structs import replace
 
 from penstock.ports import Vectors
 from penstock.wire.http import Headers, Request, Response, Stream

@@ -9,13 +9,16 @@ import subprocess
 import threading
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Self
 
+from penstock.entry.cloudflare import project, sources
 from penstock.platforms.migrations import shipped
 from tests.clients.process import LEDGER
 from tests.contract.edges import statements
-from tests.edge.home import HERE, NODE, PACKAGES, ROOT, end
+from tests.edge.home import HERE, NODE, PACKAGES, end
 
 SECRET = "edge-tests-secret-of-more-than-32-bytes"
 ACCOUNT = (
@@ -23,6 +26,19 @@ ACCOUNT = (
     " applied_at timestamp default current_timestamp not null)"
 )
 """As wrangler keeps account of what it applied."""
+
+
+@cache
+def deployed() -> TemporaryDirectory[str]:
+    """The package as a deployment has it, and the meter's object, which there is a Worker's of its own."""
+    folder = TemporaryDirectory(prefix="penstock-worker-")
+    package = sources.packaged()
+    meter = {project.METER_OBJECT: package[project.METER_OBJECT][1]}
+    for path, text in (project.code(package) | meter).items():
+        file = Path(folder.name, path)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(text)
+    return folder
 
 
 class Worker:
@@ -36,10 +52,10 @@ class Worker:
         migrated: bool = True,
         measured: bool = False,
         counted: bool = False,
-        source: Path = ROOT / "src",
+        source: Path | None = None,
         packages: Path = PACKAGES,
     ) -> None:
-        self._folders = (str(source), str(packages))
+        self._folders = (str(source or Path(deployed().name)), str(packages))
         self._start = _start(settings, variables, ())
         self._migrated = migrated
         self._more = ["measured"] if measured else ["counted"] if counted else []

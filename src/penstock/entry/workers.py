@@ -124,6 +124,7 @@ class Call:
         self._background = background
         self._asked = asked
         self._request = incoming(asked)
+        self._gateway: Gateway | None = None
         self.task: asyncio.Task[None] | None = None
         self.told: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
 
@@ -151,6 +152,8 @@ class Call:
             await closed(response)
             line = request_line(self._request, _clock.now(), response.status, _clock.tick() - began)
             console.log(encode(line).decode())
+            if self._gateway is not None:
+                await self._gateway.journal.release()
 
     def _left(self) -> None:
         if self.task is not None:
@@ -160,11 +163,11 @@ class Call:
         colo, country = place(self._asked)
         self._request.notes["country"] = country
         try:
-            gateway = await self._isolate.gateway(self._env, self._background, colo)
+            self._gateway = await self._isolate.gateway(self._env, self._background, colo)
         except Error as problem:
             self._request.notes["error"] = problem.code
             return reply.error(problem, self._request.path)
-        return await gateway(self._request)
+        return await self._gateway(self._request)
 
     async def _send(self, response: Response) -> None:
         body = response.body

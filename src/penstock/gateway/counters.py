@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from penstock.cache.generations import KINDS
 
@@ -14,8 +15,7 @@ GAUGE = "gauge"
 Sample = tuple[Mapping[str, object], int]
 
 
-@dataclass(frozen=True, slots=True)
-class Load:
+class Load(Struct, frozen=True):
     """How full the gateway is now, and how many requests found no slot since start."""
 
     running: int = 0

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
+
+from msgspec import Struct
 
 from penstock.auth.caller import Caller
 from penstock.errors import BadRequest, UnsupportedEncoding
@@ -22,8 +23,7 @@ MOST_FIELDS = 20
 """Fields of one query."""
 
 
-@dataclass(slots=True)
-class Exchange:
+class Exchange(Struct):
     """`started` is the clock's tick, `limit` the most bytes of a body.
 
     `holds` are this request's own, `follows` where it reads another's answer along. `bodies` bounds what all hold of

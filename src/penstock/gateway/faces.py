@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Protocol
+
+from msgspec import Struct
 
 from penstock.auth import scopes
 from penstock.auth.caller import Caller, require
@@ -19,8 +20,7 @@ from penstock.wire.json import decode_object, encode
 NO_USAGE = Usage()
 
 
-@dataclass(slots=True)
-class Told:
+class Told(Struct):
     """What a reply says beside its text: which target answered, how much it took and cost, whether it was kept."""
 
     provider: str = ""

@@ -59,7 +59,7 @@ def alone(platform: Platform, before: Lasting) -> Lasting:
     """That of one request where none may wait for another: what is counted and known goes on, all that waits is its own."""
     return replace(
         before,
-        journal=Journal(platform.tables, platform.clock, platform.spawn),
+        journal=Journal(platform.tables, platform.clock, platform.spawn, held=True),
         flights=Flights(),
         purchases=Purchases(),
         drains=Drains(platform.clock, platform.spawn),

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
+
+from msgspec import Struct
 
 from penstock.auth import scopes
 from penstock.gateway import admin, embeddings, faces, meta, usage
@@ -23,8 +24,7 @@ Slot = Literal["any", "first", "none"]
 """`first`: one of those that are kept for the operator; `none`: it takes no slot and is never refused for want of one."""
 
 
-@dataclass(frozen=True, slots=True)
-class Endpoint:
+class Endpoint(Struct, frozen=True):
     """What one method of one path does and asks for; `limit` names its rate, None where it is not metered."""
 
     handler: Handler

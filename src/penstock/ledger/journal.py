@@ -17,18 +17,18 @@ EARLY = 256
 
 
 class Journal:
-    """Collects rows and writes them in groups within a second, off the request's path.
+    """Collects rows and writes them in groups within a second, off the request's path; a `held` one not before its `release`.
 
     When the tables are out of reach rows wait up to a bound and are then dropped, counted in `dropped`.
     """
 
-    def __init__(self, tables: Tables, clock: Clock, spawn: Spawn) -> None:
+    def __init__(self, tables: Tables, clock: Clock, spawn: Spawn, *, held: bool = False) -> None:
         self._tables = tables
         self._clock = clock
         self._spawn = spawn
         self._rows: list[Statement] = []
         self._counts: dict[tuple[int, str, bool], int] = {}
-        self._flushing = False
+        self._flushing = held
         self.dropped = 0
 
     def add(self, row: Statement) -> None:
@@ -46,6 +46,11 @@ class Journal:
         key = (at // days.DAY_MS, kind, hit)
         self._counts[key] = self._counts.get(key, 0) + number
         self._wake()
+
+    async def release(self) -> None:
+        """Writes what a held one kept back; what comes later goes within a second."""
+        self._flushing = False
+        await self.flush()
 
     async def flush(self) -> None:
         """Writes all that waits, now."""

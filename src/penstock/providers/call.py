@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Protocol
+
+from msgspec import Struct
 
 from penstock import config
 from penstock.errors import Failed
@@ -13,8 +14,7 @@ from penstock.wire.chat import Ask, Event, Usage
 from penstock.wire.http import Headers, Request
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(Struct, frozen=True):
     """One attempt at one target.
 
     `id` and `created` (seconds since the epoch) go into replies whose provider sends none;

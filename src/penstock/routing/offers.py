@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import msgspec
+from msgspec import Struct
 
 from penstock.config import Provider as Reached
 from penstock.config import Target
@@ -15,8 +14,7 @@ from penstock.wire.chat import Ask, Usage
 CLOUDFLARE = "cloudflare"
 
 
-@dataclass(frozen=True, slots=True)
-class Offer:
+class Offer(Struct, frozen=True):
     """One target, ready to be called. `chat` and `embed` are what its provider can translate."""
 
     target: Target

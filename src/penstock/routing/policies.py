@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Protocol
+
+from msgspec import Struct
 
 from penstock.errors import BadRequest
 from penstock.providers import EMBED_FIELDS
@@ -13,13 +14,12 @@ from penstock.routing.offers import Offer
 from penstock.wire.chat import Ask
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
+class Choice(Struct, frozen=True):
     """Offers in the order they are to be tried, and why."""
 
     offers: tuple[Offer, ...]
     reason: str
-    features: dict[str, Any] = field(default_factory=dict)
+    features: dict[str, Any] = {}
 
 
 class Policy(Protocol):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from penstock.config import Config, Route, Target, Verb
@@ -19,8 +19,7 @@ MOST_MADE = 1_000
 VERBS: tuple[Verb, ...] = ("chat", "embed")
 
 
-@dataclass(frozen=True, slots=True)
-class Way:
+class Way(Struct, frozen=True):
     """What a name leads to: its offers, the policy that ranks them and the route's settings."""
 
     name: str

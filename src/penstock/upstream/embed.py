@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from penstock.config import Route
 from penstock.errors import Failed, Unavailable
@@ -18,16 +19,14 @@ from penstock.wire.http import Headers, collect
 MAX_REPLY = 256 << 20
 
 
-@dataclass(frozen=True, slots=True)
-class Batch:
+class Batch(Struct, frozen=True):
     """Texts of one call, and the fields that go with them."""
 
     texts: list[str]
     fields: Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Embedding:
+class Embedding(Struct, frozen=True):
     """What one call brought."""
 
     offer: Offer

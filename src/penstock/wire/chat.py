@@ -5,7 +5,6 @@ The body is OpenAI's chat form; providers translate from and to it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -127,8 +126,7 @@ class Usage(Struct, frozen=True):
         return self.total_input + self.output
 
 
-@dataclass(slots=True)
-class Ask:
+class Ask(Struct):
     """One decoded chat request.
 
     `body` is the request as OpenAI's chat form (never changed in place), `canonical` its sorted JSON without the
@@ -152,8 +150,7 @@ class Ask:
     force_provider: str | None = None
 
 
-@dataclass(slots=True)
-class Event:
+class Event(Struct):
     """A step of an answer on its way.
 
     `data` is what passes to an OpenAI client as it is: in a stream whole `data: …\n\n` blocks of chunks, else the

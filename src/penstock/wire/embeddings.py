@@ -10,7 +10,6 @@ import struct
 import sys
 from array import array
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -45,8 +44,7 @@ class EmbeddingsBody(Struct):
 KNOWN = frozenset(EmbeddingsBody.__struct_fields__)
 
 
-@dataclass(slots=True)
-class EmbedAsk:
+class EmbedAsk(Struct):
     """One decoded embeddings request.
 
     `texts` is never empty and holds no empty text; `single` is set where the caller sent one text

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
+
+from msgspec import Struct
 
 from penstock.errors import BadRequest, TooLarge
 
@@ -41,8 +42,7 @@ class Duplex(Stream, Protocol):
         """Nothing more is sent. The peer sees it, and may still send where the connection can be half closed."""
 
 
-@dataclass(frozen=True, slots=True)
-class Timeouts:
+class Timeouts(Struct, frozen=True):
     """How long an upstream call may take, phase by phase, in seconds."""
 
     connect: float = 5.0
@@ -51,8 +51,7 @@ class Timeouts:
     total: float = 600.0
 
 
-@dataclass(slots=True)
-class Request:
+class Request(Struct):
     """One HTTP request.
 
     `target` is the request target as sent (an absolute URL when outbound), `path` its path decoded once,
@@ -70,7 +69,7 @@ class Request:
     max_reply: int = 64 << 20
     verbatim: bool = False
     """Whether an outbound one's reply is for somebody else to read: with its cookies, and packed as it came."""
-    notes: dict[str, Any] = field(default_factory=dict)
+    notes: dict[str, Any] = {}
     """What the access log says of an inbound one beside status and time (id, caller, route, target, cache, replayed)."""
 
     def header(self, name: str) -> str | None:
@@ -91,8 +90,7 @@ class Request:
         return data
 
 
-@dataclass(slots=True)
-class Response:
+class Response(Struct):
     """One HTTP response; whoever receives it calls `aclose`, read or not. The body of a 101 is a Duplex."""
 
     status: int

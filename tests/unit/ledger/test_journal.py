@@ -42,6 +42,21 @@ async def test_rows_stand_within_a_second_and_not_before() -> None:
     await platform.spawn.join()
 
 
+async def test_a_held_one_writes_nothing_until_its_release_and_then_as_any() -> None:
+    platform = memory.platform()
+    journal = Journal(platform.tables, platform.clock, platform.spawn, held=True)
+    journal.add(decided(1))
+    journal.count(DAY, "chat", hit=True)
+    await platform.clock.run(60)
+    assert await count(platform) == 0
+    await journal.release()
+    assert await count(platform) == 1
+    journal.add(decided(2))
+    await platform.clock.run(1)
+    assert await count(platform) == 2
+    await platform.spawn.join()
+
+
 async def test_hits_and_misses_add_up() -> None:
     platform = memory.platform()
     journal = make(platform)

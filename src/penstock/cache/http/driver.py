@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
-import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
 
 from penstock.cache.generations import Generations
 from penstock.cache.http import conditions, dates, entries, fields, keys, replies, rules, states
@@ -30,8 +30,7 @@ Forward = Miss | Validate
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class Visit:
+class Visit(Struct, frozen=True):
     """One request at the cache: what it asks, where its replies are kept, and what was found there."""
 
     request: Request
@@ -211,10 +210,8 @@ class HttpCache:
         """Keeps the entry as its origin now describes it, or forgets it."""
         if fresh.terms is None:
             await self._shelves.forget(visit.place, fresh.entry)
-            stale = msgspec.structs.replace(fresh.entry.terms, since=fresh.came.at, age=0.0)
-            return msgspec.structs.replace(
-                fresh.entry, headers=rules.kept(fresh.came.headers), terms=stale
-            )
+            stale = replace(fresh.entry.terms, since=fresh.came.at, age=0.0)
+            return replace(fresh.entry, headers=rules.kept(fresh.came.headers), terms=stale)
         entry = self._made(visit, fresh.came, fresh.entry.body, fresh.terms)
         await self._shelves.keep(visit.place, entry)
         return entry
@@ -261,7 +258,7 @@ class HttpCache:
 
         async def keep(body: bytes) -> None:
             if declared is None or declared == str(len(body)):
-                await self._shelves.keep(visit.place, msgspec.structs.replace(entry, body=body))
+                await self._shelves.keep(visit.place, replace(entry, body=body))
 
         def done() -> None:
             if self._flights is not None and visit.flight is not None:

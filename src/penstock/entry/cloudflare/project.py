@@ -14,6 +14,7 @@ from penstock import __version__
 from penstock.entry.cloudflare import sources, worker
 from penstock.entry.cloudflare.choices import Choices
 from penstock.entry.cloudflare.judge import Judged
+from penstock.entry.cloudflare.slim import slim
 from penstock.errors import Misconfigured
 from penstock.platforms.migrations import shipped
 
@@ -55,12 +56,6 @@ def files(
     choices: Choices, judged: Judged, package: Mapping[str, tuple[str, bytes]]
 ) -> dict[str, bytes]:
     """Every file of the project but python_modules, by its path: the same for the same configuration and options."""
-    try:
-        code = sources.needed(package, sources.ROOTS)
-    except KeyError as error:
-        raise Misconfigured(
-            "this Penstock has no entry for Workers; install one that has"
-        ) from error
     gateway = worker.gateway(choices, judged.required, judged.variables)
     made = {
         OPTIONS: msgspec.json.format(msgspec.json.encode(choices)) + b"\n",
@@ -74,10 +69,21 @@ def files(
         "src/entry.py": ENTRY,
         "src/config.json": _json(judged.raw),
     }
-    made |= {f"src/{path}": text for path, text in code.items()}
+    made |= {f"src/{path}": text for path, text in code(package).items()}
     for step in shipped():
         made[f"migrations/{step.version:04}_{step.name}.sql"] = step.sql.encode()
     return made
+
+
+def code(package: Mapping[str, tuple[str, bytes]]) -> dict[str, bytes]:
+    """What the gateway's Worker gets of the package."""
+    try:
+        needed = sources.needed(package, sources.ROOTS)
+    except KeyError as error:
+        raise Misconfigured(
+            "this Penstock has no entry for Workers; install one that has"
+        ) from error
+    return {path: slim(text) if path.endswith(".py") else text for path, text in needed.items()}
 
 
 def read(folder: Path) -> Choices | None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from penstock.platforms.cloudflare import values
 from penstock.platforms.cloudflare.blobs import CloudflareBlobs
@@ -20,8 +21,7 @@ MOST_CACHED = 25 << 20
 """What KV takes in one value."""
 
 
-@dataclass(frozen=True, slots=True)
-class Bindings:
+class Bindings(Struct, frozen=True):
     """What the Worker is bound to, JavaScript's own objects; None where there is no such binding."""
 
     kv: Any
