@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from penstock.errors import Unavailable
 from penstock.gateway import Gateway, build
+from penstock.gateway.admin import own_metrics
 from penstock.gateway.air import PERIOD_SECONDS
 from penstock.gateway.bodies import SMALL
 from penstock.ledger import claims
 from penstock.platforms.memory.world import Background
+from penstock.ports import Row, Statement, Tables
 from penstock.wire.http import Request, Response
 from tests.path.services import Served
 from tests.path.world import Script, World
 
+WAIT_UNTIL_SECONDS = 30.0
 TWO = """
 [services.orders]
 prefixes = ["/api/orders"]
@@ -35,8 +40,8 @@ class Isolate:
         self._platform: Any = replace(world.platform, shared_loop=False)
         self._first = build(world.gateway.config, self._platform, world.gateway.report)
 
-    def request(self) -> Gateway:
-        platform = replace(self._platform, spawn=Background())
+    def request(self, **other: Any) -> Gateway:
+        platform = replace(self._platform, spawn=Background(), **other)
         made = build(self._first.config, platform, self._first.report, before=self._first)
         self.world.gateway = made
         return made
@@ -79,6 +84,65 @@ async def test_old_claims_are_swept_once_a_minute_whoever_asks(
         await world.platform.clock.run(20.0)
         await background.join()
     assert len(sweeps) == 2
+
+
+class Away:
+    """Tables that can be read, and written while nothing is written that begins so."""
+
+    def __init__(self, tables: Tables, start: str) -> None:
+        self.tables, self.start = tables, start
+        self.rows = tables.rows
+        self.up = False
+
+    async def batch(self, *statements: Statement) -> Sequence[Sequence[Row]]:
+        if not self.up and any(self.start in sql for sql, _ in statements):
+            raise Unavailable
+        return await self.tables.batch(*statements)
+
+
+async def asked(isolate: Isolate, away: Away) -> Background:
+    """One chat whose request is over; what it left is still on its way."""
+    gateway = isolate.request(tables=away)
+    assert (await isolate.world.chat()).status == 200
+    assert isinstance(gateway.platform.spawn, Background)
+    return gateway.platform.spawn
+
+
+async def test_rows_that_a_request_could_not_write_are_tried_again() -> None:
+    world = World()
+    isolate = Isolate(world)
+    away = Away(world.platform.tables, "into decisions")
+    background = await asked(isolate, away)
+    await world.platform.clock.run(3.0)
+    away.up = True
+    await world.platform.clock.run(30.0)
+    await background.join()
+    assert len(await world.platform.tables.rows("select request_id from decisions")) == 1
+    assert "penstock_journal_dropped_rows_total 0" in own_metrics(isolate.request())
+
+
+async def test_rows_that_are_lost_are_counted_and_told(caplog: pytest.LogCaptureFixture) -> None:
+    world = World()
+    isolate = Isolate(world)
+    background = await asked(isolate, Away(world.platform.tables, "into decisions"))
+    await world.platform.clock.run(WAIT_UNTIL_SECONDS)
+    await asyncio.wait_for(background.join(), 10)
+    [dropped] = [
+        int(line.split()[1])
+        for line in own_metrics(isolate.request()).splitlines()
+        if line.startswith("penstock_journal_dropped_rows_total")
+    ]
+    assert dropped == 2  # the decision, and the count of the miss
+    assert "2 rows of the journal are lost" in caplog.text
+
+
+async def test_what_the_books_do_not_take_is_the_reconcilers_before_the_isolate_ends_it() -> None:
+    world = World()
+    isolate = Isolate(world)
+    background = await asked(isolate, Away(world.platform.tables, "'final'"))
+    assert background.running
+    await world.platform.clock.run(WAIT_UNTIL_SECONDS)
+    assert not background.running
 
 
 async def large(world: World, size: int) -> int:

@@ -105,7 +105,7 @@ class Once:
 
     async def _mark(self, claim: Claim, trouble: Trouble) -> None:
         """Says so later: a cached answer leaves no other trace, and its repeat would be bought."""
-        await later(self._platform.clock, partial(claims.mark, self._tables, claim, trouble))
+        await later(self._platform, partial(claims.mark, self._tables, claim, trouble))
 
     async def _begin(self, claim: Claim) -> Response | None:
         """None where the claim is this request's; else the kept reply. Raises why there is neither."""

@@ -72,7 +72,7 @@ def alone(platform: Platform, before: Lasting) -> Lasting:
         before,
         retries=air.retries,
         bodies=air.bodies,
-        journal=Journal(platform.tables, platform.clock, platform.spawn),
+        journal=Journal(platform.tables, platform.clock, platform.spawn, before.counters.lose),
         flights=Flights(),
         purchases=Purchases(),
         drains=Drains(platform.clock, platform.spawn),
