@@ -43,7 +43,7 @@ def parser(kind: type[T]) -> Callable[[bytes | msgspec.Raw], T]:
     decode = msgspec.json.Decoder(kind).decode
 
     def checked(data: bytes | msgspec.Raw) -> T:
-        if len(data) > SHALLOW_BYTES and type(data) is bytes and deep(data):
+        if len(data) > SHALLOW_BYTES and type(data) is not msgspec.Raw and deep(data):
             raise msgspec.DecodeError("nested too deep")
         return decode(data)
 
