@@ -33,7 +33,6 @@ EMBEDDEDS = "the embedded home's own"
 WORKERS = "by the whole Worker's own tests"
 WITHOUT: Mapping[tuple[str, str], str] = {
     ("Index", "server"): "not yet: comes when documents can be searched",
-    ("Index", "cloudflare"): "not yet: Vectorize's adapter is to come",
     ("Clock", "server"): EMBEDDEDS,
     ("Clock", "cloudflare"): EMBEDDEDS,
     ("Ids", "server"): EMBEDDEDS,
@@ -41,7 +40,6 @@ WITHOUT: Mapping[tuple[str, str], str] = {
     ("Spawn", "server"): EMBEDDEDS,
     ("Spawn", "cloudflare"): WORKERS,
     ("Crypto", "server"): EMBEDDEDS,
-    **{("Runner", home): "not yet: its suite comes with Workers AI" for home in HOMES},
 }
 """Why a port has no tests on a home; what is said here of one that has some counts no more."""
 OUTCOMES = ("passed", "skipped", "failed")

@@ -77,6 +77,10 @@ RULES: dict[str, tuple[Rule, Callable[[], list[Path]]]] = {
     "exemptions say why": (tidy.bare_exemptions, lambda: files(*EVERYWHERE)),
     "nothing is left undone": (tidy.unfinished, lambda: files("src", suffixes=TEXTS)),
     "SQL parameters are in order": (tidy.misnumbered_sql, lambda: files("src")),
+    "what others wrote is not deep": (
+        tidy.bare_decoders,
+        lambda: files("src/penstock/providers", "src/penstock/auth"),
+    ),
     "SQL stands by itself": (
         tidy.stray_sql,
         lambda: [path for path in core() if path.name != "sql.py"],
@@ -127,6 +131,8 @@ SINS: list[tuple[Rule, str]] = [
     (tidy.misnumbered_sql, "Q = 'DELETE FROM b WHERE c = $1 AND d = $3'"),
     (tidy.misnumbered_sql, "q = f'update {table} set a = $3, b = $2'"),
     (tidy.stray_sql, "def f(t):\n    return 'select a from t'"),
+    (tidy.bare_decoders, "read = msgspec.json.Decoder(int).decode"),
+    (tidy.bare_decoders, "def f(body):\n    return msgspec.json.decode(body)"),
 ]
 
 
@@ -152,6 +158,7 @@ VIRTUES: list[tuple[Rule, str]] = [
     (tidy.bare_exemptions, "import x  # type: ignore[import]  # it has no stubs"),
     (tidy.misnumbered_sql, "Q = \"SELECT '$9' FROM b WHERE c = $1 AND d = $2 OR e = $1\""),
     (tidy.misnumbered_sql, "q = f'update t set {values} where a = $2'"),
+    (tidy.bare_decoders, "read = parser(int)\nfail = msgspec.DecodeError"),
     (tidy.stray_sql, '"""Select a target from the list."""'),
 ]
 

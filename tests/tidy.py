@@ -99,6 +99,15 @@ def wide_ports(source: str) -> list[str]:
     return found
 
 
+def bare_decoders(source: str) -> list[str]:
+    """JSON decoded without a look at its depth, where others wrote it."""
+    return [
+        f"{node.lineno}: msgspec.json where penstock.wire.json.parser is due"
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.Attribute) and dotted(node).startswith("msgspec.json.")
+    ]
+
+
 def dotted(node: ast.expr) -> str:
     """`asyncio.sleep` for that expression, the empty string for what is not a plain name."""
     if isinstance(node, ast.Name):

@@ -10,9 +10,9 @@ import pytest
 
 from penstock.platforms.memory.world import FakeClock
 from penstock.platforms.migrations import shipped
-from penstock.ports import Blobs, Crypto, Meter, Store, Tables
+from penstock.ports import Blobs, Crypto, Meter, Runner, Store, Tables
 from tests.contract.homes import THINGS
-from tests.edge.exchanges import EdgeFetch
+from tests.edge.exchanges import EdgeFetch, EdgeRunner
 from tests.edge.home import EdgeHome, port
 from tests.edge.indexes import EdgeIndex
 
@@ -55,6 +55,11 @@ async def fetch(home: EdgeHome) -> AsyncGenerator[EdgeFetch]:
     yield EdgeFetch(home)
 
 
+@asynccontextmanager
+async def runner(home: EdgeHome) -> AsyncGenerator[Runner]:
+    yield EdgeRunner(home)
+
+
 async def crypto(home: EdgeHome) -> Crypto:
     opened: Crypto = await port(home, FakeClock(), "crypto")
     return opened
@@ -78,6 +83,7 @@ TABLES: dict[str, str] = STORES
 FETCHES: dict[str, str] = {"cloudflare": "edge_client"}
 CRYPTOS: dict[str, str] = STORES
 INDEXES: dict[str, str] = STORES
+RUNNERS: dict[str, str] = STORES
 """The home's name, and the fixture that has its bindings."""
 
 JOINED = "fetch sorts a reply's headers, joins those of one name and adds to a request's"

@@ -12,7 +12,14 @@ export class PenstockMeter extends Shipped {
       this.cursors.push(cursor);
       return cursor;
     };
-    this.ctx = { storage: { sql: { exec }, transactionSync: (run) => storage.transactionSync(run) } };
+    this.ctx = {
+      storage: {
+        sql: { exec },
+        transactionSync: (run) => storage.transactionSync(run),
+        setAlarm: (at) => storage.setAlarm(at),
+        deleteAll: () => storage.deleteAll(),
+      },
+    };
   }
 
   run(text) {

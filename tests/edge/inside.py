@@ -27,7 +27,7 @@ from penstock.platforms.cloudflare.blobs import CloudflareBlobs
 from penstock.platforms.cloudflare.crypto import CloudflareCrypto
 from penstock.platforms.cloudflare.fetch import CloudflareFetch
 from penstock.platforms.cloudflare.index import CloudflareIndex
-from penstock.platforms.cloudflare.meter import CloudflareMeter
+from penstock.platforms.cloudflare.meter import CloudflareMeter, New
 from penstock.platforms.cloudflare.runner import CloudflareRunner
 from penstock.platforms.cloudflare.store import CloudflareStore
 from penstock.platforms.cloudflare.tables import CloudflareTables
@@ -206,6 +206,12 @@ class Home:
     async def _statements(self, where: str, *steps: Any) -> Any:
         """Any statements, as the meter sends its own to an object of that name."""
         return await CloudflareMeter(self._bindings.METER)._run(where, list(steps))
+
+    async def _new(self, where: str, alarm: int, *steps: Any) -> Any:
+        """The first statements of an object, with so many milliseconds to its alarm."""
+        return (
+            await CloudflareMeter(self._bindings.METER)._send(where, New([*steps], alarm))
+        ).error
 
     async def _counted(self) -> dict[str, int]:
         """What the bindings were asked so far, where they count it (counted.mjs)."""

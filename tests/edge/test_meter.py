@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from penstock.errors import Unavailable
+from penstock.platforms.cloudflare import sql
 from penstock.ports import Demand, Denial, Lease, Meter
 from tests.edge.home import EdgeHome
 
@@ -70,3 +71,34 @@ async def test_statements_are_run_all_or_none(edge_home: EdgeHome) -> None:
             await edge_home.ask("statements", "all or none", add, spoilt)
     counted = await edge_home.ask("statements", "all or none", add, ("select count(*) from t", ()))
     assert counted == [[], [[1]]]
+
+
+TABLES = "select name from sqlite_master where name in ('at_alarm', 'looks')"
+LOOKED = "update looks set number = number + 1 returning case when number < 3 then $1 end"
+
+
+async def emptied(home: EdgeHome, where: str) -> None:
+    async with asyncio.timeout(300):
+        while await home.ask("statements", where, (TABLES, ())) != [[]]:
+            continue
+
+
+@pytest.mark.parametrize("answer", ["select null where $1 > 0", LOOKED])
+async def test_an_object_is_asked_by_its_alarm_until_nothing_of_it_counts_and_then_emptied(
+    edge_home: EdgeHome, answer: str
+) -> None:
+    where = f"alarmed by {answer[:6]}"
+    steps = [
+        ("create table at_alarm (statement text)", ()),
+        ("create table looks (number integer)", ()),
+        ("insert into at_alarm (statement) values ($1)", (answer,)),
+        ("insert into looks (number) values (0)", ()),
+    ]
+    assert await edge_home.ask("new", where, 1, *steps) == ""
+    await emptied(edge_home, where)
+
+
+async def test_a_new_object_leaves_itself_the_statement(meter: Meter, edge_home: EdgeHome) -> None:
+    assert isinstance(await meter.take([rate("{new}", 5)]), Lease)
+    asked = ("select statement from at_alarm", ())
+    assert await edge_home.ask("statements", "counts:new", asked) == [[[sql.LASTS]]]

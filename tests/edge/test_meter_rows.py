@@ -86,3 +86,43 @@ def test_rows_are_used_again_rather_than_added() -> None:
     for second in range(600):
         counts.take(START + second * 1_000_000, "l", int(second % 3 == 0))
     assert 2 < counts.rows() <= LIMIT
+
+
+DAY = sql.SWEEP_MS * 1_000
+
+
+def named(kind: str, window: int) -> str:
+    return json.dumps([kind, "chat", window, "rate:u"])
+
+
+@pytest.mark.parametrize(("kind", "window"), [("l", 3_600), ("p", 660), ("g", 604_800)])
+def test_an_object_is_kept_as_long_as_something_of_it_counts(kind: str, window: int) -> None:
+    counts = Counts()
+    asked = json.dumps([[0, 0, kind, named(kind, window), LIMIT, window * 1_000_000, 1]])
+    counts.run(sql.TAKE, START, asked)
+    ends = START + window * 1_000_000
+    assert counts.run(sql.LASTS, ends - 1) == [(max(ends, ends - 1 + DAY),)]
+    assert counts.run(sql.LASTS, START) == [(max(ends, START + DAY),)]
+    assert counts.run(sql.LASTS, ends) == [(None,)]
+
+
+def test_so_is_one_with_a_mark() -> None:
+    counts = Counts()
+    counts.run(sql.MARK, "key", START + 9 * DAY)
+    assert counts.run(sql.LASTS, START) == [(START + 9 * DAY,)]
+    assert counts.run(sql.LASTS, START + 9 * DAY) == [(None,)]
+
+
+def test_nothing_of_an_object_counts_where_all_was_given_back() -> None:
+    counts, window = Counts(), 3_600_000_000
+    counts.run(sql.TAKE, START, json.dumps([[0, 0, "l", named("l", 3_600), LIMIT, window, 1]]))
+    counts.run(sql.CHANGE, str(START + window), -1, named("l", 3_600))
+    assert counts.run(sql.LASTS, START) == [(None,)]
+    assert Counts().run(sql.LASTS, START) == [(None,)]
+
+
+def test_the_statement_is_left_once() -> None:
+    counts = Counts()
+    for _ in range(2):
+        counts.run(sql.LEAVE, sql.LASTS)
+    assert counts.run("select statement from at_alarm") == [(sql.LASTS,)]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from dataclasses import replace
 from typing import Any
@@ -10,10 +9,10 @@ from typing import Any
 import pytest
 
 from penstock.config import decode, defaults
-from penstock.errors import Broken, Cut, Stalled
+from penstock.errors import Broken
 from penstock.gateway import build
 from penstock.providers import workers_ai
-from penstock.wire.http import Request, Timeouts
+from penstock.wire.http import Request
 from tests.edge.exchanges import EdgeRunner
 from tests.edge.home import EdgeHome
 from tests.path.world import SECRET, World, read
@@ -92,44 +91,9 @@ async def test_what_goes_wrong_is_told_by_its_status_alone(
     assert "secret" not in failure.message
 
 
-async def test_an_unknown_model_is_refused(runner: EdgeRunner) -> None:
-    response = await runner.run("@cf/nobody/knows", asked("a"))
-    assert response.status == 400
-
-
-async def test_the_first_bytes_time_bounds_it(runner: EdgeRunner) -> None:
-    with pytest.raises(Stalled, match="first-byte"):
-        await runner.run(GRANITE, asked("!never", timeouts=Timeouts(first_byte=0.05)))
-
-
-async def test_a_stream_that_pauses_stalls_and_is_cut_at_its_cap(runner: EdgeRunner) -> None:
-    paused = await runner.run(
-        GRANITE, asked("!wait", stream=True, timeouts=Timeouts(5, 5, idle=0.05))
-    )
-    with pytest.raises(Stalled, match="idle"):
-        await read(paused)
-    capped = await runner.run(GRANITE, asked("word " * 40, stream=True, max_reply=200))
-    with pytest.raises(Cut):
-        await read(capped)
-
-
-async def test_a_stream_can_be_left(runner: EdgeRunner) -> None:
-    response = await runner.run(GRANITE, asked("!wait", stream=True))
-    assert not isinstance(response.body, bytes)
-    assert b"echo" in await anext(response.body)
-    waiting = asyncio.ensure_future(anext(response.body))
-    await asyncio.sleep(0)
-    waiting.cancel()
-    await response.aclose()
-    with pytest.raises(StopAsyncIteration):
-        await anext(response.body)
-
-
-async def test_it_embeds_any_number_of_texts_by_the_default_model(runner: EdgeRunner) -> None:
-    texts = [f"text {number}" for number in range(201)]
-    found = await runner.embed(texts)
-    assert (found.model, found.dimension, len(found.values)) == (BGE, 768, 201)
-    assert found.values[150] == (await runner.embed([texts[150]])).values[0]
+async def test_it_embeds_by_the_default_model(runner: EdgeRunner) -> None:
+    found = await runner.embed(["one"])
+    assert (found.model, found.dimension) == (BGE, 768)
     assert await runner.embed([]) == type(found)(BGE, 0, [], 0)
 
 

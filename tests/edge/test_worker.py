@@ -64,6 +64,25 @@ def test_a_line_is_logged_for_each_request(worker: Worker) -> None:
     assert "hello there" not in str(line)
 
 
+@pytest.mark.parametrize("size", [10_000, 1_000_000])
+@pytest.mark.parametrize("path", [CHAT, "/api/orders/1"])
+def test_an_upload_that_breaks_off_is_a_client_that_left(
+    worker: Worker, path: str, size: int
+) -> None:
+    orders = {"prefixes": ["/api/orders"], "backends": [{"url": worker.url}]}
+    worker.again({**SETTINGS, "services": {"orders": orders}})
+    worker.ask("log")
+    token = mint({"sub": "alice"}, SECRET, now=time.time())
+    headers = {"authorization": f"Bearer {token}", "content-length": str(size)}
+    assert worker.ask("broken", path=path, headers=headers, begins='{"model": "auto",') == 499
+    worker.ask("idle")
+    lines = [line for line in worker.said() if line.get("path") == path]
+    # What of it went on to the service is a request of its own.
+    told = [(line["status"], line.get("gone"), line.get("error")) for line in lines]
+    assert (499, True, None) in told
+    assert not [line for line in lines if line["status"] == 500]
+
+
 def test_callers_are_known_by_the_address_that_the_platform_tells(worker: Worker) -> None:
     route = {"targets": ["sandbox/gpt-4o"], "auth": "optional"}
     worker.again({**SETTINGS, "routes": {"open": route}, "limits": {"chat": "1/h"}})

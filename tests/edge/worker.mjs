@@ -150,6 +150,14 @@ const doing = {
     bind(other);
     Default = worker(other.settings);
   },
+  // A body that fails in its course, before any signal says that its client has left.
+  broken: async ({ path, headers, begins }) => {
+    const body = new ReadableStream({
+      start: (controller) => controller.enqueue(new TextEncoder().encode(begins)),
+      pull: (controller) => controller.error(new TypeError("Network connection lost.")),
+    });
+    return (await serve(new Request(`http://worker.test${path}`, { method: "POST", headers, body, duplex: "half" }))).status;
+  },
   idle,
   counts: () => ({ ...counts }),
   log: () => log.splice(0),

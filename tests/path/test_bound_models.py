@@ -85,3 +85,21 @@ async def test_an_account_is_reached_over_rest() -> None:
     assert runner.runs == []
     [request] = world.platform.fetch.requests
     assert request.target.endswith(f"/accounts/acc/ai/run/{LLAMA}".encode())
+
+
+async def test_no_call_has_more_texts_than_the_bound_models_take() -> None:
+    def vectors(request: Request) -> Response:
+        assert isinstance(request.body, bytes)
+        texts = json.loads(request.body)["text"]
+        assert len(texts) <= 100
+        return Response(200, (), json.dumps({"data": [[0.5] * 768 for _ in texts]}).encode())
+
+    plain = (
+        BOUND + '[providers.cloudflare]\nkind = "workers_ai"\n[tiers.free]\nembedding_batch = 250\n'
+    )
+    runner = FakeRunner(vectors)
+    world = bound_world(runner, plain)
+    texts = [f"text {number}" for number in range(250)]
+    response = await world.ask("/v1/embeddings", {"model": "embed", "input": texts})
+    assert len((await body(response))["data"]) == 250
+    assert len(runner.runs) == 3

@@ -71,6 +71,7 @@ def _with_providers(config: Config, env: Mapping[str, str], known: Known) -> tup
         canned = all(provider.kind == "local" for provider in providers.values())
         providers = providers | ({"sandbox": Provider(kind="sandbox")} if canned else {})
     providers = {name: _rooted(provider) for name, provider in providers.items()}
+    providers = {name: _sharing(one, providers) for name, one in providers.items()}
     have = {target.provider for target in targets}
     for name, provider in providers.items():
         if name not in have:
@@ -81,6 +82,18 @@ def _with_providers(config: Config, env: Mapping[str, str], known: Known) -> tup
 def _rooted(provider: Provider) -> Provider:
     url = provider.base_url or VENDOR_URLS.get(provider.kind, "")
     return replace(provider, base_url=url.rstrip("/"))
+
+
+def _sharing(provider: Provider, providers: Mapping[str, Provider]) -> Provider:
+    """With the free neurons of its account, which the vendor counts together whatever reaches it is called."""
+    if provider.kind != "workers_ai":
+        return provider
+    free = [
+        other.free_neurons_per_day
+        for other in providers.values()
+        if (other.kind, other.account) == (provider.kind, provider.account)
+    ]
+    return replace(provider, free_neurons_per_day=max(free))
 
 
 def _with_routes(config: Config) -> Config:

@@ -17,7 +17,7 @@ class Found(Struct, frozen=True):
     targets: tuple[Target, ...] = ()
 
 
-BOUND = Provider(kind="workers_ai", max_batch=100, free_neurons_per_day=10_000)
+BOUND = Provider(kind="workers_ai", free_neurons_per_day=10_000)
 """Workers AI as it is bound to a Worker."""
 
 
@@ -47,7 +47,6 @@ def _cloudflare(account: str, key: str, env: Mapping[str, str]) -> Provider:
         base_url=env.get("CLOUDFLARE_BASE_URL") or CLOUDFLARE_URL,
         api_key=key,
         account=account,
-        max_batch=100,
         free_neurons_per_day=10_000,
     )
 

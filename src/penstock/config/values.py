@@ -171,10 +171,15 @@ class Provider(Struct, frozen=True, forbid_unknown_fields=True):
     """How much of it is read on."""
     usage_lookup: str = ""
     """Where it tells what a call took: an address with `{id}` for the call's x-request-id, or a path below `base_url` (openai)."""
-    max_batch: Positive = 2048
-    """Texts in one embeddings call."""
+    max_batch: Count = 0
+    """Texts in one embeddings call; 0: as many as its kind takes, 100 (workers_ai) or 2048."""
     free_neurons_per_day: Count = 0
-    """Neurons a UTC day that cost nothing (workers_ai); providers with one account share them."""
+    """Neurons a UTC day that cost nothing (workers_ai). Providers with one account, or all without one, share them: the most that one of them says."""
+
+    @property
+    def batch(self) -> int:
+        """The most texts in one embeddings call."""
+        return self.max_batch or (100 if self.kind == "workers_ai" else 2048)
 
     @property
     def bound(self) -> bool:

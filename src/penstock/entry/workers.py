@@ -28,7 +28,7 @@ from penstock.platforms.cloudflare.streams import Arriving, Leaving, Pipe
 from penstock.platforms.cloudflare.tables import CloudflareTables
 from penstock.platforms.world import RandomIds, RealClock
 from penstock.ports import Spawn
-from penstock.upstream.reconcile import Reconciler, keep_progress, progress_of
+from penstock.upstream.reconcile import Reconciler, in_pieces, keep_progress, progress_of
 from penstock.wire import sse
 from penstock.wire.http import Request, Response
 from penstock.wire.json import encode
@@ -41,6 +41,10 @@ SMALL = 64 << 10
 MOST_BODIES = 24 << 20
 """Of all request bodies in memory at once: an isolate has 128 MB, of which Python takes a third."""
 KEEP_ALIVE_SECONDS = 14.0
+MOST_QUESTIONS = 40
+"""Of the reconciler in one piece: the free plan bears 50 subrequests, and a start takes a few."""
+MOST_PIECES = 20
+"""Of one pass: the paid plan bears a thousand queries of D1. On the free one the second piece is refused in its course."""
 STUCK_SECONDS = 60.0
 """How long a reader may take none of what waits for it."""
 
@@ -86,11 +90,11 @@ class Isolate:
         reconciler = Reconciler(
             platform.tables, platform.fetch, platform.clock, gateway.config.providers, progress
         )
-        try:
-            await reconciler.once()
-        finally:
-            # What a pass did before it failed need not be done again.
+
+        async def keep() -> None:
             await keep_progress(platform.tables, reconciler.progress)
+
+        await in_pieces(reconciler, MOST_QUESTIONS, MOST_PIECES, keep)
 
     async def gateway(self, env: Any, spawn: Spawn, edge: str) -> Gateway:
         """The gateway for one request; raises Misconfigured, Unavailable."""

@@ -195,7 +195,7 @@ def build(
         cors=Cors(config.cors.origins),
         report=report,
         counters=counters,
-        once=Once(platform),
+        once=Once(platform, kept_on.claims),
         purchases=kept_on.purchases,
         lasting=kept_on,
         services=same.services if same else Services(config, kept_on.pools, platform),

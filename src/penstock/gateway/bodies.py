@@ -10,25 +10,34 @@ SMALL = 16 << 10
 
 
 class Bodies:
-    """Room for `most` bytes; it never waits, since who waits holds what another needs."""
+    """Room for `most` bytes; it never waits, since who waits holds what another needs. What is held of the ones `before`
+    it counts too, but not of those before them."""
 
-    def __init__(self, most: int = 128 << 20) -> None:
+    def __init__(self, most: int = 128 << 20, before: Bodies | None = None) -> None:
         self.most = most
-        self.held = 0
+        self._own = 0
+        self._before = before
+        if before is not None:
+            before._before = None
+
+    @property
+    def held(self) -> int:
+        return self._own if self._before is None else self._own + self._before.held
 
     def take(self, size: int) -> int:
         """The room taken, to be given back; raises Overloaded. One body always finds room."""
         if size <= SMALL:
             return 0
-        if self.held and self.held + size > self.most:
+        held = self.held
+        if held and held + size > self.most:
             raise Overloaded(
                 "Too many large requests are being read: ask again after `retry-after`."
             )
-        self.held += size
+        self._own += size
         return size
 
     def give(self, size: int) -> None:
-        self.held -= size
+        self._own -= size
 
 
 def bound_of(request: Request, limit: int) -> int:

@@ -35,6 +35,7 @@ class Counters:
         self._found = dict.fromkeys(KINDS, 0)
         self._missed = dict.fromkeys(KINDS, 0)
         self._attempts: Counter[tuple[str, str]] = Counter()
+        self._lost = 0
 
     def request(self, path: str, method: str, status: int) -> None:
         key = (path, method, status)
@@ -53,6 +54,10 @@ class Counters:
         """One attempt at a target came to this: `answered`, `cancelled` or an error's code."""
         self._attempts[target, outcome] += 1
 
+    def lose(self, rows: int) -> None:
+        """So many rows that a request's own journal lost."""
+        self._lost += rows
+
     def text(self, dropped: int, load: Load) -> str:
         """Prometheus' text form; `dropped` are the rows that the journal had no place for."""
         requests = (
@@ -63,13 +68,14 @@ class Counters:
             ({"target": target, "outcome": outcome}, count)
             for (target, outcome), count in sorted(self._attempts.items())
         )
+        lost = _one(dropped + self._lost)
         found, missed = _by_kind(self._found), _by_kind(self._missed)
         return (
             family("penstock_requests_total", "Requests answered.", requests)
             + family("penstock_cache_hits_total", "Answers found, kept or on their way.", found)
             + family("penstock_cache_misses_total", "Answers looked for and not found.", missed)
             + family("penstock_upstream_attempts_total", "Attempts at targets.", attempts)
-            + family("penstock_journal_dropped_rows_total", "Rows the journal lost.", _one(dropped))
+            + family("penstock_journal_dropped_rows_total", "Rows the journal lost.", lost)
             + _load(load)
         )
 

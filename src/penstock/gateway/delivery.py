@@ -198,7 +198,7 @@ class Delivery:
             await self.gateway.limits.rates.admit(self.exchange.caller, None)
 
     async def _close_later(self, flight: Flight) -> None:
-        if not await later(self.gateway.platform.clock, flight.close) and self._in_the_air:
+        if not await later(self.gateway.platform, flight.close) and self._in_the_air:
             self._record()
 
     def problem(self, error: BaseException) -> None:

@@ -186,7 +186,7 @@ class Work:
     async def _buy(self) -> None:
         """Buys what is wanted, in as many calls as the targets' batches make it."""
         offers = self._offers()
-        size = min(offer.at.max_batch for offer in offers)
+        size = min(offer.at.batch for offer in offers)
         for start in range(0, len(self._wanted), size):
             texts = self._wanted[start : start + size]
             try:

@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Struct
 
 from penstock.errors import BadRequest, Conflict, Error, KeyReused, Refused, Repeated, Unavailable
+from penstock.gateway.air import Regular
 from penstock.gateway.exchange import Exchange
 from penstock.gateway.later import later
 from penstock.ledger import claims
@@ -31,7 +32,6 @@ MOST_BYTES = 1 << 20
 """Of a body that is kept."""
 KEEP_SECONDS = claims.LIFE_MS / 1000
 TRIES = 3
-SWEEP_SECONDS = 60.0
 MOST_SWEEPS = 100
 """Of so many rows each, one after another."""
 
@@ -56,10 +56,10 @@ def keyed(request: Request) -> bool:
 class Once:
     """Does what a key names once: the claim is a row before the handler runs, the reply's bytes are kept after it."""
 
-    def __init__(self, platform: Platform) -> None:
+    def __init__(self, platform: Platform, sweeps: Regular) -> None:
         self._platform = platform
         self._tables = platform.tables
-        self._sweep_at = 0.0
+        self._sweeps = sweeps
 
     async def __call__(self, gateway: Gateway, exchange: Exchange) -> Response:
         """The kept reply, or the handler's; raises Repeated, KeyReused, BadRequest, Unavailable."""
@@ -105,7 +105,7 @@ class Once:
 
     async def _mark(self, claim: Claim, trouble: Trouble) -> None:
         """Says so later: a cached answer leaves no other trace, and its repeat would be bought."""
-        await later(self._platform.clock, partial(claims.mark, self._tables, claim, trouble))
+        await later(self._platform, partial(claims.mark, self._tables, claim, trouble))
 
     async def _begin(self, claim: Claim) -> Response | None:
         """None where the claim is this request's; else the kept reply. Raises why there is neither."""
@@ -161,9 +161,7 @@ class Once:
         return None
 
     def _sweep_sometimes(self) -> None:
-        now = self._platform.clock.tick()
-        if now >= self._sweep_at:
-            self._sweep_at = now + SWEEP_SECONDS
+        if self._sweeps.due(self._platform.clock.tick()):
             self._platform.spawn(self._sweep())
 
     async def _sweep(self) -> None:

@@ -8,6 +8,7 @@ from penstock.cache.flights import Flights
 from penstock.cache.generations import Generations
 from penstock.cache.purchases import Purchases
 from penstock.gateway.admission import Admission
+from penstock.gateway.air import Air, Regular
 from penstock.gateway.bodies import Bodies
 from penstock.gateway.counters import Counters, Load
 from penstock.gateway.drains import Drains
@@ -15,6 +16,8 @@ from penstock.ledger.journal import Journal
 from penstock.ports import Platform
 from penstock.upstream.budget import RetryBudget
 from penstock.upstream.pools import Pools
+
+CLAIMS_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +34,9 @@ class Lasting:
     admission: Admission
     bodies: Bodies
     pools: Pools
+    air: Air
+    claims: Regular
+    """When old claims of keys are swept."""
 
     def load(self) -> Load:
         """How full all of it is."""
@@ -41,6 +47,7 @@ class Lasting:
 def lasting(platform: Platform) -> Lasting:
     """That of the first gateway on a platform."""
     clock = platform.clock
+    air = Air(clock.tick())
     return Lasting(
         Journal(platform.tables, clock, platform.spawn),
         Counters(),
@@ -48,18 +55,24 @@ def lasting(platform: Platform) -> Lasting:
         Flights(),
         Purchases(),
         Drains(clock, platform.spawn),
-        RetryBudget(),
+        air.retries,
         Admission(clock, platform.ids, platform.spawn),
-        Bodies(),
+        air.bodies,
         Pools(),
+        air,
+        Regular(CLAIMS_SECONDS),
     )
 
 
 def alone(platform: Platform, before: Lasting) -> Lasting:
     """That of one request where none may wait for another: what is counted and known goes on, all that waits is its own."""
+    air = before.air
+    air.renew(before.pools, platform.clock.tick())
     return replace(
         before,
-        journal=Journal(platform.tables, platform.clock, platform.spawn, held=True),
+        retries=air.retries,
+        bodies=air.bodies,
+        journal=Journal(platform.tables, platform.clock, platform.spawn, before.counters.lose),
         flights=Flights(),
         purchases=Purchases(),
         drains=Drains(platform.clock, platform.spawn),

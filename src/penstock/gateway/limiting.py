@@ -123,7 +123,7 @@ class Limits:
 
     async def _abandon(self, hold: Hold) -> None:
         """Nothing was sent under it; what is left to it after the last try, the reconciler ends."""
-        await later(self._platform.clock, hold.abandon)
+        await later(self._platform, hold.abandon)
 
     async def _out_of_budget(self, held: Sequence[Held], now: int) -> OutOfBudget:
         tables = self._platform.tables

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import logging
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 
 from penstock.errors import Conflict, Error
 from penstock.ledger import days, sql
 from penstock.ports import Clock, Spawn, Statement, Tables
 
+LOG = logging.getLogger(__name__)
+
 FLUSH_SECONDS = 0.5
+AGAIN_SECONDS = (1.0, 4.0, 15.0)
+"""Between the tries of one whose request is over: a Worker lives 30 s longer."""
 MOST_WAITING = 50_000
 GROUP = 2_000
 EARLY = 256
@@ -17,18 +22,24 @@ EARLY = 256
 
 
 class Journal:
-    """Collects rows and writes them in groups within a second, off the request's path; a `held` one not before its `release`.
+    """Collects rows and writes them in groups within a second, off the request's path.
 
-    When the tables are out of reach rows wait up to a bound and are then dropped, counted in `dropped`.
+    When the tables are out of reach rows wait up to a bound and are then dropped, counted in `dropped`. With `lost` they are
+    those of one request, after which nobody comes: they wait for its `release`, are tried again for a while, and it is told
+    how many are lost.
     """
 
-    def __init__(self, tables: Tables, clock: Clock, spawn: Spawn, *, held: bool = False) -> None:
+    def __init__(
+        self, tables: Tables, clock: Clock, spawn: Spawn, lost: Callable[[int], None] | None = None
+    ) -> None:
         self._tables = tables
         self._clock = clock
         self._spawn = spawn
         self._rows: list[Statement] = []
         self._counts: dict[tuple[int, str, bool], int] = {}
-        self._flushing = held
+        self._flushing = lost is not None
+        self._lost = lost
+        self._again = False
         self.dropped = 0
 
     def add(self, row: Statement) -> None:
@@ -48,7 +59,7 @@ class Journal:
         self._wake()
 
     async def release(self) -> None:
-        """Writes what a held one kept back; what comes later goes within a second."""
+        """Its request has its reply: writes what waited for that, and what comes later within a second."""
         self._flushing = False
         await self.flush()
 
@@ -66,12 +77,29 @@ class Journal:
                 kept = rows[start:][: MOST_WAITING - len(self._rows)]
                 self.dropped += len(rows) - start - len(kept)
                 self._rows = [*kept, *self._rows]
+                if self._lost is not None and not self._again:
+                    self._again = True
+                    self._spawn(self._try_again(self._lost))
                 return
             except BaseException:
                 # Who asked for it left, or a row is at fault: what stands behind this group goes with the next.
                 self._rows = [*rows[start + GROUP :], *self._rows]
                 self._wake()
                 raise
+
+    async def _try_again(self, lost: Callable[[int], None]) -> None:
+        for seconds in AGAIN_SECONDS:
+            await self._clock.sleep(seconds)
+            await self.flush()
+            if not self._rows:
+                break
+        self._again = False
+        if self._rows:
+            LOG.error(
+                "The tables are out of reach: %d rows of the journal are lost.", len(self._rows)
+            )
+            lost(len(self._rows))
+            self._rows = []
 
     async def _write(self, group: Sequence[Statement]) -> None:
         try:

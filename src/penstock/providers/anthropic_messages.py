@@ -9,9 +9,12 @@ from msgspec import Struct
 
 from penstock.errors import BadRequest
 from penstock.wire.chat import invalid_field
+from penstock.wire.json import parser
 
 Block = dict[str, Any]
 T = TypeVar("T")
+
+_decode = parser(Any)
 
 CHOICES = {"auto": "auto", "required": "any", "none": "none"}
 
@@ -162,7 +165,7 @@ def _source(image: Any, where: str) -> dict[str, str]:
 
 def _arguments(text: str, where: str) -> dict[str, Any]:
     try:
-        value = msgspec.json.decode(text) if text.strip() else {}
+        value: Any = _decode(text.encode()) if text.strip() else {}
     except (msgspec.DecodeError, RecursionError):
         value = None
     if not isinstance(value, dict):

@@ -12,6 +12,7 @@ from penstock.providers.failures import in_reply, unreadable
 from penstock.providers.replies import Chunks, completion, message, tool_call
 from penstock.providers.usage import Tokens
 from penstock.wire.chat import Event, Usage
+from penstock.wire.json import parser
 
 FINISH = {
     "end_turn": "stop",
@@ -71,9 +72,9 @@ class _Step(Struct):
     error: _Error | None = None
 
 
-_decode_step = msgspec.json.Decoder(_Step).decode
-_decode_message = msgspec.json.Decoder(_Message).decode
-_decode_counts = msgspec.json.Decoder(_Counts).decode
+_decode_step = parser(_Step)
+_decode_message = parser(_Message)
+_decode_counts = parser(_Counts)
 
 
 class StreamReader:

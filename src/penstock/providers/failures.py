@@ -12,6 +12,7 @@ from penstock.config import Target
 from penstock.errors import Failed, Processed
 from penstock.wire.chat import KNOWN, Ask, Event
 from penstock.wire.http import Headers, header
+from penstock.wire.json import parser
 
 MAX_RETRY_AFTER = 86_400.0
 
@@ -36,7 +37,7 @@ _BY_STATUS: dict[int, Meaning] = {
 _REDIRECTED: Meaning = ("upstream_redirected", "no", "The target redirected; that is not followed.")
 _FAILED: Meaning = ("upstream_failed", "unknown", "The target failed.")
 
-_decode = msgspec.json.Decoder().decode
+_decode = parser(Any)
 
 
 def by_status(status: int, headers: Headers, code: str, text: str, param: str | None) -> Failed:

@@ -16,6 +16,7 @@ from penstock.providers.openai import BASE_URL
 from penstock.providers.usage import read_usage
 from penstock.wire.chat import Usage
 from penstock.wire.http import Request
+from penstock.wire.json import parser
 
 PLACE = "{id}"
 UNKNOWN = 404
@@ -26,7 +27,7 @@ class _Said(Struct):
     usage: Raw = Raw(b"null")
 
 
-_decode = msgspec.json.Decoder(_Said).decode
+_decode = parser(_Said)
 
 
 def lookup(at: config.Provider, id: str) -> Request:

@@ -19,7 +19,7 @@ from penstock.providers.openai_reply import StreamReader, plain, read_whole
 from penstock.providers.usage import read_usage
 from penstock.wire.chat import Ask, Usage
 from penstock.wire.http import JSON, Headers, Request
-from penstock.wire.json import encode
+from penstock.wire.json import encode, parser
 
 BASE_URL = "https://api.openai.com/v1"
 CAPS = ("max_completion_tokens", "max_tokens")
@@ -111,7 +111,7 @@ class _Embeddings(Struct):
     usage: Raw = Raw()
 
 
-_decode_embeddings = msgspec.json.Decoder(_Embeddings).decode
+_decode_embeddings = parser(_Embeddings)
 
 
 def _cap(body: dict[str, Any], model: str, most: int) -> None:

@@ -12,6 +12,7 @@ from penstock.providers.failures import error_fields, in_reply, unreadable
 from penstock.providers.replies import worst
 from penstock.providers.usage import read_usage
 from penstock.wire.chat import Event, Usage
+from penstock.wire.json import parser
 from penstock.wire.sse import data
 
 DONE = b"[DONE]"
@@ -75,10 +76,10 @@ class _UsageOnly(Struct, gc=False):
     usage: Raw = _EMPTY
 
 
-_decode_plain = msgspec.json.Decoder(_Plain).decode
-_decode_chunk = msgspec.json.Decoder(_Chunk).decode
-_decode_whole = msgspec.json.Decoder(_Whole).decode
-_decode_usage = msgspec.json.Decoder(_UsageOnly).decode
+_decode_plain = parser(_Plain)
+_decode_chunk = parser(_Chunk)
+_decode_whole = parser(_Whole)
+_decode_usage = parser(_UsageOnly)
 
 
 def plain(block: bytes) -> int:

@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from penstock.wire.chat import Usage
+from penstock.wire.json import parser
 
 Tokens = Annotated[int, Meta(ge=0, le=1_000_000_000)]
 
@@ -29,7 +30,7 @@ class _Usage(Struct):
     completion_tokens_details: _CompletionDetails | None = None
 
 
-_decode = msgspec.json.Decoder(_Usage).decode
+_decode = parser(_Usage)
 
 
 def read_usage(raw: bytes | msgspec.Raw) -> Usage | None:

@@ -19,6 +19,7 @@ from penstock.providers.usage import read_usage
 from penstock.providers.workers_ai_reply import StreamReader, WholeReader, first_error, unwrap
 from penstock.wire.chat import Ask, Usage
 from penstock.wire.http import Headers, Request
+from penstock.wire.json import parser
 
 BASE_URL = "https://api.cloudflare.com/client/v4"
 BERT_TOKENS = 512
@@ -101,7 +102,7 @@ def embed(
 
 def vectors(body: bytes, target: config.Target, texts: Sequence[str]) -> tuple[Vectors, Usage]:
     try:
-        said = msgspec.json.decode(unwrap(body), type=_Embeddings)
+        said = _decode_embeddings(unwrap(body))
     except (msgspec.DecodeError, RecursionError) as error:
         raise unreadable() from error
     usage = read_usage(said.usage) or _bound(target.model, texts)
@@ -116,6 +117,9 @@ def cap(call: Call) -> int:
 class _Embeddings(Struct):
     data: list[list[float]]
     usage: Raw = Raw()
+
+
+_decode_embeddings = parser(_Embeddings)
 
 
 def _path(at: config.Provider, target: config.Target) -> str:

@@ -15,6 +15,7 @@ from penstock.providers.failures import in_reply, unreadable
 from penstock.providers.replies import Chunks, completion, message, tool_call
 from penstock.providers.usage import read_usage
 from penstock.wire.chat import Event, Usage
+from penstock.wire.json import parser
 
 _EMPTY = Raw()
 
@@ -54,8 +55,9 @@ class _Said(Struct):
     errors: Raw = _EMPTY
 
 
-_decode_envelope = msgspec.json.Decoder(_Envelope).decode
-_decode_said = msgspec.json.Decoder(_Said).decode
+_decode_envelope = parser(_Envelope)
+_decode_said = parser(_Said)
+_decode_text = parser(str)
 
 
 class StreamReader:
@@ -169,7 +171,7 @@ def text_of(raw: Raw) -> str:
     """A text; a number (digits come as one) or an object (JSON mode) as it stands."""
     said = bytes(raw)
     if said.startswith(b'"'):
-        return msgspec.json.decode(said, type=str)
+        return _decode_text(raw)
     return "" if said == b"null" else said.decode()
 
 

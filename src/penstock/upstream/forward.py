@@ -194,7 +194,7 @@ def _redirected(response: Response) -> Failed:
 class Going:
     """One attempt, from when it begins until its reply has ended: then it is told what it came to, once."""
 
-    __slots__ = ("_began", "_clock", "_ended", "_member", "_pool", "status")
+    __slots__ = ("_began", "_clock", "_ended", "_member", "_pool", "_turn", "status")
 
     def __init__(self, pool: Pool, member: Member, clock: Clock, began: float) -> None:
         self._pool = pool
@@ -203,6 +203,7 @@ class Going:
         self._began = began
         self._ended = False
         self.status = 0
+        self._turn = member.turn
         member.in_air += 1
 
     def end(self, error: BaseException | None = None) -> None:
@@ -211,7 +212,8 @@ class Going:
             return
         self._ended = True
         pool, member, now = self._pool, self._member, self._clock.tick()
-        member.in_air -= 1
+        if self._turn == member.turn:
+            member.in_air -= 1
         if error is None:
             member.outcomes[_KINDS.get(self.status // 100, "other")] += 1
             if self.status >= 500 and self.status not in UNIMPLEMENTED:

@@ -46,6 +46,7 @@ class Member:
         "probed",
         "probing",
         "since",
+        "turn",
         "url",
         "weight",
         "well",
@@ -58,6 +59,8 @@ class Member:
         self.probed = probed and bool(health)
         self.credit = 0
         self.in_air = 0
+        self.turn = 0
+        """How often what is in the air was counted anew."""
         self.failures = 0
         """In a row."""
         self.bad = False

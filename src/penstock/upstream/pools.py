@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from penstock.config import Backend, Service
 from penstock.errors import Failed
 from penstock.ports import Clock, Fetch, Ids, Spawn
+from penstock.upstream.budget import RetryBudget
 from penstock.upstream.health import PROBE_LIMIT_SECONDS, Member, Pool
 from penstock.wire.http import Request, Timeouts
 
@@ -32,6 +33,14 @@ class Pools:
 
     def items(self) -> Iterable[tuple[str, Pool]]:
         return self._pools.items()
+
+    def forget(self) -> None:
+        """Counts what is in the air anew: on Workers, where a request that is killed never takes back what it counted."""
+        for pool in self._pools.values():
+            pool.retries = RetryBudget()
+            for member in pool.members:
+                member.turn += 1
+                member.in_air = 0
 
     def probe(self, fetch: Fetch, clock: Clock, ids: Ids, spawn: Spawn) -> None:
         """Sends out the probes that are due."""

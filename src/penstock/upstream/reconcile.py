@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import math
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 
 import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
 from penstock.config import Provider
-from penstock.errors import Conflict
+from penstock.errors import Conflict, Unavailable
 from penstock.ledger import budgets, sql
 from penstock.ledger.book import Account, Charged
 from penstock.limits import ending
 from penstock.limits.ending import FINAL_EXISTS, Bought, Ending
 from penstock.ports import Clock, Fetch, Row, Tables
 from penstock.prices import Price, dearest
+from penstock.upstream.asking import Asking
 from penstock.upstream.lookups import Attempt, Lookups
 
 PAGE = 1_000
@@ -77,18 +80,22 @@ class Reconciler:
         providers: Mapping[str, Provider],
         progress: Progress | None = None,
     ) -> None:
-        self._tables = tables
-        self._fetch = fetch
+        self._tables = Asking(tables, fetch)
         self._clock = clock
         self._providers = providers
         self.progress = progress or Progress()
+        self.more = False
+        """Whether the last pass left something to the next."""
 
-    async def once(self, tell: Tell | None = None) -> Done:
-        """One pass; raises Unavailable where the tables are out of reach, and the next goes on from there."""
+    async def once(self, tell: Tell | None = None, most: float = math.inf) -> Done:
+        """One pass, of at most so many questions; raises Unavailable where the tables are out of reach. The next goes on from
+        there."""
+        self._tables.begin(most)
+        self.more = False
         done, now = Done(), int(self._clock.now() * 1000)
-        lookups = Lookups(self._fetch, self._providers)
+        lookups = Lookups(self._tables.fetch, self._providers)
         more = True
-        while more:
+        while more and not self._stop():
             more = await self._page(now, lookups, done)
             if tell is not None:
                 tell(done)
@@ -96,12 +103,18 @@ class Reconciler:
             await self._correct(now, lookups, done)
         return done
 
+    def _stop(self) -> bool:
+        self.more = self.more or self._tables.spent
+        return self.more
+
     async def _page(self, now: int, lookups: Lookups, done: Done) -> bool:
         """Ends the open holds among the next reserve rows whose lease is over; False after the last ones."""
         ends = await self._tables.rows(sql.LEASES_END, *self.progress.behind, now, PAGE - 1)
         full = bool(ends)
         end = (int(ends[0][0]), str(ends[0][1])) if full else (now + 1, "")
         for row in await self._tables.rows(sql.EXPIRED, *self.progress.behind, *end):
+            if self._stop():
+                return False  # those that have ended are found no more
             await self._end(_account(row[:7]), int(row[7]), now, lookups, done)
         done.looked_at += PAGE if full else 0
         self.progress.behind = end if full else max(self.progress.behind, (now - APART_MS, ""))
@@ -147,19 +160,27 @@ class Reconciler:
 
     async def _correct(self, now: int, lookups: Lookups, done: Done) -> None:
         """Asks for the truth of estimates that have none yet, and posts what is told."""
+        if self._stop():
+            return
         since = max(self.progress.asked, (now - OLD_MS, ""))
         rows = await self._tables.rows(sql.ESTIMATED, *since, now - YOUNG_MS, ESTIMATES)
         for row in rows:
+            if self._stop():
+                return
             account = _account(row[1:])
-            attempts = await self._attempts(account)
-            truth = await lookups.truth(account.request_id, attempts) if attempts else None
-            if truth is None:
-                continue
-            what, usage = attempts[-1].what, truth.usage
-            await ending.correct(self._tables, account, now, what, usage, truth.amount)
-            done.corrected += 1
-        full = len(rows) == ESTIMATES
-        self.progress.asked = (int(rows[-1][0]), str(rows[-1][1])) if full else START
+            await self._correct_one(account, now, lookups, done)
+            self.progress.asked = (int(row[0]), account.request_id)
+        if len(rows) < ESTIMATES:
+            self.progress.asked = START
+
+    async def _correct_one(self, account: Account, now: int, lookups: Lookups, done: Done) -> None:
+        attempts = await self._attempts(account)
+        truth = await lookups.truth(account.request_id, attempts) if attempts else None
+        if truth is None:
+            return
+        what, usage = attempts[-1].what, truth.usage
+        await ending.correct(self._tables, account, now, what, usage, truth.amount)
+        done.corrected += 1
 
     async def _attempts(self, account: Account) -> list[Attempt]:
         """The attempts that may have been billed: those at the last target, since another one follows only a failure
@@ -176,6 +197,26 @@ class Reconciler:
         if at is None:
             return Bought(attempt.what, attempt.price)
         return Bought(attempt.what, attempt.price, ending.allotment(at), at.free_neurons_per_day)
+
+
+async def in_pieces(
+    reconciler: Reconciler, most: int, pieces: int, keep: Callable[[], Awaitable[None]]
+) -> None:
+    """One pass after another while something is left, each of at most so many questions, and after each what `keep` does.
+
+    For a platform that bears only so many in one go and does not say how many: what one more pass may not ask, the next
+    call does. Raises Unavailable where the first is refused.
+    """
+    try:
+        await reconciler.once(most=most)
+    finally:
+        # What a pass did before it failed need not be done again.
+        await keep()
+    with suppress(Unavailable):
+        while reconciler.more and pieces > 1:
+            pieces -= 1
+            await reconciler.once(most=most)
+            await keep()
 
 
 async def progress_of(tables: Tables) -> Progress:

@@ -1,9 +1,10 @@
-"""Strict JSON objects: UTF-8, no NaN, no duplicate keys, bounded in depth and in number of values."""
+"""Strict JSON objects: UTF-8, no NaN, no duplicate keys, bounded in depth and in number of values; and what others reply."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import accumulate
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -20,9 +21,47 @@ MAX_VALUES = 50_000
 NANOS = 1_000_000_000
 """To a dollar."""
 
+SHALLOW_BYTES = 512
+"""No text is deeper than it is long; the decoder has been seen to bear 2,000 levels in WebAssembly, and not 4,000."""
+
 _HEAD = 1 << 20
 _NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
+_NO_MARKS = bytes(set(range(256)) - set(b'[]{}"'))
+_ROUND = bytes.maketrans(b"{}", b"[]")
+_OPEN = ord("[")
+_TURNS = 8
+_MOST_LEFT = 1 << 20
 _decode = msgspec.json.Decoder().decode
+T = TypeVar("T")
+
+
+def parser(kind: type[T]) -> Callable[[bytes | msgspec.Raw], T]:
+    """Decodes what others sent, of whatever length, as this type; raises DecodeError for what is `deep`, too.
+
+    A Raw is taken as it is: it is a part of what was decoded so.
+    """
+    decode = msgspec.json.Decoder(kind).decode
+
+    def checked(data: bytes | msgspec.Raw) -> T:
+        if len(data) > SHALLOW_BYTES and type(data) is not msgspec.Raw and deep(data):
+            raise msgspec.DecodeError("nested too deep")
+        return decode(data)
+
+    return checked
+
+
+def deep(data: bytes) -> bool:
+    """Whether a whole JSON text is nested deeper than MAX_DEPTH, or so full of lists and objects that nobody looks.
+
+    Told without decoding it: in WebAssembly the decoder's recursion ends in no exception, it takes the interpreter along.
+    """
+    if data.translate(_ROUND, _NO_BRACKETS).count(b"[") <= MAX_DEPTH:
+        return False
+    left = _brackets(data)
+    # Each turn takes a level of innermost pairs: of most texts nothing is left.
+    for _ in range(_TURNS):
+        left = left.replace(b"[]", b"")
+    return len(left) > _MOST_LEFT or _passes(left, MAX_DEPTH - _TURNS)
 
 
 def decode_object(body: bytes) -> tuple[dict[str, Any], bytes]:
@@ -62,14 +101,17 @@ def _escaped_quotes(body: bytes) -> int:
 
 
 def _refuse_deep(body: bytes) -> None:
-    """Before it is decoded: in WebAssembly the decoder's recursion ends in no exception, it takes the interpreter along."""
-    brackets = _without_strings(body).translate(None, _NO_BRACKETS)
+    brackets = _brackets(body)
     # Each opening one is a value: the rest of a body that may be decoded is closing ones without a fellow.
-    steps = (1 if bracket in b"[{" else -1 for bracket in brackets[: 2 * MAX_VALUES])
-    if any(depth > MAX_DEPTH for depth in accumulate(steps)):
+    if _passes(brackets[: 2 * MAX_VALUES], MAX_DEPTH):
         raise BadRequest(f"The body is nested deeper than {MAX_DEPTH} levels.", code="invalid_json")
-    if brackets.count(b"[") + brackets.count(b"{") > MAX_VALUES:
+    if brackets.count(b"[") > MAX_VALUES:
         raise _too_large()
+
+
+def _passes(brackets: bytes, most: int) -> bool:
+    """Whether more of them than this are open at once."""
+    return any(at > most for at in accumulate(1 if one == _OPEN else -1 for one in brackets))
 
 
 def _too_large() -> TooLarge:
@@ -94,8 +136,20 @@ def _least_values(body: bytes) -> int:
     return _without_strings(body).count(b",") + 1
 
 
+def _brackets(body: bytes) -> bytes:
+    """The brackets of a text outside its strings, all of one kind."""
+    # Strings that lie beside each other may be one here: none of what is between them is a bracket.
+    marks = _unescaped(body).translate(_ROUND, _NO_MARKS).replace(b'""', b"")
+    return b"".join(marks.split(b'"')[::2])
+
+
 def _without_strings(body: bytes) -> bytes:
     """All of a body that stands outside its strings."""
+    return b"".join(_unescaped(body).split(b'"')[::2])
+
+
+def _unescaped(body: bytes) -> bytes:
+    """A text whose strings hold no quotes."""
     if b"\\" in body:
-        body = body.replace(b"\\\\", b"").replace(b'\\"', b"")
-    return b"".join(body.split(b'"')[::2])
+        return body.replace(b"\\\\", b"").replace(b'\\"', b"")
+    return body

@@ -42,9 +42,10 @@ async def test_rows_stand_within_a_second_and_not_before() -> None:
     await platform.spawn.join()
 
 
-async def test_a_held_one_writes_nothing_until_its_release_and_then_as_any() -> None:
+async def test_one_of_a_request_writes_nothing_until_its_release_and_then_as_any() -> None:
     platform = memory.platform()
-    journal = Journal(platform.tables, platform.clock, platform.spawn, held=True)
+    lost: list[int] = []
+    journal = Journal(platform.tables, platform.clock, platform.spawn, lost.append)
     journal.add(decided(1))
     journal.count(DAY, "chat", hit=True)
     await platform.clock.run(60)
@@ -54,6 +55,7 @@ async def test_a_held_one_writes_nothing_until_its_release_and_then_as_any() -> 
     journal.add(decided(2))
     await platform.clock.run(1)
     assert await count(platform) == 2
+    assert not lost
     await platform.spawn.join()
 
 

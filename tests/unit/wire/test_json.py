@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -182,3 +183,52 @@ def test_many_values_are_seen_among_commas_quotes_and_escapes(texts: list[str], 
         patch.setattr(strict, "MAX_VALUES", 6)
         with pytest.raises(TooLarge):
             decode_object(body)
+
+
+# What others reply
+
+
+def levels(text: bytes) -> int:
+    """How deep a text is, told bracket by bracket."""
+    depth = most = 0
+    quoted = escaped = False
+    for byte in text:
+        if quoted:
+            quoted = escaped or byte != ord('"')
+            escaped = byte == ord("\\") and not escaped
+        elif byte == ord('"'):
+            quoted = True
+        elif byte in b"[{":
+            depth += 1
+            most = max(most, depth)
+        elif byte in b"]}":
+            depth -= 1
+    return most
+
+
+ODD_TEXT = st.text(alphabet='[]{}"\\a,é', max_size=8)
+ODD_VALUE = st.recursive(
+    ODD_TEXT | st.integers(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(ODD_TEXT, inner, max_size=4),
+    max_leaves=30,
+)
+
+
+@given(ODD_VALUE, st.sampled_from([0, 100, strict.MAX_DEPTH, strict.MAX_DEPTH + 9]))
+def test_depth_is_told_as_it_is_counted(value: Any, around: int) -> None:
+    text = json.dumps(value, ensure_ascii=False).encode()
+    text = b'[{"\\"[":' * (around // 2) + text + b"}]" * (around // 2)
+    text = b"[" + text + b"," + b"[]," * strict.MAX_DEPTH + b"1]"
+    assert strict.deep(text) == (levels(text) > strict.MAX_DEPTH)
+
+
+def test_so_many_lists_side_by_side_are_not_deep() -> None:
+    assert not strict.deep(b"[" + b"[]," * 300_000 + b"1]")
+
+
+def test_the_part_of_a_reply_is_not_looked_at_again() -> None:
+    whole = strict.parser(dict[str, msgspec.Raw])
+    with pytest.raises(msgspec.DecodeError):
+        whole(b'{"a":' + b"[" * 600 + b"]" * 600 + b"}")
+    part = whole(b'{"a":' + b"[" * 100 + b"1" * 600 + b"]" * 100 + b"}")["a"]
+    assert strict.parser(list)(part)

@@ -48,24 +48,24 @@ class Deployed(NamedTuple):
 def apply(work: Work, choices: Choices) -> Deployed:
     """All of it, whatever of it was done before; raises Undeployed or Misconfigured.
 
-    Nothing is made before it is known that no secret is missing.
+    Nothing is made before it is known that no secret is missing, and the tables of a Worker that serves are touched last.
     """
     there = existing_secrets(work)
     values = secrets(work, there or set())
     earlier = "" if there is None else current(work)
     choices = resources(work, choices)
     project.save(work.folder, choices, project.files(choices, work.judged, work.package))
-    adopted = rename_first(work)
+    adopted = firsts(work)
+    if values:
+        put = json.dumps(values)
+        work.run(f"secrets {', '.join(values)}", "secret", "bulk", stdin=put).good()
+    work.run("the meter", "deploy", "--config", project.METER).good()
+    rename_first(work, adopted)
     try:
         migrate(work)
-        if values:
-            put = json.dumps(values)
-            work.run(f"secrets {', '.join(values)}", "secret", "bulk", stdin=put).good()
-        work.run("the meter", "deploy", "--config", project.METER).good()
         url, version = deploy(work, choices)
-    except Undeployed:
-        rename_back(work, adopted)
-        raise
+    except Undeployed as error:
+        raise Undeployed(error.message + rename_back(work, adopted)) from error
     try:
         work.say(f"trying {url}/health and {url}/readyz")
         smoke.smoke(url, work.get, work.pause)
@@ -163,15 +163,17 @@ def index(work: Work, name: str) -> None:
             work.run(f"metadata index {field}", *words).good()
 
 
-def rename_first(work: Work) -> list[str]:
-    """Puts the first design's tables out of our way; returns the statements that did."""
+def firsts(work: Work) -> list[str]:
+    """The statements that put the first design's tables out of our way; raises Misconfigured where they cannot."""
     ran = work.run("the tables that stand", *_execute(adopt.STANDING, "--json"))
     rows = [row for answer in ran.json() for row in answer["results"]]
-    statements = adopt.renames(str(row["name"]) for row in rows)
-    if statements:
-        words = _execute(" ".join(statements), "--json")
+    return adopt.renames(str(row["name"]) for row in rows)
+
+
+def rename_first(work: Work, adopted: list[str]) -> None:
+    if adopted:
+        words = _execute(" ".join(adopted), "--json")
         work.run("the first design's tables are kept as first_*", *words).good()
-    return statements
 
 
 def migrate(work: Work) -> None:
@@ -193,21 +195,28 @@ def deploy(work: Work, choices: Choices) -> tuple[str, str]:
 
 def roll_back(work: Work, version: str, adopted: list[str]) -> str:
     """Has the earlier version serve again, with its tables; says what came of it."""
-    rename_back(work, adopted)
+    unnamed = rename_back(work, adopted)
     if not version:
-        return "there is no earlier version to go back to, so it stays deployed"
+        return f"there is no earlier version to go back to, so it stays deployed{unnamed}"
     words = ("rollback", version, "--message", REASON, "--yes")
     ran = work.run("back to the version that served before", *words)
     if ran.code:
-        return f"going back failed too ({ran.failure}): run `npx wrangler rollback {version}`"
-    return f"version {version} serves again"
+        return (
+            f"going back failed too ({ran.failure}): run `npx wrangler rollback {version}`{unnamed}"
+        )
+    return f"version {version} serves again{unnamed}"
 
 
-def rename_back(work: Work, adopted: list[str]) -> None:
-    """The first design's Worker, which serves on, looks for its tables under their own names."""
-    if adopted:
-        words = _execute(" ".join(adopt.renames_back(adopted)), "--json")
-        work.run("the first design's tables have their names again", *words).good()
+def rename_back(work: Work, adopted: list[str]) -> str:
+    """The first design's Worker, which serves on, looks for its tables under their own names; says what is left to do if
+    they could not be given."""
+    if not adopted:
+        return ""
+    words = _execute(" ".join(adopt.renames_back(adopted)), "--json")
+    ran = work.run("the first design's tables have their names again", *words)
+    if not ran.code:
+        return ""
+    return f"; its tables still have our names for them ({ran.failure}): run `npx {spoken(words[:-1])}`"
 
 
 def _execute(sql: str, *more: str) -> tuple[str, ...]:

@@ -32,6 +32,13 @@ class Taken(Lease, frozen=True):
     at: dict[int, int]
 
 
+class New(msgspec.Struct):
+    """The first steps of an object, which is emptied once nothing of it counts: it is looked at after so many milliseconds."""
+
+    steps: list[Run]
+    alarm: int = sql.SWEEP_MS
+
+
 class Reply(msgspec.Struct):
     """What one object said: the rows of each statement, or SQLite's complaint."""
 
@@ -58,6 +65,7 @@ class Answer(msgspec.Struct):
     counts: dict[int, tuple[int, int, int]]
 
 
+_SCHEMA: list[Run] = [*((text, ()) for text in sql.SCHEMA), (sql.LEAVE, (sql.LASTS,))]
 _REPLY = msgspec.json.Decoder(Reply)
 
 
@@ -68,7 +76,7 @@ class CloudflareMeter:
     one transaction; a mark has an object of its own. Demands of several objects are taken one object after another, and
     what was taken is given back where another refuses: still all or none, though others may see it come and go.
     Raises Unavailable where an object is out of reach: what was asked may then have been counted. What a caller that
-    leaves had taken falls free by its window.
+    leaves had taken falls free by its window; an object of which nothing counts any more is emptied within a day.
     """
 
     def __init__(self, namespace: Any, now: Callable[[], int] | None = None) -> None:
@@ -171,12 +179,12 @@ class CloudflareMeter:
         """What the object says to these statements, all or none; a new object is given its tables first."""
         reply = await self._send(where, steps)
         if UNPREPARED in reply.error:
-            reply = await self._send(where, [*((text, ()) for text in sql.SCHEMA), *steps])
+            reply = await self._send(where, New([*_SCHEMA, *steps]))
         if reply.error:
             raise _unavailable()
         return reply.results[-len(steps) :]
 
-    async def _send(self, where: str, steps: list[Run]) -> Reply:
+    async def _send(self, where: str, steps: list[Run] | New) -> Reply:
         text = msgspec.json.encode(steps).decode()
         try:
             return _REPLY.decode(await self._namespace.getByName(where).run(text))

@@ -16,7 +16,17 @@ create table if not exists counts (
 ) without rowid
 """,
     "create table if not exists marks (name text primary key, until integer not null) without rowid",
+    "create table if not exists at_alarm (statement text not null)",
 )
+SWEEP_MS = 86_400_000
+"""Between two looks whether anything of an object still counts."""
+LASTS = f"""
+select iif(max(until) > $1, max(max(until), $1 + {SWEEP_MS * 1000}), null) from (
+  select iif(ends > 0, ends, starts + (name ->> 2) * 1000000) as until from counts union all select until from marks
+)
+"""
+"""When an object is to be looked at again, null where nothing of it counts any more: a GCRA is empty after its window."""
+LEAVE = "insert into at_alarm (statement) select $1 where not exists (select 1 from at_alarm)"
 
 MOST_LOG = 900
 """Bytes of a row's log from which on another row is begun, some forty entries: more do not fit in a page's own part."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -41,7 +42,10 @@ class Reading:
 
 
 class Arriving:
-    """A request's body as a `Stream`; read whole at once where it says that it is `small`."""
+    """A request's body as a `Stream`; read whole at once where it says that it is `small`.
+
+    One that breaks off cancels who reads it: its client has left, whether a signal says so too or not.
+    """
 
     def __init__(self, request: Any, *, small: bool) -> None:
         self._request = request
@@ -54,6 +58,12 @@ class Arriving:
         return self
 
     async def __anext__(self) -> bytes:
+        try:
+            return await self._next()
+        except values.JsException as error:
+            raise asyncio.CancelledError from error
+
+    async def _next(self) -> bytes:
         if not self._small:
             self._reading = self._reading or Reading(self._request.body)
             return await anext(self._reading)

@@ -103,9 +103,9 @@ def test_apply_makes_what_is_missing_in_order(account, monkeypatch, capsys):
         "vectorize create-metadata-index document-vectors --propertyName=owner --type=string",
         "vectorize create-metadata-index document-vectors --propertyName=document --type=string",
         "d1 execute DB --remote --command select name from sqlite_master where type = 'table' --json",
-        "d1 migrations apply DB --remote",
         "secret bulk",
         "deploy --config meter/wrangler.jsonc",
+        "d1 migrations apply DB --remote",
         "deploy --config wrangler.jsonc",
     ]
     told = json.loads(shown.out)
@@ -235,6 +235,46 @@ def test_what_fails_before_it_serves_gives_the_tables_back(account, monkeypatch,
     assert account.state["tables"] == FIRST
     assert account.state["versions"] == ["first"]
     assert "failed: broken" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["secret bulk", "deploy --config meter"])
+def test_the_tables_of_the_one_that_serves_are_touched_last(account, monkeypatch, command):
+    monkeypatch.setenv("JWT_SECRET", SECRET)
+    account.set(tables=FIRST, versions=["first"], fail={command: "broken"})
+    assert run("--apply") == 1
+    assert account.state["versions"] == ["first"]
+    assert not [c for c in account.commands if "alter" in c or "migrations" in c]
+
+
+def test_tables_that_cannot_be_kept_end_it_before_anything_is_put(account, monkeypatch, capsys):
+    monkeypatch.setenv("JWT_SECRET", SECRET)
+    account.set(tables=[*FIRST, f"first_{FIRST[0]}"], versions=["first"])
+    assert run("--apply") != 0
+    assert account.state["secrets"] == {}
+    assert "move those rows by hand" in capsys.readouterr().err
+
+
+BACK = "d1 execute DB --remote --command alter table first_"
+
+
+def test_tables_that_get_no_names_back_do_not_keep_the_worker_from_it(account, monkeypatch, capsys):
+    monkeypatch.setenv("JWT_SECRET", SECRET)
+    account.set(tables=FIRST, versions=["first"], fail={BACK: "away"})
+    health(monkeypatch, 503)
+    assert run("--apply") == 1
+    assert account.state["versions"][-1] == "first"
+    shown = capsys.readouterr().err
+    assert "version first serves again; its tables still have our names for them (away)" in shown
+    assert 'run `npx wrangler d1 execute DB --remote --command "alter table first_' in shown
+
+
+def test_what_failed_first_is_told_with_what_failed_behind_it(account, monkeypatch, capsys):
+    monkeypatch.setenv("JWT_SECRET", SECRET)
+    account.set(tables=FIRST, versions=["first"], fail={BACK: "away", "d1 migrations": "broken"})
+    assert run("--apply") == 1
+    shown = capsys.readouterr().err
+    assert "failed: broken" in shown
+    assert "its tables still have our names for them (away)" in shown
 
 
 def test_an_index_of_another_length_is_refused(account, monkeypatch, capsys):
