@@ -3,9 +3,10 @@
     make bench-cache                        # all of it, with what failed
     make bench-cache ARGS=--json            # counts and failures as JSON
     make bench-cache ARGS="--id vary-match" # one test, with what went over the wire
+    make bench-cache ARGS=--bare            # the cache alone, without the gateway around it
     make bench-cache ARGS="--base http://127.0.0.1:8787 --origin 8000"  # a proxy of yours before that origin
 
-A test counts as passed where the suite says so, whatever it depends on; tests for browsers alone are left out.
+Ours is `penstock serve --config deploy/cache-tests.toml`, at free ports and in a directory of its own. A test counts as passed where the suite says so, whatever it depends on; tests for browsers alone are left out.
 """
 
 from __future__ import annotations
@@ -16,7 +17,10 @@ import json
 import os
 import socket
 import sys
+import tempfile
 from collections import Counter
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +31,7 @@ from bench.cache_front import serve  # noqa: E402 - needs the path above
 
 SUITE = ROOT / "bench" / "http" / "node_modules" / "http-cache-tests"
 SUITE_SECONDS = 300
+CONFIG = ROOT / "deploy" / "cache-tests.toml"
 LIST = """
 const all = (await import('./tests/index.mjs')).default
 const more = (await import('./tests/surrogate-control.mjs')).default
@@ -85,21 +90,52 @@ def free_port() -> int:
         return int(taken.getsockname()[1])
 
 
-async def measured(base: str, port: int, only: str) -> str:
-    """The suite's client against a proxy; ours is started where none is named."""
-    process = await origin(port)
-    stop, serving = asyncio.Event(), None
+@asynccontextmanager
+async def gateway(port: int) -> AsyncGenerator[str]:
+    """The whole gateway before that origin, as anybody would start it."""
+    with tempfile.TemporaryDirectory(prefix="cache-tests-") as home:
+        env = {**os.environ, "PENSTOCK_DATA": home, "CACHE_TESTS_ORIGIN": str(port)}
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "penstock", "serve", "--config", str(CONFIG), "--port", "0",
+            env=env, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE,
+        )  # fmt: skip
+        assert process.stderr is not None
+        try:
+            said = b""
+            while not said.startswith(b"listening on "):
+                said = await process.stderr.readline()
+                if not said:
+                    raise SystemExit("penstock did not start.")
+            yield said.decode().split()[-1]
+        finally:
+            process.terminate()
+            sys.stderr.write((await process.stderr.read()).decode())
+            await process.wait()
+
+
+@asynccontextmanager
+async def bare(port: int) -> AsyncGenerator[str]:
+    """Nothing but the cache before it."""
+    on = socket.create_server(("127.0.0.1", 0))
+    on.setblocking(False)
+    stop = asyncio.Event()
+    serving = asyncio.create_task(serve(f"http://127.0.0.1:{port}", on, stop))
     try:
-        if not base:
-            on = socket.create_server(("127.0.0.1", 0))
-            base = f"http://127.0.0.1:{on.getsockname()[1]}"
-            on.setblocking(False)
-            serving = asyncio.create_task(serve(f"http://127.0.0.1:{port}", on, stop))
-        return await node("cli.mjs", base=base, id=only)
+        yield f"http://127.0.0.1:{on.getsockname()[1]}"
     finally:
         stop.set()
-        if serving is not None:
-            await serving
+        await serving
+
+
+async def measured(base: str, port: int, only: str, *, alone: bool) -> str:
+    """The suite's client against a proxy; ours is started where none is named."""
+    process = await origin(port)
+    try:
+        if base:
+            return await node("cli.mjs", base=base, id=only)
+        async with bare(port) if alone else gateway(port) as ours:
+            return await node("cli.mjs", base=ours, id=only)
+    finally:
         process.terminate()
         await process.wait()
 
@@ -137,10 +173,11 @@ async def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else "")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--id", default="", help="one test, verbosely")
+    parser.add_argument("--bare", action="store_true", help="the cache alone")
     parser.add_argument("--base", default="", help="another proxy's URL")
     parser.add_argument("--origin", type=int, default=0, help="the port of the origin behind it")
     given = parser.parse_args()
-    out = await measured(given.base, given.origin or free_port(), given.id)
+    out = await measured(given.base, given.origin or free_port(), given.id, alone=given.bare)
     if given.id:
         print(out)
         return

@@ -60,6 +60,11 @@ http {{
 POOL = "upstream source {{ server {address}; keepalive 256; keepalive_requests 1000000000; }}"
 PASS = """proxy_pass http://source; proxy_http_version 1.1; proxy_set_header Connection "";
       proxy_set_header Authorization "Bearer sk-fake"; proxy_buffering off;"""
+KEEP = """proxy_pass http://source; proxy_http_version 1.1; proxy_set_header Connection "";
+      proxy_cache kept; proxy_cache_valid 200 1h; add_header X-Cache $upstream_cache_status;"""
+AS_ROOT = "user root;"
+"""What root's nginx keeps, its worker has to reach."""
+KEPT = "proxy_cache_path {home}/kept levels=1:2 keys_zone=kept:10m;"
 STATIC = "default_type application/json; return 200 '{reply}';"
 PENSTOCK = """
 data = "{home}/data"
@@ -99,14 +104,19 @@ class Contender:
             self.process.sleep()
 
 
-def nginx(home: Path, name: str, source: str | None, port: int = 0) -> Contender:
-    """`proxy_pass` with kept connections; with no source, a static reply on the load's core."""
+def nginx(
+    home: Path, name: str, source: str | None, port: int = 0, *, keeps: bool = False
+) -> Contender:
+    """`proxy_pass` with kept connections, and `proxy_cache` where it keeps; with no source, a static reply on the load's core."""
     folder, port = home / name, port or free_port()
     folder.mkdir(exist_ok=True)
     address = (source or "").removeprefix("http://")
-    location = PASS if source else STATIC.format(reply=REPLY)
+    location = (KEEP if keeps else PASS) if source else STATIC.format(reply=REPLY)
     upstream = POOL.format(address=address) if source else ""
+    upstream += KEPT.format(home=folder) if keeps else ""
     text = NGINX.format(home=folder, port=port, upstream=upstream, location=location)
+    if keeps and os.geteuid() == 0:
+        text = AS_ROOT + text
     (folder / "nginx.conf").write_text(text)
     program = shutil.which("nginx", path=os.environ.get("PATH", "") + ":/usr/sbin")
     if program is None:

@@ -1,4 +1,5 @@
-"""Services: a proxied GET beside nginx's `proxy_pass`, and one of three backends killed under load."""
+"""Services: a proxied GET beside nginx's `proxy_pass`, a cached one beside its `proxy_cache`, and one of three backends
+killed under load."""
 
 from __future__ import annotations
 
@@ -23,7 +24,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from bench import peers
 from bench.load import Ask, Run, pressed
-from bench.measure import Plan, ceiling, interleaved
+from bench.measure import Figures, Plan, ceiling, interleaved
 from bench.peers import Contender
 from bench.process import BenchFailed, family
 
@@ -36,6 +37,7 @@ data = "{home}/data"
 prefixes = ["/api/orders"]
 limit = "1000000000/h"
 backends = [{source}]
+{more}
 [tiers.enterprise]
 requests_per_hour = 1000000000
 scale = 10000000
@@ -57,7 +59,9 @@ def main() -> int:
     say: Say = (lambda _: None) if options.json else (lambda text: print(text, file=sys.stderr))
     try:
         with workplace() as (home, stack):
-            record = gets(home, stack, QUICK if options.quick else FULL, say)
+            plan = QUICK if options.quick else FULL
+            record = gets(home, stack, plan, say)
+            record |= hits(home, stack, plan, say)
             record |= failover(home, stack, say)
     except (BenchFailed, OSError, ValueError, subprocess.SubprocessError) as error:
         sys.stderr.write("services bench: " + " ".join(str(error).split()) + "\n")
@@ -82,13 +86,43 @@ def gets(home: Path, stack: ExitStack, plan: Plan, say: Say) -> Record:
     theirs = kept(stack, peers.nginx(home, "nginx", source.url))
     record = {"source_rps": ceiling(source.url, GET, {})}
     found = interleaved([ours, theirs], GET, plan, say)
-    for name, figures in found.items():
-        record[f"get_{name}_rps"] = figures.rate
-        record[f"get_{name}_cpu_us"] = figures.cpu_us
-        record[f"get_{name}_p99_ms"] = figures.p99_ms
-    record["others_share"] = max(figures.others_share for figures in found.values())
-    record["get_vs_nginx"] = found["penstock"].rate / found["nginx"].rate
-    return record
+    return record | told("get", found["penstock"], found["nginx"])
+
+
+def hits(home: Path, stack: ExitStack, plan: Plan, say: Say) -> Record:
+    """The same GET, which each of the two keeps and never asks its source for again."""
+    source = peers.nginx(home, "kept-source", None)
+    stack.callback(source.process.end)
+    ours = gateway(home, "kept-penstock", [source.url], "cache = {{ ttl = 3600 }}")
+    theirs = peers.nginx(home, "kept-nginx", source.url, keeps=True)
+    for one in (ours, theirs):
+        warm(one)
+        kept(stack, one)
+    found = interleaved([ours, theirs], GET, plan, say)
+    return told("cached", found["kept-penstock"], found["kept-nginx"])
+
+
+def told(what: str, ours: Figures, theirs: Figures) -> Record:
+    """Both sides' figures under their names, and how they compare."""
+    record: Record = {}
+    for name, figures in (("penstock", ours), ("nginx", theirs)):
+        record[f"{what}_{name}_rps"] = figures.rate
+        record[f"{what}_{name}_cpu_us"] = figures.cpu_us
+        record[f"{what}_{name}_p99_ms"] = figures.p99_ms
+    record[f"{what}_others_share"] = max(ours.others_share, theirs.others_share)
+    return record | {f"{what}_vs_nginx": ours.rate / theirs.rate}
+
+
+def warm(contender: Contender) -> None:
+    """Has it keep the reply, and makes sure that it did."""
+    url, headers = f"{contender.url}{GET.path}", {**GET.headers, **contender.headers}
+    for _ in range(2):
+        with urllib.request.urlopen(
+            urllib.request.Request(url, headers=headers), timeout=30
+        ) as got:
+            found = got.headers.get("x-cache")
+    if found != "HIT":
+        raise BenchFailed(f"{contender.name} does not keep the reply")
 
 
 def failover(home: Path, stack: ExitStack, say: Say) -> Record:
@@ -122,9 +156,11 @@ def failover(home: Path, stack: ExitStack, say: Say) -> Record:
     }
 
 
-def gateway(home: Path, name: str, backends: list[str]) -> Contender:
+def gateway(home: Path, name: str, backends: list[str], more: str = "") -> Contender:
     listed = ", ".join(f'{{{{ url = "{url}", health = "/" }}}}' for url in backends)
-    return peers.penstock(home, "", name, CONFIG.replace("{source}", listed))
+    return peers.penstock(
+        home, "", name, CONFIG.replace("{source}", listed).replace("{more}", more)
+    )
 
 
 def kept(stack: ExitStack, contender: Contender) -> Contender:
@@ -184,14 +220,15 @@ def answered(backend: dict[str, Any]) -> int:
 def table(record: Record) -> str:
     """Markdown for people."""
     lines = [
-        "A proxied GET at concurrency 64",
+        "A proxied GET at concurrency 64, and one that is kept",
         "",
         "| | requests/s | CPU µs | p99 ms |",
         "|---|---|---|---|",
     ]
     lines += [
-        f"| {name} | {record[f'get_{name}_rps']:,.0f} | {record[f'get_{name}_cpu_us']:,.0f}"
-        f" | {record[f'get_{name}_p99_ms']:,.1f} |"
+        f"| {what}, {name} | {record[f'{what}_{name}_rps']:,.0f} | {record[f'{what}_{name}_cpu_us']:,.0f}"
+        f" | {record[f'{what}_{name}_p99_ms']:,.1f} |"
+        for what in ("get", "cached")
         for name in ("penstock", "nginx")
     ]
     lines += [
@@ -200,7 +237,13 @@ def table(record: Record) -> str:
         "| figure | |",
         "|---|---|",
     ]
-    names = ("get_vs_nginx", "failover_error_share", "ejected_seconds", "recovered_seconds")
+    names = (
+        "get_vs_nginx",
+        "cached_vs_nginx",
+        "failover_error_share",
+        "ejected_seconds",
+        "recovered_seconds",
+    )
     return "\n".join(lines + [f"| {name} | {record[name]:.3g} |" for name in names])
 
 

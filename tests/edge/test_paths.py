@@ -21,6 +21,8 @@ NO_FILE = {
     "test_bad_requests.py": "asks through the server's own HTTP, whose parser is native code",
     "test_shared_ends.py": "how a call that requests share ends for each of them",
     "test_schemathesis.py": "schemathesis stands on native code",
+    "test_services_cached.py": "replies of services are not kept there",
+    "test_services_purged.py": "replies of services are not kept there",
 }
 FLIGHTS = (
     "test_five_hundred_askers_at_once_make_one_call",

@@ -9,13 +9,17 @@ from typing import Any
 
 from penstock.errors import NotSent
 from penstock.wire.http import Request, Response
-from tests.path.world import World
+from tests.path.world import World, body, read
 
 ORDERS = """
 [services.orders]
 prefixes = ["/api/orders"]
 backends = [{ url = "http://one.test", weight = 70 }, { url = "http://two.test", weight = 30 }]
 """
+CACHED = ORDERS + 'limit = "100000/h"\ncache = {}\n'
+RULED = CACHED.replace("{}\n", "{ ttl = 60, stale_while_revalidate = 30 }\n")
+SHARED = CACHED.replace("{}\n", '{ key = "shared" }\n')
+OPEN = SHARED + 'auth = "none"\n'
 Backend = Callable[[Request], Any]
 
 
@@ -66,6 +70,28 @@ class Served(World):
             platform.fetch, platform.clock, platform.ids, platform.spawn
         )
         await platform.spawn.join()
+
+
+class Kept(Served):
+    """A world whose service numbers its replies; `says` are their headers."""
+
+    def __init__(self, more: str = CACHED, says: str | None = "max-age=60", **headers: str) -> None:
+        self.says = [] if says is None else [("cache-control", says)]
+        self.says += [(name.replace("_", "-"), value) for name, value in headers.items()]
+        super().__init__(more, self._numbered)
+
+    def _numbered(self, request: Request) -> Response:
+        return Response(200, list(self.says), str(len(self.seen)).encode())
+
+    async def number(self, path: str = "/api/orders", **more: Any) -> str:
+        """Which reply of the service's a GET gets."""
+        path, _, query = path.partition("?")
+        return (await read(await self.ask(path, method="GET", query=query, **more))).decode()
+
+    async def purge(self, query: str) -> Any:
+        admin = self.token("root", role="admin")
+        response = await self.ask("/admin/cache", method="DELETE", query=query, token=admin)
+        return response.status, await body(response)
 
 
 def refused(request: Request) -> Response:

@@ -15,6 +15,11 @@ AUTH = """
 backends = [{ url = "http://auth.test/base" }]
 rewrite = { register = "signup", login = "signin" }
 """
+THREE = """
+[services.orders]
+prefixes = ["/api/orders"]
+backends = [{ url = "http://one.test" }, { url = "http://two.test" }, { url = "http://three.test" }]
+"""
 
 
 async def test_a_reply_comes_back_as_it_is() -> None:
@@ -152,3 +157,43 @@ async def test_a_streamed_body_is_cut_at_its_limit() -> None:
         assert (await world.gateway(request)).status == status
     pool = world.gateway.lasting.pools.of("orders")
     assert [member.failures for member in pool.members] == [0, 0]
+
+
+# Where every try failed
+
+
+@pytest.mark.parametrize(
+    ("status", "method", "again"),
+    [(503, "GET", None), (502, "PUT", None), (504, "HEAD", None), (503, "POST", None), (502, "POST", "false")],
+)  # fmt: skip
+async def test_where_every_try_failed_it_is_our_502(
+    status: int, method: str, again: str | None
+) -> None:
+    script = Script([b"secret text"])
+    world = Served(THREE, lambda request: Response(status, [("retry-after", "7")], script))
+    response = await world.ask("/api/orders", method=method)
+    told = await body(response)
+    assert (response.status, told["code"], told["error"]) == (
+        502,
+        "upstream_failed",
+        "Backend error",
+    )
+    assert (response.header("retry-after"), response.header("x-should-retry")) == ("7", again)
+    assert script.closed
+    assert len(world.seen) <= 3
+    assert world.gateway.lasting.admission.running == 0
+
+
+async def test_or_the_last_reply_passes_where_that_is_wanted() -> None:
+    more = THREE + 'failures = "pass"\n'
+    world = Served(more, lambda request: Response(503, [("retry-after", "7")], b"later"))
+    response = await world.get("/api/orders")
+    told = (response.status, response.header("retry-after"), await read(response))
+    assert told == (503, "7", b"later")
+
+
+@pytest.mark.parametrize("wait", ["", "soon", "Fri, 27 Nov 2026 10:00:00 GMT", "9999999", "-1"])
+async def test_a_wait_that_is_no_number_of_seconds_is_not_passed_on(wait: str) -> None:
+    world = Served(THREE, lambda request: Response(503, [("retry-after", wait)], b""))
+    response = await world.get("/api/orders")
+    assert (response.status, response.header("retry-after")) == (502, None)

@@ -11,9 +11,13 @@ from penstock.ports import Clock, Tables
 
 READ_SECONDS = 5.0
 NEVER_PURGED = b"0,0,0"
-KINDS = ("chat", "embed")
-PURGEABLE = ("kind", "owner", "model", "route", "key")
+KINDS = ("chat", "embed", "http")
+PURGEABLE = ("kind", "owner", "model", "route", "key", "url", "tag")
+MOST_SINGLE = 2_000
+"""URLs and tags that were purged by name: all processes read all of them, so that more empty the HTTP cache, once, and
+begin anew."""
 
+_ASKED = re.compile(r"/[!\"$-~]*")
 _KEY = re.compile(r"(([a-z]+):[0-9a-f]{64})(?:\.[0-9]+)?")
 
 
@@ -57,6 +61,10 @@ async def raise_generations(tables: Tables, wanted: Mapping[str, str]) -> list[s
     named = wanted.items() or [("kind", kind) for kind in KINDS]
     scopes = [scope(name, value) for name, value in named]
     await tables.batch(*[(sql.RAISE, (one,)) for one in scopes])
+    if "url" in wanted or "tag" in wanted:
+        [[single]] = await tables.rows(sql.COUNT_SINGLE)
+        if single > MOST_SINGLE:
+            await tables.batch((sql.RAISE, ("kind:http",)), (sql.DROP_SINGLE, ()))
     return scopes
 
 
@@ -73,6 +81,8 @@ def scope(name: str, value: str) -> str:
         if found is None or found[2] not in KINDS:
             raise _refuse("A key is written as `explain` shows it, such as chat:5f0c….", name)
         value = found[1]
+    if name == "url":
+        value = _target(value)
     return f"{name}:{value}"
 
 
@@ -89,6 +99,15 @@ def of_answer(numbers: Mapping[str, int], model: str, target: str) -> int:
     if not numbers:
         return 0
     return numbers.get(f"model:{model}", 0) + numbers.get(f"model:{target}", 0)
+
+
+def _target(url: str) -> str:
+    """A URL as it is asked for: its path and query, of whichever host."""
+    _, host, rest = url.partition("://")
+    target = url if url.startswith("/") else f"/{rest.partition('/')[2]}" if host else ""
+    if not _ASKED.fullmatch(target):
+        raise _refuse("A url is written as it is asked for, such as /api/orders/7?x=1.", "url")
+    return target
 
 
 def _refuse(message: str, name: str) -> BadRequest:

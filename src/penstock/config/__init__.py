@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from penstock.config.decode import decode, read
 from penstock.config.defaults import defaults
+from penstock.config.proxied import ServiceCache, WebSockets
 from penstock.config.values import (
     Auth,
     Backend,
@@ -47,11 +48,13 @@ __all__ = [
     "Scale",
     "Server",
     "Service",
+    "ServiceCache",
     "Stores",
     "Target",
     "Tier",
     "TimeoutSettings",
     "Verb",
+    "WebSockets",
     "decode",
     "defaults",
     "read",

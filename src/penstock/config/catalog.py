@@ -75,6 +75,7 @@ def default(field: inspect.Field) -> Any:
 
 def due(wanted: inspect.Type) -> str:
     """What a setting must be, for people."""
+    wanted = told(wanted)
     match wanted:
         case inspect.LiteralType():
             return "one of " + ", ".join(map(str, wanted.values))

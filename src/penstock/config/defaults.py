@@ -138,7 +138,7 @@ def _notes(config: Config, env: Mapping[str, str], canned: bool) -> list[str]:
     warnings = [CANNED] if canned else []
     if "auto" not in config.routes:
         warnings.append("no target can chat, so there is no route auto; configure a provider")
-    warnings += environment.warnings(env) + _idle_providers(config)
+    warnings += environment.warnings(env) + _idle_providers(config) + services.warnings(config)
     return notes + [f"warning: {warning}" for warning in warnings]
 
 

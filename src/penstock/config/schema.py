@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from penstock.config import values
+from penstock.config import proxied, values
 from penstock.config.catalog import Setting
 from penstock.config.values import Config
 
@@ -20,9 +20,10 @@ RATE = r"^\s*\d+\s*/\s*\d*\s*(s|sec|m|min|h|d)\s*$"
 def meanings() -> dict[tuple[str, str], str]:
     """(section, setting) → what it means: the docstrings that stand below the settings."""
     found: dict[tuple[str, str], str] = {}
-    for section in ast.parse(inspect.getsource(values)).body:
-        if isinstance(section, ast.ClassDef):
-            found |= {(section.name, name): text for name, text in _documented(section)}
+    for module in (values, proxied):
+        for section in ast.parse(inspect.getsource(module)).body:
+            if isinstance(section, ast.ClassDef):
+                found |= {(section.name, name): text for name, text in _documented(section)}
     return found
 
 
@@ -48,6 +49,10 @@ def schema() -> dict[str, Any]:
 def _field(described: dict[str, Any], text: str) -> dict[str, Any]:
     default = {"default": described.pop("default")} if "default" in described else {}
     described.pop("description", None)
+    given = [one for one in described.get("anyOf", ()) if one.get("type") != "null"]
+    if len(given) == 1:  # TOML has no null: what may be None is left out
+        described = given[0]
+        default = {}
     if described.get("type") in {"integer", "number", "boolean"} or "enum" in described:
         described = {"anyOf": [described, {"type": "string", "pattern": REFERENCE}]}
     return {"description": text, **described, **default}

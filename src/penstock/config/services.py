@@ -8,11 +8,13 @@ from collections.abc import Mapping
 from msgspec.structs import replace
 
 from penstock.config.catalog import join
+from penstock.config.proxied import ServiceCache
 from penstock.config.urls import parts_of, shown
 from penstock.config.values import Backend, Config, Service
 from penstock.errors import Misconfigured
 
-METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "PROPFIND", "PROPPATCH", "MKCOL", "COPY", "MOVE", "LOCK",
+           "UNLOCK", "REPORT", "SEARCH", "M-SEARCH")  # fmt: skip
 """Those that are passed on; HEAD goes with GET."""
 VARIABLES = {
     "auth": "AUTH_SERVICE_URL",
@@ -25,6 +27,7 @@ PREFIXES = {
     "billing": ("/api/billing",),
 }
 PUBLIC = {"auth": ("register", "login", "refresh")}
+CACHED = {"chat": ServiceCache()}
 OWN = ("/v1", "/admin", "/dashboard", "/metrics", "/health", "/livez", "/readyz", "/openapi.json", "/docs")  # fmt: skip
 """The gateway's own, with all below them: no service answers there."""
 
@@ -50,6 +53,7 @@ def _completed(name: str, service: Service) -> Service:
         service,
         prefixes=service.prefixes or PREFIXES.get(name, ()),
         public=service.public or PUBLIC.get(name, ()),
+        cache=service.cache or CACHED.get(name),
         backends=tuple(backends),
     )
 
@@ -69,7 +73,26 @@ def one_below(path: str) -> str:
 def note(name: str, service: Service) -> str:
     """What start-up says of it."""
     places = ", ".join(f"{shown(one.url)} ({one.weight})" for one in service.backends)
-    return f"service {name}: {', '.join(service.prefixes)} to {places}"
+    cache = cache_of(service)
+    kept = f"; GETs cached ({cache.key})" if cache else ""
+    return f"service {name}: {', '.join(service.prefixes)} to {places}{kept}"
+
+
+def warnings(config: Config) -> list[str]:
+    """What a service asks for that its home does not have."""
+    if config.platform != "cloudflare":
+        return []
+    return [
+        f"service {name}: its replies are not cached on Cloudflare, whose stores would show a caller the old one"
+        " for a minute after a change; on the embedded and server homes they are"
+        for name, service in config.services.items()
+        if cache_of(service)
+    ]
+
+
+def cache_of(service: Service) -> ServiceCache | None:
+    """How replies to its GETs are kept; None where they are not."""
+    return service.cache if service.cache is not None and service.cache.enabled else None
 
 
 def check_services(config: Config) -> None:
@@ -87,6 +110,7 @@ def check_services(config: Config) -> None:
                 raise Misconfigured(f"{here} is {seen[prefix]}'s already; remove one of the two")
             seen[prefix] = join("services", name)
         _check_segments(service, path)
+        _check_cache(service, f"{path}.cache")
 
 
 def _check_backends(service: Service, path: str, variable: str) -> None:
@@ -145,6 +169,15 @@ def _check_segments(service: Service, path: str) -> None:
     for at, name in enumerate(service.public):
         if not _is_segment(name):
             raise Misconfigured(f"{path}.public[{at}] is no single segment; write it as login")
+
+
+def _check_cache(service: Service, path: str) -> None:
+    cache = service.cache
+    if cache is not None and cache.ttl is None and cache.stale_while_revalidate is not None:
+        raise Misconfigured(
+            f"{path}.stale_while_revalidate is of no use without a ttl: what the service itself says"
+            " is kept to; set ttl, or remove it"
+        )
 
 
 def _is_segment(text: str) -> bool:

@@ -6,6 +6,8 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct, field
 
+from penstock.config.proxied import ServiceCache, WebSockets
+
 Kind = Literal["openai", "anthropic", "workers_ai", "sandbox", "local", "hashed"]
 Verb = Literal["chat", "embed"]
 Scale = Literal["tier", "none"]
@@ -309,6 +311,12 @@ class Service(Struct, frozen=True, forbid_unknown_fields=True):
     """Redirects go to the caller, or become 502; they are never followed."""
     forward_authorization: bool = True
     """Whether the service gets the caller's Authorization."""
+    failures: Literal["own", "pass"] = "own"
+    """A 502, 503 or 504 of the last backend that may be tried becomes a 502 of the gateway's, or is passed as it is."""
+    cache: ServiceCache | None = None
+    """How replies to GETs are kept; without it not at all, but for `chat`, whose are as the service says."""
+    websockets: WebSockets = WebSockets()
+    """Tunnels to it."""
 
 
 class Cache(Struct, frozen=True, forbid_unknown_fields=True):
@@ -318,6 +326,8 @@ class Cache(Struct, frozen=True, forbid_unknown_fields=True):
     """Held in memory; ten times that on disk."""
     max_entry_bytes: Positive = 1 << 20
     """Largest answer kept."""
+    http_max_bytes: Positive = 32 << 20
+    """Of all that, what one process keeps of services' replies to GETs, so that answers have room."""
 
 
 class Stores(Struct, frozen=True, forbid_unknown_fields=True):

@@ -198,7 +198,9 @@ def build(
         once=Once(platform, kept_on.claims),
         purchases=kept_on.purchases,
         lasting=kept_on,
-        services=same.services if same else Services(config, kept_on.pools, platform),
+        services=same.services if same else Services(
+            config, kept_on, platform, before.services if before else None
+        ),
         edge=edge,
         started_at=platform.clock.now() if before is None else before.started_at,
     )  # fmt: skip

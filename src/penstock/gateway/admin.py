@@ -44,7 +44,7 @@ async def cache_stats(gateway: Gateway, exchange: Exchange) -> Response:
 
 
 async def cache_purge(gateway: Gateway, exchange: Exchange) -> Response:
-    """Purges by kind, key, owner, model or route, all that are named; everything where none is."""
+    """Purges by kind, key, owner, model, route, URL or tag, all that are named; everything where none is."""
     wanted = exchange.query()
     if wanted.get("owner"):
         wanted["owner"] = owner_named(wanted["owner"])

@@ -17,10 +17,14 @@ MAX_AGE = "600"
 
 
 class Cors:
-    """Decides by the configured origins; `*` never, since credentials are allowed."""
+    """Decides by the configured origins; `*` never, since credentials are allowed. Without any, no reply depends on one."""
 
     def __init__(self, origins: tuple[str, ...]) -> None:
         self._origins = frozenset(origins)
+
+    def knows(self, origin: str) -> bool:
+        """Whether pages of that origin may call the gateway."""
+        return origin in self._origins
 
     def preflight(self, request: Request) -> Response | None:
         """The answer to a preflight; None where the request is not one."""
@@ -37,6 +41,8 @@ class Cors:
 
     def headers(self, request: Request) -> list[tuple[str, str]]:
         """What a reply says to a browser: nothing for an origin that is not listed."""
+        if not self._origins:
+            return []
         origin = request.header("origin")
         if origin is None or origin not in self._origins:
             return [VARY]

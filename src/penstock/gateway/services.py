@@ -5,24 +5,30 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from msgspec.structs import replace
+
 from penstock.auth.addresses import Networks
 from penstock.config import Config, Service
-from penstock.config.services import METHODS, OWN, PREFIXES, VARIABLES, one_below, split
-from penstock.errors import TooLarge, Unavailable
+from penstock.config.services import METHODS, OWN, PREFIXES, VARIABLES, cache_of, one_below, split
+from penstock.errors import Failed, TooLarge, Unavailable
+from penstock.gateway import tunnels
 from penstock.gateway.bodies import bound_of
 from penstock.gateway.exchange import Exchange
 from penstock.gateway.routes import Auth, Endpoint
 from penstock.limits.rates import own_limit
 from penstock.ports import Fetch, Platform
 from penstock.upstream import hops, paths
-from penstock.upstream.forward import IDEMPOTENT, Forward, Manner, Sent
+from penstock.upstream.forward import ELSEWHERE, IDEMPOTENT, Forward, Manner, Sent
 from penstock.upstream.hops import Whence
 from penstock.upstream.pools import Pools
 from penstock.upstream.send import bounds
-from penstock.wire.http import Request, Response
+from penstock.wire import websocket
+from penstock.wire.http import Request, Response, Timeouts
 
 if TYPE_CHECKING:
     from penstock.gateway import Gateway
+    from penstock.gateway.caching import Caching, Replies
+    from penstock.gateway.lasting import Lasting
 
 REPLAYED_BYTES = 64 << 10
 """A body up to this size is read first where another backend may have to get it too."""
@@ -41,18 +47,33 @@ class Answer(NamedTuple):
     endpoint: Endpoint
 
 
-class Services:
-    """Which service answers a path, worked out once at start; the pools are those of the process."""
+class Means(NamedTuple):
+    """What all services have in common; `replies` is None where none are kept, `most` the largest of them in bytes."""
 
-    def __init__(self, config: Config, pools: Pools, platform: Platform) -> None:
+    pools: Pools
+    trusted: Networks
+    platform: Platform
+    replies: Replies | None
+    most: int
+
+
+class Services:
+    """Which service answers a path, worked out once at start; pools and kept replies are those of the process."""
+
+    def __init__(
+        self, config: Config, kept_on: Lasting, platform: Platform, before: Services | None = None
+    ) -> None:
+        pools = kept_on.pools
         # On Workers nothing runs between requests that could probe.
         pools.renew(config.services, platform.clock.tick(), probed=platform.shared_loop)
         trusted = Networks(config.server.trusted_proxies)
+        self.replies = _replies(config, kept_on, platform, before)
+        means = Means(pools, trusted, platform, self.replies, config.cache.max_entry_bytes)
         answers = [
             answer
             for name, service in config.services.items()
             for prefix in service.prefixes
-            for answer in _answers(name, service, prefix, pools, trusted)
+            for answer in _answers(name, service, prefix, means)
         ]
         self._found = _nested(answers, OWN)
         self._absent = _nested(_absent(config))
@@ -83,27 +104,22 @@ class Place(NamedTuple):
 class Passing:
     """Passes requests under one prefix on to their service."""
 
-    def __init__(
-        self, name: str, service: Service, prefix: str, pools: Pools, trusted: Networks
-    ) -> None:
+    def __init__(self, name: str, service: Service, prefix: str, means: Means) -> None:
         self._name = name
         self._service = service
         self._prefix = prefix
-        self._pools = pools
-        self._trusted = trusted
-        self._manner = Manner(
-            bounds(service.timeouts),
-            service.attempts,
-            service.max_reply_bytes,
-            service.rewrite,
-            service.cookies == "pass",
-            service.redirects == "pass",
-        )
+        self._pools = means.pools
+        self._trusted = means.trusted
+        times, lasting = bounds(service.timeouts), service.websockets
+        self._manner = _manner(service, times)
+        open_times = Timeouts(times.connect, times.first_byte, lasting.idle, lasting.total)
+        self._tunnels = _manner(service, open_times) if lasting.enabled else None
         kept = service.cookies == "pass"
         sent = service.forward_authorization
         self._dropped = hops.dropped(
             cookies=kept, authorization=sent, checked=service.auth != "none"
         )
+        self._caching = self._cached(means)
         # What made nobody of a caller must not make somebody of them further on.
         self._dropped_refused = hops.dropped(cookies=kept, authorization=False, checked=True)
 
@@ -111,21 +127,57 @@ class Passing:
         """The service's reply; raises BadRequest, TooLarge, Failed."""
         request, service = exchange.request, self._service
         exchange.notes["service"] = self._name
-        target = paths.below(request, self._prefix, service.rewrite)
+        target = paths.below(request, self._prefix)
         refused = exchange.endpoint.auth == "optional" and exchange.caller.anonymous
         dropped = self._dropped_refused if refused else self._dropped
         headers = hops.onward(request.headers, self._whence(exchange), dropped)
         body = await self._body(exchange)
         onward = Request(
-            request.method, target.encode("ascii"), headers=headers, body=body, notes=exchange.notes
-        )
-        return await self._origin(gateway)(onward)
+            request.method, target.encode("ascii"), headers=headers, body=body,
+            timeouts=self._manner.timeouts, notes=exchange.notes,
+        )  # fmt: skip
+        response = await self._answer(gateway, exchange, onward)
+        if response.status in ELSEWHERE and service.failures == "own" and not _only_kept(request):
+            raise await _failed(response, request.method)
+        return response
 
-    def _origin(self, gateway: Gateway) -> Fetch:
+    async def _answer(self, gateway: Gateway, exchange: Exchange, onward: Request) -> Response:
+        if self._tunnels is not None and tunnels.asks(exchange.request):
+            return await self._open(gateway, exchange, onward, self._tunnels)
+        if self._caching is not None:
+            return await self._caching(gateway, exchange, onward)
+        return await self._origin(gateway.platform, self._manner)(onward)
+
+    async def _open(
+        self, gateway: Gateway, exchange: Exchange, onward: Request, manner: Manner
+    ) -> Response:
+        """A tunnel, or what the service answers to its handshake in place of one."""
+        tunnels.admit(gateway, exchange, onward.headers)
+        onward.headers = [*onward.headers, *websocket.SWITCH]
+        response = await self._origin(gateway.platform, manner)(onward)
+        return tunnels.watched(gateway, exchange, response)
+
+    def _origin(self, platform: Platform, manner: Manner) -> Fetch:
         """Where the service is asked. What keeps replies is a `Fetch` around this one."""
-        platform = gateway.platform
         pool = self._pools.of(self._name)
-        return Forward(pool, platform.fetch, platform.clock, self._manner, self._prefix)
+        return Forward(pool, platform.fetch, platform.clock, manner, self._prefix)
+
+    def _cached(self, means: Means) -> Caching | None:
+        """The cache before it, where its settings ask for one and its home can have one."""
+        replies, platform = means.replies, means.platform
+        settings = cache_of(self._service)
+        if replies is None or settings is None:
+            return None
+        from penstock.gateway.caching import Caching  # the edge starts without it
+
+        # The cache has to see a cookie to know that a reply is somebody's own: what drops them stands before it.
+        manner = replace(self._manner, cookies=True)
+
+        async def ask(request: Request) -> Response:
+            return await self._origin(platform, manner)(request)
+
+        dropped = self._service.cookies == "drop"
+        return Caching(self._name, settings, ask, replies, means.most, cookies=not dropped)
 
     def _whence(self, exchange: Exchange) -> Whence:
         request = exchange.request
@@ -148,12 +200,53 @@ class Passing:
         return Sent(request.body, limit)
 
 
-def _answers(
-    name: str, service: Service, prefix: str, pools: Pools, trusted: Networks
-) -> Iterator[Answer]:
+def _manner(service: Service, times: Timeouts) -> Manner:
+    return Manner(
+        times,
+        service.attempts,
+        service.max_reply_bytes,
+        service.rewrite,
+        service.cookies == "pass",
+        service.redirects == "pass",
+    )
+
+
+def _replies(
+    config: Config, kept_on: Lasting, platform: Platform, before: Services | None
+) -> Replies | None:
+    """Where replies are kept, if any service asks for it. Not on Workers: KV shows an old one for a minute after a change."""
+    if not platform.shared_loop or not any(map(cache_of, config.services.values())):
+        return None
+    from penstock.gateway.caching import Replies  # as below
+
+    found = before.replies if before is not None else None
+    if found is None or found.platform is not platform:
+        found = Replies(platform, kept_on.generations)
+    found.kept.most = config.cache.http_max_bytes
+    return found
+
+
+def _only_kept(request: Request) -> bool:
+    """Whether a 504 may be the cache's own: the caller wants nothing else."""
+    return "only-if-cached" in (request.header("cache-control") or "").lower()
+
+
+async def _failed(response: Response, method: str) -> Failed:
+    """What every try came to, in the gateway's own words; how long to wait is the service's to say."""
+    await response.aclose()
+    wait, status = (response.header("retry-after") or "").strip(), response.status
+    return Failed(
+        f"Every backend that might be tried failed; the last answered {status}.",
+        processed="no" if status == 503 or method in IDEMPOTENT else "unknown",
+        upstream_status=status,
+        retry_after=float(wait) if wait.isascii() and wait.isdigit() and len(wait) < 7 else None,
+    )
+
+
+def _answers(name: str, service: Service, prefix: str, means: Means) -> Iterator[Answer]:
     """What one prefix of a service answers: it, and below it what asks for no credential."""
     method, path = split(prefix)
-    passing = Passing(name, service, one_below(path) or path, pools, trusted)
+    passing = Passing(name, service, one_below(path) or path, means)
     limit = "other" if service.limit is None else own_limit(name)
     auth: Auth = "address" if service.auth == "none" else service.auth
     single = one_below(path)

@@ -11,7 +11,8 @@ from penstock.errors import Error, Failed, NotSent, TooLarge
 from penstock.ports import Clock, Fetch
 from penstock.upstream import hops, paths
 from penstock.upstream.health import Member, Pool
-from penstock.wire.http import Request, Response, Stream, Timeouts
+from penstock.wire.http import Duplex, Request, Response, Stream, Timeouts
+from penstock.wire.websocket import SWITCHING
 
 IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
 ELSEWHERE = frozenset({502, 503, 504})
@@ -140,6 +141,9 @@ class Forward:
         if isinstance(response.body, bytes):
             going.end()
             return response
+        if response.status == SWITCHING and isinstance(response.body, Duplex):
+            response.body = Opened(response.body, going)
+            return response
         response.body = coming = Coming(response.body, going)
         try:
             await coming.open()
@@ -149,14 +153,16 @@ class Forward:
         return response
 
     def _sent(self, member: Member, request: Request, spent: float) -> Request:
-        manner = self._manner
+        manner, target = self._manner, request.target
+        if manner.rewrite:
+            target = paths.renamed(target, self._prefix, manner.rewrite)
         times = manner.timeouts
         if spent > 0.1:  # an attempt went before it
             left = max(0.001, times.total - spent)
             times = Timeouts(times.connect, times.first_byte, times.idle, left)
         return Request(
             request.method,
-            member.url.encode() + request.target,
+            member.url.encode() + target,
             headers=request.headers,
             body=request.body,
             timeouts=times,
@@ -194,14 +200,14 @@ def _redirected(response: Response) -> Failed:
 class Going:
     """One attempt, from when it begins until its reply has ended: then it is told what it came to, once."""
 
-    __slots__ = ("_began", "_clock", "_ended", "_member", "_pool", "_turn", "status")
+    __slots__ = ("_began", "_clock", "_ended", "_member", "_pool", "_told", "_turn", "status")
 
     def __init__(self, pool: Pool, member: Member, clock: Clock, began: float) -> None:
         self._pool = pool
         self._member = member
         self._clock = clock
         self._began = began
-        self._ended = False
+        self._ended = self._told = False
         self.status = 0
         self._turn = member.turn
         member.in_air += 1
@@ -211,9 +217,15 @@ class Going:
         if self._ended:
             return
         self._ended = True
+        if self._turn == self._member.turn:
+            self._member.in_air -= 1
+        if not self._told:
+            self.tell(error)
+
+    def tell(self, error: BaseException | None = None) -> None:
+        """What it came to, though it may go on: a tunnel that stands is all that its backend can do well."""
+        self._told = True
         pool, member, now = self._pool, self._member, self._clock.tick()
-        if self._turn == member.turn:
-            member.in_air -= 1
         if error is None:
             member.outcomes[_KINDS.get(self.status // 100, "other")] += 1
             if self.status >= 500 and self.status not in UNIMPLEMENTED:
@@ -262,6 +274,35 @@ class Coming:
             await self._body.aclose()
         finally:
             self._going.end(_Closed())
+
+
+class Opened:
+    """A tunnel to a backend, which has it in the air until it is closed; how it ends says nothing of the backend."""
+
+    __slots__ = ("_duplex", "_going")
+
+    def __init__(self, duplex: Duplex, going: Going) -> None:
+        self._duplex = duplex
+        self._going = going
+        going.tell()
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        return await self._duplex.__anext__()
+
+    async def send(self, data: bytes) -> None:
+        await self._duplex.send(data)
+
+    async def end(self) -> None:
+        await self._duplex.end()
+
+    async def aclose(self) -> None:
+        try:
+            await self._duplex.aclose()
+        finally:
+            self._going.end()
 
 
 class _Closed(Exception):

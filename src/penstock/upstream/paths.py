@@ -16,8 +16,8 @@ _PLAIN = re.compile(r"[!\"$-~]*")
 PORTS = {"http": 80, "https": 443}
 
 
-def below(request: Request, prefix: str, rewrite: Mapping[str, str]) -> str:
-    """What a service under `prefix` is asked for: path and query as they came, the first segment as the service calls it.
+def below(request: Request, prefix: str) -> str:
+    """What a service under `prefix` is asked for: path and query as they came.
 
     Raises BadRequest for a path that a server could read as another, NotFound where only its decoded form has the prefix.
     """
@@ -31,9 +31,14 @@ def below(request: Request, prefix: str, rewrite: Mapping[str, str]) -> str:
     rest = raw[len(root) :]
     if not raw.startswith(root) or (rest and not rest.startswith("/")):
         raise NotFound(code="not_found")
-    if rewrite:
-        rest = _renamed(rest, rewrite)
     return f"{root}{rest}?{query}" if query else root + rest
+
+
+def renamed(target: bytes, prefix: str, rewrite: Mapping[str, str]) -> bytes:
+    """A path and query below `prefix`, its first segment as the service calls it."""
+    path, mark, query = target.decode("ascii").partition("?")
+    at = 0 if prefix == "/" else len(prefix)
+    return f"{path[:at]}{_renamed(path[at:], rewrite)}{mark}{query}".encode("ascii")
 
 
 def location(value: str, url: str, prefix: str, rewrite: Mapping[str, str]) -> str:

@@ -14,6 +14,8 @@ VERSION = "13"
 KEY_BYTES = 16
 TIMES = Timeouts(idle=300.0, total=86_400.0)
 """What bounds a handshake and its tunnel where the request does not say: `idle` is silence both ways."""
+SWITCH = (("connection", "Upgrade"), ("upgrade", "websocket"))
+"""What a hop says to the next to have a handshake; all else of it passes."""
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from penstock.config import decode, defaults
-from penstock.config.services import one_below, split
+from penstock.config.proxied import ServiceCache
+from penstock.config.services import cache_of, one_below, split
 from penstock.errors import Misconfigured
 
 GOOD = '[services.orders]\nprefixes = ["/api/orders"]\nbackends = [{ url = "http://a:1" }]\n'
@@ -95,6 +96,13 @@ PREFIXES = 'prefixes = ["/api/orders"]'
         (PREFIXES, PREFIXES + '\nrewrite = { a = ".." }', "services.orders.rewrite.a is no single segment"),
         (PREFIXES, PREFIXES + '\npublic = ["a/b"]', "services.orders.public[0] is no single segment"),
         (PREFIXES, PREFIXES + "\nmax_body_bytes = 0", "services.orders.max_body_bytes must be"),
+        (PREFIXES, PREFIXES + "\ncache = { ttl = -1 }", "services.orders.cache.ttl must be an integer, 0 or more"),
+        (PREFIXES, PREFIXES + '\ncache = { ttl = "soon" }', "services.orders.cache.ttl must be an integer"),
+        (PREFIXES, PREFIXES + '\ncache = { key = "me" }', "services.orders.cache.key must be one of owner, shared"),
+        (PREFIXES, PREFIXES + "\ncache = { tll = 1 }", "services.orders.cache.ttl"),
+        (PREFIXES, PREFIXES + "\ncache = { stale_while_revalidate = 5 }", "is of no use without a ttl"),
+        (PREFIXES, PREFIXES + "\nwebsockets = { idle = 3601 }", "services.orders.websockets.idle must be"),
+        (PREFIXES, PREFIXES + '\nfailures = "hide"', "services.orders.failures must be one of"),
         (PREFIXES, PREFIXES + "\nbalanse = 1", "services.orders.balance"),
         ("services.orders", 'services."a b"', "is no name"),
     ],
@@ -104,6 +112,18 @@ def test_what_is_unsafe_or_half_set_is_refused_by_name(old: str, new: str, named
         whole(GOOD.replace(old, new))
     assert named in refused.value.message
     assert "secret" not in refused.value.message
+
+
+def test_replies_are_kept_where_that_is_said_and_for_chat() -> None:
+    env = {"AUTH_SERVICE_URL": "http://a", "CHAT_SERVICE_URL": "http://b", "TTL": "9"}
+    services = whole(GOOD, env).services
+    assert {name: cache_of(one) for name, one in services.items()} == {
+        "auth": None, "chat": ServiceCache(), "orders": None,
+    }  # fmt: skip
+    text = GOOD + 'cache = { ttl = "${TTL}" }\n[services.chat]\ncache = { enabled = false }\n'
+    services = whole(text, env).services
+    assert cache_of(services["orders"]) == ServiceCache(ttl=9)
+    assert cache_of(services["chat"]) is None
 
 
 def test_the_mend_of_a_known_name_says_its_variable() -> None:

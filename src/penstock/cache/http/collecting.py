@@ -22,7 +22,7 @@ class Collection:
 
     __slots__ = (
         "_done", "_failure", "_keep", "_most", "_over", "_parts", "_passed", "_pulling", "_readers", "_size", "_source",
-        "_waiters",
+        "_waiters", "_whole",
     )  # fmt: skip
 
     def __init__(self, source: Stream, most: int, keep: Keep, done: Callable[[], None]) -> None:
@@ -33,15 +33,16 @@ class Collection:
         self._parts: list[bytes] = []
         self._passed = 0
         self._size = 0
-        self._over = False
+        self._over = self._whole = False
         self._failure: Error | None = None
         self._pulling = False
         self._readers: list[Reader] = []
         self._waiters: list[asyncio.Future[None]] = []
 
     def reader(self) -> Reader | None:
-        """One more reader, from the beginning; None where that is gone."""
-        if self._passed or self._size > self._most or (self._over and not self._readers):
+        """One more reader, from the beginning; None where that is gone, or no more comes and it is not the whole."""
+        ended = self._over and not self._readers and not self._whole
+        if self._passed or self._size > self._most or ended:
             return None
         reader = Reader(self)
         self._readers.append(reader)
@@ -105,6 +106,7 @@ class Collection:
         """Kept before anyone is told the end: whoever asks after that finds it."""
         if self._size <= self._most:
             await self._keep(b"".join(self._parts))
+        self._whole = True
         self._end()
 
     def _end(self) -> None:

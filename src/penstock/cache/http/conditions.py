@@ -9,8 +9,10 @@ from penstock.wire.http import Headers, Request, header
 
 OURS = frozenset({"if-modified-since", "if-none-match", "if-range", "range"})
 """What a cache takes out of a request to ask about its own entry instead."""
-ORIGINS = frozenset({"if-match", "if-unmodified-since"})
-"""What only the origin can answer."""
+ORIGINS = frozenset(
+    {"if-match", "if-unmodified-since", "x-http-method", "x-http-method-override", "x-method-override"}
+)  # fmt: skip
+"""What only the origin can answer, and what makes some of them read another method than is written."""
 
 _TAG = re.compile(r'(?:[Ww]/)?("[^"]*"|[^",\s]+)')
 

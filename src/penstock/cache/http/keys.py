@@ -50,37 +50,36 @@ class Places:
 
     def of(self, request: Request, owner: str, numbers: Mapping[str, int]) -> Place:
         """The place of a request; `owner` is empty where nobody in particular asks, or all share."""
-        host = (header(request.headers, "host") or "").lower()
+        host, scheme = _host(request.headers), _scheme(request.headers)
         target = _target(request)
         number, at = of_key(numbers, KIND, owner, self._route), 0
         if numbers:
             at = numbers.get(f"url:{target}", 0)
         known = len(host) + len(target) <= REMEMBERED_CHARACTERS
         names = self._named if known else self._names
-        name, url, noted = names(host, target, owner, number, at)
+        name, url, noted = names(scheme, host, target, owner, number, at)
         single = numbers.get(f"key:{name}", 0) if numbers else 0
         return Place(f"{name}.{single}" if single else name, url, owner, noted, numbers)
 
     def _names(
-        self, host: str, target: str, owner: str, number: bytes, at: int
+        self, scheme: str, host: str, target: str, owner: str, number: bytes, at: int
     ) -> tuple[str, str, str]:
-        url = _url(host, target)
+        url = f"{scheme}{_url(host, target)}"
         numbered = f"{number.decode()},{at}"
         name = _hashed(self._secret, "entry", self._route, owner, url, numbered)
-        return f"{KIND}:{name}", url, _mark(url, self._secret)
+        return f"{KIND}:{name}", url, _mark(_url(host, target), self._secret)
 
 
 def mark(request: Request, secret: bytes, target: str) -> str:
     """Where it is noted that what is kept of a target of the request's host counts no more."""
-    host = (header(request.headers, "host") or "").lower()
-    return _mark(_url(host, target), secret)
+    return _mark(_url(_host(request.headers), target), secret)
 
 
 def affected(request: Request, headers: Headers) -> Iterator[str]:
     """The targets that an unsafe request has changed: its own, and those of this host that its reply names."""
     own = _target(request)
     yield own
-    host = (header(request.headers, "host") or "").lower()
+    host = _host(request.headers)
     for name in ("location", "content-location"):
         named = header(headers, name)
         if named and (found := _resolved(f"http://{host}", own, named)):
@@ -118,6 +117,17 @@ def _target(request: Request) -> str:
     _, found, rest = target.partition("://")
     slash = rest.find("/")
     return (rest[slash:] if slash >= 0 else "/") if found else target
+
+
+def _host(headers: Headers) -> str:
+    """The host as the origin is told of it: it may build its reply on that."""
+    return (header(headers, "x-forwarded-host") or header(headers, "host") or "").lower()
+
+
+def _scheme(headers: Headers) -> str:
+    """`https://`, where the origin is told of it."""
+    told = header(headers, "x-forwarded-proto")
+    return f"{told.lower()}://" if told else ""
 
 
 def _url(host: str, target: str) -> str:

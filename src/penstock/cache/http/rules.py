@@ -12,7 +12,7 @@ from penstock.cache.http.freshness import Terms
 from penstock.wire.http import Headers, Request, header
 
 ENTRY_BYTES = 1 << 20
-CREDENTIALS = ("authorization", "x-api-key")
+CREDENTIALS = ("authorization", "x-api-key", "x-refresh-token")
 UNDERSTOOD = frozenset(
     {200, 203, 204, 300, 301, 302, 303, 307, 308, 400, 401, 402, 403, 404, 405, 406, 407, 408, 409, 410, 411, 412, 413,
      414, 415, 416, 417, 421, 422, 426, 428, 429, 431, 451, 500, 501, 502, 503, 504, 505, 511}

@@ -17,12 +17,21 @@ MOST_VARIANTS = 32
 
 
 class Shelves:
-    """Keeps a reply under its place; of a URL whose replies vary, a list under it and each reply beside it."""
+    """Keeps a reply under its place; of a URL whose replies vary, a list under it and each reply beside it.
+
+    `marks` is where invalidations are noted, if that is another store: they must not give way to replies.
+    """
 
     def __init__(
-        self, store: Store, clock: Clock, secret: bytes, unique: Callable[[], str]
+        self,
+        store: Store,
+        clock: Clock,
+        secret: bytes,
+        unique: Callable[[], str],
+        marks: Store | None = None,
     ) -> None:
         self._store = store
+        self._marks = marks or store
         self._clock = clock
         self.secret = secret
         self._unique = unique
@@ -31,7 +40,7 @@ class Shelves:
         """The entry a request gets, fresh or not; whether there are others; and its URL's mark."""
         name = place.name
         kept, varied = await self._kept(name), False
-        marked = await self._store.get(place.mark) or b""
+        marked = await self._marks.get(place.mark) or b""
         if isinstance(kept, Variants):
             varied = bool(kept.of)
             one = entries.chosen(kept, request, self.secret, self._clock.now())
@@ -72,7 +81,7 @@ class Shelves:
         """Nothing that was asked for until now is found under these targets of the request's host, for no owner."""
         token = self._unique().encode()
         for target in dict.fromkeys(targets):
-            await self._store.put(mark(request, self.secret, target), token, MOST_KEPT_SECONDS)
+            await self._marks.put(mark(request, self.secret, target), token, MOST_KEPT_SECONDS)
 
     async def _kept(self, name: str) -> entries.Kept | None:
         found = await self._store.get(name)

@@ -26,7 +26,11 @@ def add(parser: argparse.ArgumentParser) -> None:
     purge.add_argument("--key", metavar="KEY", help="one entry, by the key `explain` shows")
     purge.add_argument("--owner", metavar="OWNER", help="of one caller: SUB or TENANT/SUB")
     purge.add_argument("--model", metavar="TARGET", help="of one target: PROVIDER/MODEL")
-    purge.add_argument("--route", metavar="ROUTE", help="of one route")
+    purge.add_argument("--route", metavar="ROUTE", help="of one route, or of one service")
+    purge.add_argument("--url", metavar="URL", help="of one URL of a service: path and query")
+    purge.add_argument(
+        "--tag", metavar="TAG", help="replies that name it in Cache-Tag or Surrogate-Key"
+    )
 
 
 def run(args: argparse.Namespace) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from penstock.config import Verb
+from penstock.cache.generations import KINDS
 
 Schema = dict[str, Any]
 
@@ -13,7 +13,6 @@ NUMBER: Schema = {"type": "number"}
 COUNT: Schema = {"type": "integer", "minimum": 0}
 DOLLARS: Schema = {"type": "number", "minimum": 0, "description": "US dollars, nine decimals."}
 VECTOR: Schema = {"type": "array", "items": NUMBER, "minItems": 1}
-KINDS: tuple[Verb, ...] = ("chat", "embed")
 
 
 def schemas() -> dict[str, Schema]:

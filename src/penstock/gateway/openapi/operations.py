@@ -95,7 +95,9 @@ _PURGE = tuple(
         f"Entries of this {name} only.",
         example,
     )
-    for name, example in zip(PURGEABLE, ("chat", "", "gpt-4o", "auto", ""), strict=True)
+    for name, example in zip(
+        PURGEABLE, ("chat", "", "gpt-4o", "auto", "", "/api/orders/7", "orders"), strict=True
+    )
 )
 _ID: Parameter = {
     "name": "id",

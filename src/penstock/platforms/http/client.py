@@ -69,7 +69,7 @@ class Http:
         if key:
             limits = request.timeouts or websocket.TIMES
             fresh = await self._fresh(target.origin, limits.connect, reuse=False)
-            return await _handshake(fresh, message, limits, request.max_reply, key)
+            return await _handshake(fresh, request, message, limits, key)
         connection = self._kept(target.origin)
         if connection is None:
             connection = await self._fresh(target.origin, limits.connect)
@@ -252,11 +252,13 @@ async def _exchange(
 
 
 async def _handshake(
-    connection: Connection, message: bytes, limits: Timeouts, cap: int, key: str
+    connection: Connection, request: Request, message: bytes, limits: Timeouts, key: str
 ) -> Response:
     """A tunnel, or what was answered in its place; the connection is used for nothing else."""
     connection.key = key
-    exchange = connection.start("GET", message, limits, cap)
+    exchange = connection.start(
+        "GET", message, limits, request.max_reply, verbatim=request.verbatim
+    )
     try:
         while not exchange.ready:
             await exchange.arrival()

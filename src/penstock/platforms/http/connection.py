@@ -238,7 +238,7 @@ class Connection(asyncio.Protocol):
         self._interim = status < 200
         if self._interim:
             if status == SWITCHING and self.key:
-                exchange.begin(heads.switching(fields, self.key))
+                exchange.begin(heads.switching(fields, self.key, verbatim=exchange.verbatim))
             else:
                 heads.interim(status, fields)
             return

@@ -96,10 +96,10 @@ def interim(status: int, fields: Fields) -> None:
         raise BadHead
 
 
-def switching(fields: Fields, key: str) -> Head:
+def switching(fields: Fields, key: str, *, verbatim: bool = False) -> Head:
     """The head of a 101 that was asked for with this key; raises BadHead where it is no answer to that."""
     named = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in fields]
-    head = read(websocket.SWITCHING, fields)
+    head = read(websocket.SWITCHING, fields, verbatim=verbatim)
     framed = head.chunked or head.length is not None
     if framed or not (websocket.switches(named) and websocket.proves(head.headers, key)):
         raise BadHead

@@ -81,6 +81,8 @@ def test_version(capsys):
         (["cache", "purge", "--kind", "rag"], "argument --kind: invalid choice: 'rag' (choose from"),
         (["cache", "purge", "--key", "abc"], "A key is written as `explain` shows it"),
         (["cache", "purge", "--owner", ""], "Each name is given with a value."),
+        (["cache", "purge", "--url", "orders/7"], "A url is written as it is asked for"),
+        (["cache", "purge", "--tag", ""], "Each name is given with a value."),
     ],
 )  # fmt: skip
 def test_misuse_is_one_line_and_exit_code_2(argv, said, capsys, home):

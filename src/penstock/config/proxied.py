@@ -1,0 +1,35 @@
+"""What a service may say of its replies and its WebSockets: settings of `[services.NAME]` that are tables of their own."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+WholeSeconds = Annotated[int, Meta(ge=0)]
+Idle = Annotated[float, Meta(gt=0, le=3_600)]
+Total = Annotated[float, Meta(gt=0, le=86_400)]
+
+
+class ServiceCache(Struct, frozen=True, forbid_unknown_fields=True):
+    """How replies to a service's GETs are kept, by RFC 9111."""
+
+    ttl: WholeSeconds | None = None
+    """Seconds for which a 200 is good, whatever its service says, but for `private`, `no-store` and `Set-Cookie`; callers are told so. Without it, as long as the service says."""
+    stale_while_revalidate: WholeSeconds | None = None
+    """Seconds after that in which it is still given out while the service is asked again (with `ttl`)."""
+    key: Literal["owner", "shared"] = "owner"
+    """Whether each caller has their own replies, or all share them: then what was asked with a credential is kept only where the service marks it `public`, `s-maxage` or `must-revalidate`."""
+    enabled: bool = True
+    """Whether they are kept at all."""
+
+
+class WebSockets(Struct, frozen=True, forbid_unknown_fields=True):
+    """WebSockets that a service opens, in place of its time-outs for replies."""
+
+    enabled: bool = True
+    """Whether a handshake is passed on as one; otherwise as a plain GET."""
+    idle: Idle = 300.0
+    """Seconds without a byte either way, pings included, after which one is ended."""
+    total: Total = 86_400.0
+    """Seconds after which it is ended in any case."""
