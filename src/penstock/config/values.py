@@ -266,7 +266,7 @@ class Backend(Struct, frozen=True, forbid_unknown_fields=True):
     """One place where a service is reached."""
 
     url: str
-    """Root that the request's path is put behind: `http://10.0.0.5:3001`."""
+    """Root that the request's path is put behind: `http://10.0.0.5:3001`; `internal://auth`, `internal://chat` or `internal://billing` is the reference service in the gateway's own process (platform embedded)."""
     weight: Weight = 100
     """Its share of the requests beside the others' weights."""
     health: str = "/health"
@@ -287,7 +287,7 @@ class Service(Struct, frozen=True, forbid_unknown_fields=True):
     auth: Literal["required", "optional", "none"] = "required"
     """Whether a caller must show a token; with `none` the gateway looks at no credential, and callers are known by address."""
     public: tuple[str, ...] = ()
-    """First segments behind the prefix that ask for no credential; `auth` has register, login and refresh."""
+    """First segments behind the prefix that ask for no credential; `auth` has register, login and refresh, at `internal://auth` also those of its letters."""
     limit: Limit | None = None
     """How often each caller may ask it; without one its requests count as `other`."""
     max_body_bytes: Positive = 10_000_000

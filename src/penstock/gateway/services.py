@@ -26,7 +26,14 @@ if TYPE_CHECKING:
 
 REPLAYED_BYTES = 64 << 10
 """A body up to this size is read first where another backend may have to get it too."""
-LIMITED = {("auth", "register"): "register", ("auth", "login"): "login"}
+LIMITED = {
+    ("auth", "register"): "register",
+    ("auth", "resend-verification"): "register",
+    ("auth", "forgot-password"): "register",
+    ("auth", "login"): "login",
+    ("auth", "verify-email"): "login",
+    ("auth", "reset-password"): "login",
+}
 """Public segments with a rate of their own."""
 
 Methods = Mapping[str, Endpoint]
