@@ -6,6 +6,8 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct, field
 
+from penstock.config.accounts import Accounts
+
 Kind = Literal["openai", "anthropic", "workers_ai", "sandbox", "local", "hashed"]
 Verb = Literal["chat", "embed"]
 Scale = Literal["tier", "none"]
@@ -359,6 +361,8 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     """Old or short model names → a target or a route."""
     services: dict[str, Service] = field(default_factory=dict)
     """Services behind the gateway, by name; `auth`, `chat` and `billing` may be named by the environment."""
+    accounts: Accounts = Accounts()
+    """What is kept of registrations and login attempts."""
     cache: Cache = Cache()
     """Where answers are kept."""
     budgets: tuple[Budget, ...] = ()

@@ -26,6 +26,7 @@ from penstock.entry.probing import probing
 from penstock.entry.processes import Place, Processes
 from penstock.entry.reconciling import reconciling
 from penstock.entry.reload import Again, Serving, say
+from penstock.entry.upkeeping import upkeeping
 from penstock.errors import Error, Misconfigured
 from penstock.gateway import build
 from penstock.ports import Platform
@@ -94,6 +95,7 @@ async def _serve(
             platform.spawn(sharing(board, place.number, gateway, stop))
         platform.spawn(probing(serving, stop))
         platform.spawn(reconciling(platform, config.providers, stop, report))
+        platform.spawn(upkeeping(serving, stop))
         # What stands now lives as long as the process: the collector need not look at it again.
         gc.collect()
         gc.freeze()

@@ -21,6 +21,7 @@ from penstock.entry.known import known_models
 from penstock.entry.lines import error_line, request_line
 from penstock.errors import Error, Failed, Misconfigured
 from penstock.gateway import Gateway, build, reply
+from penstock.gateway.upkeep import upkeep
 from penstock.ledger import days
 from penstock.platforms.cloudflare import home, start, values
 from penstock.platforms.cloudflare.background import Background
@@ -91,6 +92,7 @@ class Isolate:
         finally:
             # What a pass did before it failed need not be done again.
             await keep_progress(platform.tables, reconciler.progress)
+            await upkeep(gateway)
 
     async def gateway(self, env: Any, spawn: Spawn, edge: str) -> Gateway:
         """The gateway for one request; raises Misconfigured, Unavailable."""

@@ -9,6 +9,7 @@ from penstock.auth.addresses import Networks
 from penstock.config import Config, Service
 from penstock.config.services import METHODS, OWN, PREFIXES, VARIABLES, one_below, split
 from penstock.errors import TooLarge, Unavailable
+from penstock.gateway.accounts import SPECIAL
 from penstock.gateway.bodies import bound_of
 from penstock.gateway.exchange import Exchange
 from penstock.gateway.routes import Auth, Endpoint
@@ -26,15 +27,6 @@ if TYPE_CHECKING:
 
 REPLAYED_BYTES = 64 << 10
 """A body up to this size is read first where another backend may have to get it too."""
-LIMITED = {
-    ("auth", "register"): "register",
-    ("auth", "resend-verification"): "register",
-    ("auth", "forgot-password"): "register",
-    ("auth", "login"): "login",
-    ("auth", "verify-email"): "login",
-    ("auth", "reset-password"): "login",
-}
-"""Public segments with a rate of their own."""
 
 Methods = Mapping[str, Endpoint]
 
@@ -166,10 +158,16 @@ def _answers(
     single = one_below(path)
     root = path.rstrip("/")
     label = path if single else f"{root}/*"
+    special = {} if single else SPECIAL.get(name, {})
     for segment in () if single else service.public:
-        rate = LIMITED.get((name, segment), limit)
-        endpoint = Endpoint(passing, "address", limit=rate, label=label)
+        rate = special[segment].limit if segment in special else ""
+        endpoint = Endpoint(passing, "address", limit=rate or limit, label=label)
         yield Answer(0, f"{root}/{segment}", method, endpoint)
+    for segment, one in special.items() if method in ("", "POST") else ():
+        known: Auth = "address" if segment in service.public else one.auth or auth
+        handler = one.make(passing, trusted)
+        endpoint = Endpoint(handler, known, "", one.limit or limit, one.failed, label=label)
+        yield Answer(0, f"{root}/{segment}", "POST", endpoint)
     whole = Endpoint(passing, auth, limit=limit, label=label)
     yield Answer(2 if method else 1, path, method, whole)
 
