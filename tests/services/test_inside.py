@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import httpx
 import pytest
 from msgspec.structs import replace
 
+from load.fake_stripe import FakeStripe
 from penstock.config import Backend, Config, Issuer, Service, decode, defaults
 from penstock.config.services import VARIABLES
 from penstock.entry import inside
@@ -23,6 +27,7 @@ from penstock_services.home import NEEDS
 from tests.clients.process import END_SECONDS, OURS, READY, until
 from tests.services.home import PASSWORD, SECRET, SHARED, secret
 
+HOOK = "whsec_of_the_tests"
 ADA = {"email": "ada@example.com", "password": PASSWORD}
 QUESTION = {"model": "auto", "messages": [{"role": "user", "content": "Say hello."}]}
 
@@ -34,7 +39,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, htt
     clean = {key: value for key, value in os.environ.items() if not key.startswith(OURS)}
     process = subprocess.Popen(
         [sys.executable, "-m", "penstock", "serve", "--port", "0"],
-        cwd=folder, env=clean, text=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+        cwd=folder, env=clean | {"STRIPE_WEBHOOK_SECRET": HOOK}, text=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
     )  # fmt: skip
     assert process.stderr is not None
     said = []
@@ -75,6 +80,20 @@ def test_register_login_and_chat(server):
     assert (said.status_code, said.json()["provider"]) == (200, "sandbox")
     assert client.get("/api/billing/subscription", headers=bearer).json()["tier"] == "free"
     assert client.get("/api/auth/me", headers=bearer).json()["user"]["email"] == ADA["email"]
+
+
+def test_an_event_that_stripe_signs_comes_to_the_billing_service(server):
+    folder, client = server
+    stripe = FakeStripe("sk_test", HOOK, int(time.time()))
+    event = stripe.event("invoice.paid", {"id": "in_1", "customer": "cus_1"})
+    headers = {"stripe-signature": stripe.signed(event)}
+    for duplicate in (False, True):
+        reply = client.post("/api/billing/webhook", content=event, headers=headers)
+        assert (reply.status_code, reply.json()["duplicate"]) == (200, duplicate)
+    with closing(sqlite3.connect(folder / ".penstock/services/billing.sqlite")) as tables:
+        until(lambda: tables.execute("select id from events").fetchall(), 60)
+    changed = client.post("/api/billing/webhook", content=event + b" ", headers=headers)
+    assert changed.status_code == 400
 
 
 def test_a_token_of_the_command_line_is_of_the_same_issuer(server):

@@ -16,3 +16,10 @@ class Accounts(Struct, frozen=True, forbid_unknown_fields=True):
     """How long they are kept; 0: none is written."""
     emails: Literal["plain", "hashed"] = "plain"
     """As they are, or as a hash that this installation's secret keys: the same address has the same hash."""
+
+
+class Billing(Struct, frozen=True, forbid_unknown_fields=True):
+    """What the gateway does for the service `billing`."""
+
+    webhook_secrets: tuple[str, ...] = ()
+    """Stripe's signing secrets (`whsec_…`), several while you rotate, best written `${VAR}`; empty: those in `STRIPE_WEBHOOK_SECRET`, by commas. Without any the webhook answers 404."""

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct, field
 
-from penstock.config.accounts import Accounts
+from penstock.config.accounts import Accounts, Billing
 
 Kind = Literal["openai", "anthropic", "workers_ai", "sandbox", "local", "hashed"]
 Verb = Literal["chat", "embed"]
@@ -363,6 +363,8 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     """Services behind the gateway, by name; `auth`, `chat` and `billing` may be named by the environment."""
     accounts: Accounts = Accounts()
     """What is kept of registrations and login attempts."""
+    billing: Billing = Billing()
+    """What the gateway does for the service `billing`."""
     cache: Cache = Cache()
     """Where answers are kept."""
     budgets: tuple[Budget, ...] = ()

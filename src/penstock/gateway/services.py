@@ -13,6 +13,7 @@ from penstock.gateway.accounts import SPECIAL
 from penstock.gateway.bodies import bound_of
 from penstock.gateway.exchange import Exchange
 from penstock.gateway.routes import Auth, Endpoint
+from penstock.gateway.webhook import Webhook
 from penstock.limits.rates import own_limit
 from penstock.ports import Fetch, Platform
 from penstock.upstream import hops, paths
@@ -53,6 +54,8 @@ class Services:
             for prefix in service.prefixes
             for answer in _answers(name, service, prefix, pools, trusted)
         ]
+        handlers = (answer.endpoint.handler for answer in answers)
+        self.webhook = next((one for one in handlers if isinstance(one, Webhook)), None)
         self._found = _nested(answers, OWN)
         self._absent = _nested(_absent(config))
 
@@ -168,6 +171,9 @@ def _answers(
         handler = one.make(passing, trusted)
         endpoint = Endpoint(handler, known, "", one.limit or limit, one.failed, label=label)
         yield Answer(0, f"{root}/{segment}", "POST", endpoint)
+    if name == "billing" and not single and method in ("", "POST"):
+        hook = Webhook(passing, f"{root}/webhook")
+        yield Answer(0, f"{root}/webhook", "POST", Endpoint(hook, "none", label=label))
     whole = Endpoint(passing, auth, limit=limit, label=label)
     yield Answer(2 if method else 1, path, method, whole)
 
