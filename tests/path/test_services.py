@@ -12,6 +12,7 @@ from penstock.wire.http import Request, Response
 from tests.path.services import ORDERS, Served
 from tests.path.world import body, read
 
+NEW = {"email": "ada@example.com", "password": "correct horse", "username": "ada"}
 AUTH = """
 [services.auth]
 backends = [{ url = "http://auth.test" }]
@@ -129,7 +130,7 @@ async def at(world: Served, target: bytes, **more: Any) -> Response:
 
 async def test_first_segments_are_called_as_the_service_calls_them() -> None:
     world = Served(AUTH)
-    await world.ask("/api/auth/register", {"email": "a"}, token=None)
+    await world.ask("/api/auth/register", NEW, token=None)
     assert world.last.target == b"http://auth.test/api/auth/signup"
     await at(world, b"/api/auth/%72egister/x?y")
     assert world.last.target == b"http://auth.test/api/auth/signup/x?y"
@@ -151,8 +152,8 @@ async def test_public_segments_ask_for_none_and_have_their_rates() -> None:
     world = Served(AUTH)
     for path, number in (("/api/auth/register", 5), ("/api/auth/login", 10)):
         for _ in range(number):
-            assert (await world.ask(path, {"x": 1}, token=None)).status == 200
-        response = await world.ask(path, {"x": 1}, token=None)
+            assert (await world.ask(path, NEW, token=None)).status == 200
+        response = await world.ask(path, NEW, token=None)
         assert (response.status, (await body(response))["limit"]) == (429, number)
     assert (await world.get("/api/auth/me", token=None)).status == 401
     assert (await world.get("/api/auth/me", token="bad.bad.bad")).status == 401

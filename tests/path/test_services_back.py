@@ -7,6 +7,7 @@ import pytest
 from penstock.errors import Broken, Cut, Stalled
 from penstock.wire.http import Request, Response
 from tests.path.services import ORDERS, Served
+from tests.path.test_accounts import NEW
 from tests.path.world import Script, body, read
 
 SINGLE = '[services.orders]\nprefixes = ["/api/orders"]\nbackends = [{ url = "http://one.test" }]\n'
@@ -101,7 +102,7 @@ async def test_a_redirect_is_called_as_we_call_it() -> None:
     world = Served(
         AUTH, lambda request: Response(303, [("location", "/base/api/auth/signin?next=1")])
     )
-    response = await world.ask("/api/auth/register", {"x": 1}, token=None)
+    response = await world.ask("/api/auth/register", NEW, token=None)
     assert world.last.target == b"http://auth.test/base/api/auth/signup"
     assert response.header("location") == "/api/auth/login?next=1"
 

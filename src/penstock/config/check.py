@@ -32,6 +32,8 @@ def check_values(config: Config) -> None:
     for at, origin in enumerate(config.cors.origins):
         _check_origin(origin, f"cors.origins[{at}]")
     check_budgets(config.budgets)
+    if "" in config.billing.webhook_secrets:
+        raise Misconfigured("billing.webhook_secrets has an empty one; remove it")
     for section in ("providers", "tiers", "services"):
         names: dict[str, object] = getattr(config, section)
         for name in names:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from msgspec.structs import replace
 
 from penstock.config import environment, routes, services
+from penstock.config.accounts import Billing
 from penstock.config.check import SECRET_BYTES, check_whole
 from penstock.config.standing import LIMITS, TIERS, VENDOR_URLS
 from penstock.config.targets import Known, default_targets, sandbox_aliases
@@ -14,6 +15,7 @@ from penstock.config.urls import shown
 from penstock.config.values import Auth, Config, Issuer, Provider, Route
 from penstock.errors import Misconfigured
 
+WEBHOOK_SECRET = "STRIPE_WEBHOOK_SECRET"
 CANNED = (
     "no provider is configured: the sandbox gives labelled, canned replies; set OPENAI_API_KEY,"
     " ANTHROPIC_API_KEY, CLOUDFLARE_ACCOUNT_ID with CLOUDFLARE_API_TOKEN, or OLLAMA_HOST"
@@ -46,7 +48,13 @@ def _with_basics(config: Config, env: Mapping[str, str]) -> Config:
         tiers=TIERS | config.tiers,
         limits=LIMITS | config.limits,
         auth=_auth(config.auth, env),
+        billing=_billing(config.billing, env),
     )
+
+
+def _billing(billing: Billing, env: Mapping[str, str]) -> Billing:
+    named = (env.get(WEBHOOK_SECRET) or "").replace(",", " ").split()
+    return replace(billing, webhook_secrets=billing.webhook_secrets or tuple(named))
 
 
 def _auth(auth: Auth, env: Mapping[str, str]) -> Auth:

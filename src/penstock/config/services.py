@@ -28,6 +28,10 @@ PREFIXES = {
 }
 PUBLIC = {"auth": ("register", "login", "refresh")}
 CACHED = {"chat": ServiceCache()}
+LETTERS = ("verify-email", "resend-verification", "forgot-password", "reset-password")
+"""What else of the reference service is for people who have no token yet, or no longer."""
+INSIDE = "internal://"
+"""Before the name of a service that runs in the gateway's own process."""
 OWN = ("/v1", "/admin", "/dashboard", "/metrics", "/health", "/livez", "/readyz", "/openapi.json", "/docs")  # fmt: skip
 """The gateway's own, with all below them: no service answers there."""
 
@@ -49,13 +53,18 @@ def completed(given: Mapping[str, Service], env: Mapping[str, str]) -> dict[str,
 
 def _completed(name: str, service: Service) -> Service:
     backends = [replace(one, url=one.url.rstrip("/")) for one in service.backends]
+    service = replace(service, backends=tuple(backends))
     return replace(
         service,
         prefixes=service.prefixes or PREFIXES.get(name, ()),
-        public=service.public or PUBLIC.get(name, ()),
+        public=service.public or _public(name, service),
         cache=service.cache or CACHED.get(name),
-        backends=tuple(backends),
     )
+
+
+def _public(name: str, service: Service) -> tuple[str, ...]:
+    ours = name == "auth" and all(one.url == f"{INSIDE}auth" for one in service.backends)
+    return PUBLIC.get(name, ()) + (LETTERS if ours else ())
 
 
 def split(prefix: str) -> tuple[str, str]:
@@ -68,6 +77,12 @@ def one_below(path: str) -> str:
     """Where a path ends in one segment of any name, `/{id}`, what stands before that; else empty."""
     found = _ANY.search(path)
     return path[: found.start()] if found else ""
+
+
+def inside(services: Mapping[str, Service]) -> frozenset[str]:
+    """The services that are to run in the gateway's own process."""
+    urls = [backend.url for service in services.values() for backend in service.backends]
+    return frozenset(url.removeprefix(INSIDE) for url in urls if url.startswith(INSIDE))
 
 
 def note(name: str, service: Service) -> str:
@@ -101,6 +116,7 @@ def check_services(config: Config) -> None:
     for name, service in config.services.items():
         path = join("services", name)
         _check_backends(service, path, VARIABLES.get(name, ""))
+        _check_inside(service, path, config.platform)
         if not service.prefixes:
             raise Misconfigured(f"{path}.prefixes is empty; write the paths it answers, as /api/x")
         for at, prefix in enumerate(service.prefixes):
@@ -122,11 +138,29 @@ def _check_backends(service: Service, path: str, variable: str) -> None:
     urls = set()
     for at, backend in enumerate(service.backends):
         here = f"{path}.backends[{at}]"
-        _check_url(backend.url, f"{here}.url")
+        if not backend.url.startswith(INSIDE):
+            _check_url(backend.url, f"{here}.url")
         if backend.url in urls:
             raise Misconfigured(f"{here}.url stands there twice; remove one and add up the weights")
         urls.add(backend.url)
         _check_health(backend.health, f"{here}.health")
+
+
+def _check_inside(service: Service, path: str, platform: str) -> None:
+    for at, backend in enumerate(service.backends):
+        here = f"{path}.backends[{at}].url"
+        if not backend.url.startswith(INSIDE):
+            continue
+        if backend.url.removeprefix(INSIDE) not in VARIABLES:
+            raise Misconfigured(
+                f"{here} names no service that can run in this process; write internal://auth,"
+                " internal://chat or internal://billing"
+            )
+        if platform != "embedded":
+            raise Misconfigured(
+                f'{here} runs in one process alone, which platform "{platform}" is not; start'
+                " `penstock services NAME` and write its address"
+            )
 
 
 def _check_url(text: str, path: str) -> None:

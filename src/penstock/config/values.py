@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct, field
 
+from penstock.config.accounts import Accounts, Billing
 from penstock.config.proxied import ServiceCache, WebSockets
 
 Kind = Literal["openai", "anthropic", "workers_ai", "sandbox", "local", "hashed"]
@@ -273,7 +274,7 @@ class Backend(Struct, frozen=True, forbid_unknown_fields=True):
     """One place where a service is reached."""
 
     url: str
-    """Root that the request's path is put behind: `http://10.0.0.5:3001`."""
+    """Root that the request's path is put behind: `http://10.0.0.5:3001`; `internal://auth`, `internal://chat` or `internal://billing` is the reference service in the gateway's own process (platform embedded)."""
     weight: Weight = 100
     """Its share of the requests beside the others' weights."""
     health: str = "/health"
@@ -294,7 +295,7 @@ class Service(Struct, frozen=True, forbid_unknown_fields=True):
     auth: Literal["required", "optional", "none"] = "required"
     """Whether a caller must show a token; with `none` the gateway looks at no credential, and callers are known by address."""
     public: tuple[str, ...] = ()
-    """First segments behind the prefix that ask for no credential; `auth` has register, login and refresh."""
+    """First segments behind the prefix that ask for no credential; `auth` has register, login and refresh, at `internal://auth` also those of its letters."""
     limit: Limit | None = None
     """How often each caller may ask it; without one its requests count as `other`."""
     max_body_bytes: Positive = 10_000_000
@@ -374,6 +375,10 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     """Old or short model names → a target or a route."""
     services: dict[str, Service] = field(default_factory=dict)
     """Services behind the gateway, by name; `auth`, `chat` and `billing` may be named by the environment."""
+    accounts: Accounts = Accounts()
+    """What is kept of registrations and login attempts."""
+    billing: Billing = Billing()
+    """What the gateway does for the service `billing`."""
     cache: Cache = Cache()
     """Where answers are kept."""
     budgets: tuple[Budget, ...] = ()

@@ -16,8 +16,9 @@ import penstock
 from penstock.config import Config
 from penstock.entry.access import AccessLog
 from penstock.entry.door import BACKLOG, more_files
+from penstock.entry.lines import report
 from penstock.entry.listener import Listener
-from penstock.entry.server import listening, report
+from penstock.entry.server import listening
 from penstock.platforms.world import RandomIds
 from penstock.wire.json import encode
 

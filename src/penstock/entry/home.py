@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from penstock.auth import keys
 from penstock.config import Config
+from penstock.entry.inside import with_services
 from penstock.errors import Misconfigured, Missing
 from penstock.limits.rates import AI_ENDPOINTS, TIER
 from penstock.platforms import embedded
@@ -39,8 +41,9 @@ async def opened(config: Config) -> AsyncGenerator[Platform]:
         runner = local_runner(config)
         if runner is not None:
             stack.push_async_callback(runner.aclose)
+        fetch = await stack.enter_async_context(with_services(config, http, os.environ))
         open_home = _server if config.platform == "server" else _embedded
-        yield await stack.enter_async_context(open_home(config, http, runner))
+        yield await stack.enter_async_context(open_home(config, fetch, runner))
 
 
 async def check(config: Config) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 from penstock.wire.http import Request
+from penstock.wire.json import encode
 
 
 def request_line(request: Request, at: float, status: int, seconds: float) -> dict[str, Any]:
@@ -28,3 +30,8 @@ def error_line(request_id: str, error: BaseException) -> dict[str, Any]:
         trace = trace.tb_next
     where = " < ".join(reversed(frames[-3:]))
     return {"level": "error", "id": request_id, "error": type(error).__name__, "where": where}
+
+
+def report(request_id: str, error: BaseException) -> None:
+    """An error nobody foresaw, on standard error."""
+    sys.stderr.write(encode(error_line(request_id, error)).decode() + "\n")

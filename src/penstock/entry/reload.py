@@ -10,6 +10,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from penstock.config import Config
+from penstock.entry.inside import check_same
 from penstock.entry.listener import Listener
 from penstock.entry.secrets import with_issuer
 from penstock.errors import Error, Misconfigured
@@ -68,7 +69,9 @@ class Serving:
     def _read(self) -> tuple[Config, list[str], Sequence[str]]:
         wanted, notes = self._again()
         config, kept = lasting(self.gateway.config, wanted)
-        return with_issuer(config), kept, notes
+        config = with_issuer(config)
+        check_same(self.gateway.config, config)
+        return config, kept, notes
 
     def _take(self, gateway: Gateway) -> None:
         self.gateway = gateway

@@ -20,12 +20,13 @@ from penstock.entry.access import AccessLog, shared_output
 from penstock.entry.board import Board, sharing
 from penstock.entry.door import BACKLOG, more_files
 from penstock.entry.home import check, opened
-from penstock.entry.lines import error_line
+from penstock.entry.lines import report
 from penstock.entry.listener import Listener
 from penstock.entry.probing import probing
 from penstock.entry.processes import Place, Processes
 from penstock.entry.reconciling import reconciling
 from penstock.entry.reload import Again, Serving, say
+from penstock.entry.upkeeping import upkeeping
 from penstock.errors import Error, Misconfigured
 from penstock.gateway import build
 from penstock.ports import Platform
@@ -94,6 +95,7 @@ async def _serve(
             platform.spawn(sharing(board, place.number, gateway, stop))
         platform.spawn(probing(serving, stop))
         platform.spawn(reconciling(platform, config.providers, stop, report))
+        platform.spawn(upkeeping(serving, stop))
         # What stands now lives as long as the process: the collector need not look at it again.
         gc.collect()
         gc.freeze()
@@ -128,11 +130,6 @@ def _told_to_reload(serving: Serving) -> None:
 
     asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, begin)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})
-
-
-def report(request_id: str, error: BaseException) -> None:
-    """An error nobody foresaw, on standard error."""
-    sys.stderr.write(encode(error_line(request_id, error)).decode() + "\n")
 
 
 def announce(start: Start, address: tuple[str, int]) -> None:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from penstock.config import Config, decode, defaults
+from penstock.entry.inside import standing
 from penstock.entry.known import known_models
 from penstock.errors import Misconfigured
 from penstock.prices import CHECKED, price_of, stale
@@ -34,9 +35,11 @@ class Loaded:
 def load(path: str | None, env: Mapping[str, str]) -> Loaded:
     """Reads `path`, else `PENSTOCK_CONFIG`, else ./penstock.toml if it exists, else the environment alone; raises Misconfigured."""
     file = find(path, env)
-    given = decoded(file, env) if file else None
+    services, lacking = ({}, []) if file else standing(env)
+    given = decoded(file, env) if file else Config(services=services)
     day = today()
     config, notes = defaults(given, env, known_models(day))
+    notes += lacking
     if config.platform == "server" and not config.auth.issuers:
         notes.append(
             "warning: the development issuer's secret is this host's alone; other hosts refuse its tokens:"

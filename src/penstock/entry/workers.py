@@ -21,6 +21,7 @@ from penstock.entry.known import known_models
 from penstock.entry.lines import error_line, request_line
 from penstock.errors import Error, Failed, Misconfigured
 from penstock.gateway import Gateway, build, reply
+from penstock.gateway.upkeep import upkeep
 from penstock.ledger import days
 from penstock.platforms.cloudflare import home, start, values
 from penstock.platforms.cloudflare.background import Background
@@ -93,6 +94,7 @@ class Isolate:
 
         async def keep() -> None:
             await keep_progress(platform.tables, reconciler.progress)
+            await upkeep(gateway)
 
         await in_pieces(reconciler, MOST_QUESTIONS, MOST_PIECES, keep)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from msgspec import Struct
 
 from penstock.auth import scopes
-from penstock.gateway import admin, embeddings, faces, meta, usage
+from penstock.gateway import admin, embeddings, faces, logins, meta, usage
 from penstock.gateway.chat import chat
 from penstock.gateway.embeddings import embeddings as embed
 from penstock.gateway.exchange import Exchange
@@ -92,6 +92,7 @@ ROUTES: Mapping[str, Mapping[str, Endpoint]] = {
         "GET": Endpoint(admin.cache_stats, scope=scopes.ADMIN, slot="first"),
         "DELETE": Endpoint(admin.cache_purge, scope=scopes.ADMIN, slot="first"),
     },
+    "/admin/logins": {"GET": Endpoint(logins.everyone, scope=scopes.ADMIN, slot="first")},
     "/admin/services": {"GET": Endpoint(admin.services, scope=scopes.ADMIN, slot="first")},
     "/admin/usage": {"GET": Endpoint(usage.everyone, scope=scopes.ADMIN, slot="first")},
 }

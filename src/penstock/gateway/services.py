@@ -12,9 +12,11 @@ from penstock.config import Config, Service
 from penstock.config.services import METHODS, OWN, PREFIXES, VARIABLES, cache_of, one_below, split
 from penstock.errors import Failed, TooLarge, Unavailable
 from penstock.gateway import tunnels
+from penstock.gateway.accounts import SPECIAL
 from penstock.gateway.bodies import bound_of
 from penstock.gateway.exchange import Exchange
 from penstock.gateway.routes import Auth, Endpoint
+from penstock.gateway.webhook import Webhook
 from penstock.limits.rates import own_limit
 from penstock.ports import Fetch, Platform
 from penstock.upstream import hops, paths
@@ -32,8 +34,6 @@ if TYPE_CHECKING:
 
 REPLAYED_BYTES = 64 << 10
 """A body up to this size is read first where another backend may have to get it too."""
-LIMITED = {("auth", "register"): "register", ("auth", "login"): "login"}
-"""Public segments with a rate of their own."""
 
 Methods = Mapping[str, Endpoint]
 
@@ -75,6 +75,8 @@ class Services:
             for prefix in service.prefixes
             for answer in _answers(name, service, prefix, means)
         ]
+        handlers = (answer.endpoint.handler for answer in answers)
+        self.webhook = next((one for one in handlers if isinstance(one, Webhook)), None)
         self._found = _nested(answers, OWN)
         self._absent = _nested(_absent(config))
 
@@ -252,10 +254,19 @@ def _answers(name: str, service: Service, prefix: str, means: Means) -> Iterator
     single = one_below(path)
     root = path.rstrip("/")
     label = path if single else f"{root}/*"
+    special = {} if single else SPECIAL.get(name, {})
     for segment in () if single else service.public:
-        rate = LIMITED.get((name, segment), limit)
-        endpoint = Endpoint(passing, "address", limit=rate, label=label)
+        rate = special[segment].limit if segment in special else ""
+        endpoint = Endpoint(passing, "address", limit=rate or limit, label=label)
         yield Answer(0, f"{root}/{segment}", method, endpoint)
+    for segment, one in special.items() if method in ("", "POST") else ():
+        known: Auth = "address" if segment in service.public else one.auth or auth
+        handler = one.make(passing, means.trusted)
+        endpoint = Endpoint(handler, known, "", one.limit or limit, one.failed, label=label)
+        yield Answer(0, f"{root}/{segment}", "POST", endpoint)
+    if name == "billing" and not single and method in ("", "POST"):
+        hook = Webhook(passing, f"{root}/webhook")
+        yield Answer(0, f"{root}/webhook", "POST", Endpoint(hook, "none", label=label))
     whole = Endpoint(passing, auth, limit=limit, label=label)
     yield Answer(2 if method else 1, path, method, whole)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from penstock.errors import BadRequest
 from penstock.gateway.exchange import Exchange
@@ -18,6 +18,8 @@ OWN = ("hour", "day", "model", "service")
 DEFAULT_DAYS = 31
 MOST_DAYS = 366
 
+Choice = TypeVar("Choice", bound=str)
+
 
 async def own(gateway: Gateway, exchange: Exchange) -> Response:
     """The caller's own rows and totals."""
@@ -32,7 +34,7 @@ async def everyone(gateway: Gateway, exchange: Exchange) -> Response:
 async def _report(
     gateway: Gateway, exchange: Exchange, owner: str | None, allowed: tuple[str, ...]
 ) -> Response:
-    since, until, by = _span(exchange, int(gateway.platform.clock.now() * 1000), allowed)
+    since, until, by = span(exchange, int(gateway.platform.clock.now() * 1000), allowed)
     await gateway.journal.flush()
     found = await reports.usage(
         gateway.platform.tables, owner=owner, since=since, until=until, by=by
@@ -41,15 +43,17 @@ async def _report(
     return Response(200, [JSON, ("cache-control", "no-store")], encode(body))
 
 
-def _span(exchange: Exchange, now: int, allowed: tuple[str, ...]) -> tuple[int, int, str]:
+def span(exchange: Exchange, now: int, allowed: tuple[Choice, ...]) -> tuple[int, int, Choice]:
+    """What a report's query asks for: from, to (in ms) and by what; raises BadRequest."""
     query = exchange.query()
     unknown = query.keys() - {"from", "to", "by"}
     if unknown:
         raise BadRequest(
             "Only from, to and by are taken.", code="invalid_field", param=min(unknown)[:50]
         )
-    by = query.get("by", "day")
-    if by not in allowed:
+    wanted = query.get("by", "day")
+    by = next((one for one in allowed if one == wanted), None)
+    if by is None:
         raise BadRequest(f"'by' is one of {', '.join(allowed)}.", code="invalid_field", param="by")
     until = _instant(query, "to", now + 1)
     since = _instant(query, "from", until - DEFAULT_DAYS * days.DAY_MS)

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from penstock.config import Config, defaults, read
+from penstock.config.defaults import WEBHOOK_SECRET
 from penstock.config.services import VARIABLES
 from penstock.config.targets import Known
 from penstock.errors import Misconfigured
@@ -66,7 +67,7 @@ def judge(text: str, env: Mapping[str, str], known: Known) -> Judged:
     wrong = [*unusable(raw)]
     if wrong:
         raise Misconfigured("; ".join(wrong))
-    required, optional = secrets(raw)
+    required, optional = secrets(raw, billing=bool(env.get(VARIABLES["billing"])))
     # A name that the file refers to is a secret, and can be no variable beside.
     names = {*ADDRESSES, *VARIABLES.values()} - {*required, *optional}
     variables = {name: env[name] for name in sorted(names) if env.get(name)}
@@ -96,6 +97,9 @@ def unusable(raw: Mapping[str, Any]) -> Iterator[str]:
         yield from _unusable_provider(f"providers.{name}", provider)
     for at, issuer in enumerate(_list(_at(raw, "auth.issuers"))):
         yield from _open_secret(f"auth.issuers[{at}].secret", issuer.get("secret"))
+    hooks = _at(raw, "billing.webhook_secrets")
+    for at, secret in enumerate(hooks if isinstance(hooks, list) else ()):
+        yield from _open_secret(f"billing.webhook_secrets[{at}]", secret)
 
 
 def _unusable_provider(path: str, provider: Mapping[str, Any]) -> Iterator[str]:
@@ -113,7 +117,9 @@ def _open_secret(path: str, value: Any) -> Iterator[str]:
         yield f"{path} stands in the file, which lies in the Worker; write it as ${{NAME}}"
 
 
-def secrets(raw: Mapping[str, Any]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def secrets(
+    raw: Mapping[str, Any], *, billing: bool = False
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The variables the file needs, and those it takes where they are set."""
     found = [*_references(raw)]
     required = {name for name, fallback in found if not fallback}
@@ -122,6 +128,9 @@ def secrets(raw: Mapping[str, Any]) -> tuple[tuple[str, ...], tuple[str, ...]]:
         required.add("JWT_SECRET")
     if not raw.get("providers"):
         optional.update(KEYS)
+    billing = billing or _at(raw, "services.billing") is not None
+    if billing and not _at(raw, "billing.webhook_secrets"):
+        optional.add(WEBHOOK_SECRET)
     return tuple(sorted(required)), tuple(sorted(optional - required))
 
 

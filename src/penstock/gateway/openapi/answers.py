@@ -171,6 +171,8 @@ def _reports() -> dict[str, Schema]:
             "backends": {"type": "array", "items": backend},
         }
     )
+    named = dict.fromkeys(("period", "email", "ip", "country"), TEXT)
+    tried = dict.fromkeys(("attempts", "succeeded", "failed", "registrations"), COUNT)
     purged = {"anyOf": [{"const": "all"}, {"type": "object", "additionalProperties": TEXT}]}
     return {
         "UsageSums": exact(sums),
@@ -181,6 +183,12 @@ def _reports() -> dict[str, Schema]:
             {
                 "rows": {"type": "array", "items": exact(wide, "user", "route")},
                 "totals": ref("UsageSums"),
+            }
+        ),
+        "Logins": exact(
+            {
+                "rows": {"type": "array", "items": exact({**named, **tried}, *named)},
+                "totals": exact(tried),
             }
         ),
         "CacheCounts": exact({"kinds": {"type": "array", "items": kind}}),

@@ -8,6 +8,7 @@ from typing import Any, Literal
 from penstock.auth import scopes
 from penstock.cache.generations import KINDS, PURGEABLE
 from penstock.gateway.usage import MOST_DAYS, OWN
+from penstock.ledger import logins
 from penstock.ledger.reports import BY
 
 Rate = Literal["", "chat", "embed", "other"]
@@ -69,6 +70,9 @@ _SPAN = (
 )
 _BY_OWN = _query("by", {"enum": list(OWN), "default": "day"}, "What rows are summed by.", "model")
 _BY_ALL = _query("by", {"enum": list(BY), "default": "day"}, "What rows are summed by.", "user")
+_BY_LOGINS = _query(
+    "by", {"enum": list(logins.BY), "default": "day"}, "What rows are counted by.", "ip"
+)
 _CACHE_CONTROL: Parameter = {
     "name": "cache-control",
     "in": "header",
@@ -176,6 +180,11 @@ ADMIN = (
         "/admin/cache", "purgeCache", "Admin", "Forget kept answers",
         "Those that any of the given names concerns; all of them where none is given. Holds everywhere within 10 s.",
         ("Purged",), "DELETE", scope=scopes.ADMIN, parameters=_PURGE,
+    ),
+    Operation(
+        "/admin/logins", "getLogins", "Admin", "Who registered and who tried to log in",
+        "At the service `auth`, as long as `accounts.retention_days` keeps it.", ("Logins",), scope=scopes.ADMIN,
+        parameters=(*_SPAN, _BY_LOGINS),
     ),
     Operation(
         "/admin/services", "getServices", "Admin", "How services and their backends stand",

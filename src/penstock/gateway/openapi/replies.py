@@ -33,6 +33,7 @@ MEANINGS: dict[int, Meaning] = {
             "too_many_inputs", "token_input_unsupported", "unknown_provider", "unsupported_field",
             "unsupported_parameter", "no_target_fits", "context_length_exceeded", "content_filter", "upstream_refused",
             "beyond_token_rate", "unpriced_target", "invalid_idempotency_key", "invalid_path",
+            "invalid_event", "invalid_signature",
         ),
     ),
     401: Meaning(
@@ -48,7 +49,7 @@ MEANINGS: dict[int, Meaning] = {
     409: Meaning(
         "Conflict",
         "The first request with this Idempotency-Key is being answered, or its reply cannot be repeated.",
-        ("idempotency_in_flight", "idempotency_outcome_unknown", "idempotency_body_not_kept"),
+        ("idempotency_in_flight", "idempotency_outcome_unknown", "idempotency_body_not_kept", "event_id_reused"),
     ),
     413: Meaning(
         "Too large", "The body has too many bytes (10 MB unless configured) or values.", ("body_too_large",)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from penstock.entry.cloudflare.judge import judge, secrets, unusable
@@ -80,6 +82,17 @@ def test_what_the_file_refers_to_is_no_variable_beside():
     judged = judge(text, {"OPENAI_BASE_URL": "https://proxy.example/v1"}, KNOWN)
     assert judged.variables == {}
     assert "OPENAI_BASE_URL" in judged.required
+
+
+def test_a_webhook_of_billing_takes_a_secret_which_stands_in_no_file():
+    raw: dict[str, Any] = {"services": {"billing": {}}}
+    assert "STRIPE_WEBHOOK_SECRET" in secrets(raw)[1]
+    named = judge("", {"BILLING_SERVICE_URL": "https://billing.example"}, KNOWN)
+    assert "STRIPE_WEBHOOK_SECRET" in named.optional
+    raw["billing"] = {"webhook_secrets": ["${MINE}"]}
+    assert "STRIPE_WEBHOOK_SECRET" not in secrets(raw)[1]
+    with pytest.raises(Misconfigured, match=r"webhook_secrets\[0\] stands in the file"):
+        judge('[billing]\nwebhook_secrets = ["whsec_1"]\n', {}, KNOWN)
 
 
 def test_an_issuer_of_its_own_needs_no_jwt_secret_and_dollars_are_no_references():

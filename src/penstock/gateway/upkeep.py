@@ -1,0 +1,53 @@
+"""What has to be done now and then, by whichever process comes to it: one pass of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from penstock.ledger import days, logins, webhooks
+
+if TYPE_CHECKING:
+    from penstock.gateway import Gateway
+
+MOST_SWEEPS = 20
+"""Of each kind in one pass: what is left, the next one does."""
+MOST_DELIVERIES = 50
+DELIVERING_SECONDS = 20.0
+"""After that a pass begins no more of them."""
+
+
+async def upkeep(gateway: Gateway) -> None:
+    """One pass; raises Unavailable where the tables are out of reach."""
+    await _deliver(gateway)
+    await _sweep_logins(gateway)
+    await _sweep_webhooks(gateway)
+
+
+async def _deliver(gateway: Gateway) -> None:
+    """Stripe's events that are due, those first that wait longest."""
+    hook, platform = gateway.services.webhook, gateway.platform
+    if hook is None:
+        return
+    end = platform.clock.tick() + DELIVERING_SECONDS
+    for _ in range(MOST_DELIVERIES):
+        if platform.clock.tick() >= end:
+            return
+        event = await webhooks.claim(platform.tables, int(platform.clock.now() * 1000))
+        if event is None:
+            return
+        await hook.deliver(gateway, event)
+
+
+async def _sweep_webhooks(gateway: Gateway) -> None:
+    for _ in range(MOST_SWEEPS):
+        now = int(gateway.platform.clock.now() * 1000)
+        if not await webhooks.sweep(gateway.platform.tables, now):
+            return
+
+
+async def _sweep_logins(gateway: Gateway) -> None:
+    kept = gateway.config.accounts.retention_days
+    before = int(gateway.platform.clock.now() * 1000) - kept * days.DAY_MS
+    for _ in range(MOST_SWEEPS):
+        if not await logins.sweep(gateway.platform.tables, before):
+            return
