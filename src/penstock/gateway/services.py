@@ -222,7 +222,7 @@ def _replies(
     found = before.replies if before is not None else None
     if found is None or found.platform is not platform:
         found = Replies(platform, kept_on.generations)
-    found.kept.most = config.cache.http_max_bytes
+    found.bound(config.cache.http_max_bytes)
     return found
 
 
