@@ -114,6 +114,7 @@ class Passing:
         self._manner = _manner(service, times)
         open_times = Timeouts(times.connect, times.first_byte, lasting.idle, lasting.total)
         self._tunnels = _manner(service, open_times) if lasting.enabled else None
+        self._doors = tunnels.Doors(lasting.per_caller)
         kept = service.cookies == "pass"
         sent = service.forward_authorization
         self._dropped = hops.dropped(
@@ -154,8 +155,8 @@ class Passing:
         """A tunnel, or what the service answers to its handshake in place of one."""
         tunnels.admit(gateway, exchange, onward.headers)
         onward.headers = [*onward.headers, *websocket.SWITCH]
-        response = await self._origin(gateway.platform, manner)(onward)
-        return tunnels.watched(gateway, exchange, response)
+        fetch = self._origin(gateway.platform, manner)
+        return await tunnels.opened(gateway, exchange, self._doors, fetch, onward)
 
     def _origin(self, platform: Platform, manner: Manner) -> Fetch:
         """Where the service is asked. What keeps replies is a `Fetch` around this one."""
