@@ -140,6 +140,20 @@ async def test_what_is_kept_outlives_a_reload() -> None:
     assert world.gateway.services.replies is before.services.replies
 
 
+async def test_a_refresh_that_is_late_for_a_reload_goes_where_it_would_have_gone() -> None:
+    world = Kept(RULED)
+    assert await world.number() == "1"
+    world.platform.clock.advance(65.0)
+    assert await world.number() == "1"
+    config, _ = defaults(decode(CONFIG, {}), {})
+    before = world.gateway
+    world.gateway = build(config, world.platform, before.report, before=before)
+    await world.platform.clock.run(1.0)
+    assert len(world.seen) == 2
+    assert (await world.get("/api/orders")).status == 404
+    assert world.reports == []
+
+
 async def test_on_workers_nothing_is_kept() -> None:
     """There each request has a gateway of its own, and the store is a minute behind itself."""
     world = Kept(RULED)

@@ -108,7 +108,8 @@ class Passing:
         self._name = name
         self._service = service
         self._prefix = prefix
-        self._pools = means.pools
+        # Its own for good: what still waits when a reload takes the service away has somewhere to go.
+        self._pool = means.pools.of(name)
         self._trusted = means.trusted
         times, lasting = bounds(service.timeouts), service.websockets
         self._manner = _manner(service, times)
@@ -160,8 +161,7 @@ class Passing:
 
     def _origin(self, platform: Platform, manner: Manner) -> Fetch:
         """Where the service is asked. What keeps replies is a `Fetch` around this one."""
-        pool = self._pools.of(self._name)
-        return Forward(pool, platform.fetch, platform.clock, manner, self._prefix)
+        return Forward(self._pool, platform.fetch, platform.clock, manner, self._prefix)
 
     def _cached(self, means: Means) -> Caching | None:
         """The cache before it, where its settings ask for one and its home can have one."""
