@@ -272,6 +272,15 @@ async def test_origins_are_configured() -> None:
     assert cors_headers(await world.gateway(preflight(CHAT, LISTED))) == {}
 
 
+async def test_where_no_page_may_call_no_reply_depends_on_one() -> None:
+    world = Product("[cors]\norigins = []\n")
+    for origin in (LISTED, "null"):
+        assert cors_headers(await world.gateway(preflight(CHAT, origin))) == {}
+        response = await world.say(headers=[("origin", origin)])
+        assert (response.status, response.header("vary")) == (200, None)
+        assert cors_headers(response) == {}
+
+
 # Health
 
 

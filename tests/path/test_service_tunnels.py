@@ -152,6 +152,31 @@ async def test_slot_and_backend_have_it_until_it_is_closed() -> None:
     assert world.outcomes() == {"1xx": 2}
 
 
+async def test_each_caller_has_so_many_open_at_once() -> None:
+    world = Tunnels(ORDERS + "websockets = { per_caller = 2 }\n")
+    one, _ = await world.open(), await world.open()
+    refused = await world.open()
+    told = await body(refused)
+    assert (refused.status, told["code"], told["limit"]) == (429, "websocket_limit_exceeded", 2)
+    assert refused.header("retry-after")
+    assert len(world.seen) == 2
+    assert (await world.open(token=world.token("bob"))).status == 101
+    await one.aclose()
+    await one.aclose()
+    assert (await world.open()).status == 101
+    assert (await world.open()).status == 429
+
+
+async def test_what_opens_nothing_counts_for_nothing() -> None:
+    world = Tunnels(ORDERS + "websockets = { per_caller = 1 }\n")
+    answers = [broken, busy, lambda request: Response(403, [], Script([b"no"]))]
+    for answer in answers * 3:
+        world.otherwise = answer
+        assert (await world.open()).status in {502, 403}
+    world.otherwise = world._opened
+    assert (await world.open()).status == 101
+
+
 async def test_how_it_ends_says_nothing_of_the_backend() -> None:
     world = Tunnels()
     for _ in range(20):

@@ -79,6 +79,13 @@ async def test_one_method_of_one_segment() -> None:
     assert (await world.ask("/api/chat/x", method="TRACE")).status == 405
 
 
+@pytest.mark.parametrize("method", ["PROPFIND", "REPORT", "SEARCH", "M-SEARCH", "LOCK"])
+async def test_methods_of_others_are_the_services_affair(method: str) -> None:
+    world = Served()
+    assert (await world.ask("/api/orders", method=method)).status == 200
+    assert world.last.method == method
+
+
 @pytest.mark.parametrize("path", ["/api/auth/me", "/api/chat/completions", "/api/billing/plans"])
 async def test_a_known_service_without_a_backend_is_503(path: str) -> None:
     response = await Served().get(path, token=None)

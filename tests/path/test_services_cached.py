@@ -266,3 +266,5 @@ async def test_somebody_elses_stream_is_not_meddled_with() -> None:
     response = await world.get("/api/orders")
     assert response.verbatim
     assert await read(response) == b"data: 1\n\n"
+    await read(await world.get("/api/orders"))
+    assert len(world.seen) == 2

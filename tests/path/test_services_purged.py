@@ -85,6 +85,20 @@ async def test_replies_have_their_share_of_the_store_and_no_more() -> None:
     assert replies.kept.bytes <= 20_000
 
 
+async def test_what_is_put_together_at_once_is_bounded_too() -> None:
+    world = Kept("[cache]\nhttp_max_bytes = 20_000\n" + CACHED)
+    world.otherwise = lambda request: Response(200, list(world.says), Script([bytes(4_000)] * 2))
+    readers = [await world.get(f"/api/orders/{at}") for at in range(8)]
+    replies = world.gateway.services.replies
+    assert replies is not None
+    for response in readers:
+        assert not isinstance(response.body, bytes)
+        await anext(response.body)
+    assert replies.room.held <= 24_000
+    assert [await read(response) for response in readers] == [bytes(4_000)] * 8
+    assert replies.room.held == 0
+
+
 async def test_larger_ones_pass_and_are_not_kept() -> None:
     world = Kept("[cache]\nmax_entry_bytes = 1_000\n" + CACHED)
     world.otherwise = lambda request: Response(200, list(world.says), Script([bytes(600)] * 2))
@@ -124,6 +138,20 @@ async def test_what_is_kept_outlives_a_reload() -> None:
     world.gateway = build(config, world.platform, before.report, before=before)
     assert await world.number() == "1"
     assert world.gateway.services.replies is before.services.replies
+
+
+async def test_a_refresh_that_is_late_for_a_reload_goes_where_it_would_have_gone() -> None:
+    world = Kept(RULED)
+    assert await world.number() == "1"
+    world.platform.clock.advance(65.0)
+    assert await world.number() == "1"
+    config, _ = defaults(decode(CONFIG, {}), {})
+    before = world.gateway
+    world.gateway = build(config, world.platform, before.report, before=before)
+    await world.platform.clock.run(1.0)
+    assert len(world.seen) == 2
+    assert (await world.get("/api/orders")).status == 404
+    assert world.reports == []
 
 
 async def test_on_workers_nothing_is_kept() -> None:

@@ -17,7 +17,10 @@ MOST_SINGLE = 2_000
 """URLs and tags that were purged by name: all processes read all of them, so that more empty the HTTP cache, once, and
 begin anew."""
 
-_ASKED = re.compile(r"/[!\"$-~]*")
+URL = r'(?:https?://[!-.0-~]+)?(/[!"$-~]*)'
+"""One URL of a service: its path and query, after a host or without, for they are purged of every host."""
+
+_URL = re.compile(URL)
 _KEY = re.compile(r"(([a-z]+):[0-9a-f]{64})(?:\.[0-9]+)?")
 
 
@@ -82,7 +85,10 @@ def scope(name: str, value: str) -> str:
             raise _refuse("A key is written as `explain` shows it, such as chat:5f0c….", name)
         value = found[1]
     if name == "url":
-        value = _target(value)
+        asked = _URL.fullmatch(value)
+        if asked is None:
+            raise _refuse("A url is written as it is asked for, such as /api/orders/7?x=1.", name)
+        value = asked[1]
     return f"{name}:{value}"
 
 
@@ -99,15 +105,6 @@ def of_answer(numbers: Mapping[str, int], model: str, target: str) -> int:
     if not numbers:
         return 0
     return numbers.get(f"model:{model}", 0) + numbers.get(f"model:{target}", 0)
-
-
-def _target(url: str) -> str:
-    """A URL as it is asked for: its path and query, of whichever host."""
-    _, host, rest = url.partition("://")
-    target = url if url.startswith("/") else f"/{rest.partition('/')[2]}" if host else ""
-    if not _ASKED.fullmatch(target):
-        raise _refuse("A url is written as it is asked for, such as /api/orders/7?x=1.", "url")
-    return target
 
 
 def _refuse(message: str, name: str) -> BadRequest:

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct
 
 WholeSeconds = Annotated[int, Meta(ge=0)]
+Number = Annotated[int, Meta(gt=0)]
 Idle = Annotated[float, Meta(gt=0, le=3_600)]
 Total = Annotated[float, Meta(gt=0, le=86_400)]
 
@@ -33,3 +34,5 @@ class WebSockets(Struct, frozen=True, forbid_unknown_fields=True):
     """Seconds without a byte either way, pings included, after which one is ended."""
     total: Total = 86_400.0
     """Seconds after which it is ended in any case."""
+    per_caller: Number = 100
+    """How many of them a caller may have open at once, in each process; each keeps a slot."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from penstock.cache.generations import Generations
 from penstock.cache.http.bounded import Bounded
+from penstock.cache.http.collecting import Room
 from penstock.cache.http.driver import HttpCache
 from penstock.cache.http.flights import Flights
 from penstock.cache.http.keys import KIND
@@ -36,6 +37,11 @@ class Replies:
             self.kept, platform.clock, platform.secret, lambda: platform.ids.new(""), platform.store
         )
         self.flights = Flights(platform.clock.tick) if platform.shared_loop else None
+        self.room = Room(0)
+
+    def bound(self, most: int) -> None:
+        """So many bytes are kept at most, and as many more are in memory while they are put together."""
+        self.kept.most = self.room.most = most
 
 
 class Caching:
@@ -55,6 +61,7 @@ class Caching:
             generations=replies.generations,
             owner=_owner,
             flights=replies.flights,
+            room=replies.room,
         )
 
     async def __call__(self, gateway: Gateway, exchange: Exchange, onward: Request) -> Response:

@@ -110,12 +110,14 @@ class Passing:
         self._name = name
         self._service = service
         self._prefix = prefix
-        self._pools = means.pools
+        # Its own for good: what still waits when a reload takes the service away has somewhere to go.
+        self._pool = means.pools.of(name)
         self._trusted = means.trusted
         times, lasting = bounds(service.timeouts), service.websockets
         self._manner = _manner(service, times)
         open_times = Timeouts(times.connect, times.first_byte, lasting.idle, lasting.total)
         self._tunnels = _manner(service, open_times) if lasting.enabled else None
+        self._doors = tunnels.Doors(lasting.per_caller)
         kept = service.cookies == "pass"
         sent = service.forward_authorization
         self._dropped = hops.dropped(
@@ -156,13 +158,12 @@ class Passing:
         """A tunnel, or what the service answers to its handshake in place of one."""
         tunnels.admit(gateway, exchange, onward.headers)
         onward.headers = [*onward.headers, *websocket.SWITCH]
-        response = await self._origin(gateway.platform, manner)(onward)
-        return tunnels.watched(gateway, exchange, response)
+        fetch = self._origin(gateway.platform, manner)
+        return await tunnels.opened(gateway, exchange, self._doors, fetch, onward)
 
     def _origin(self, platform: Platform, manner: Manner) -> Fetch:
         """Where the service is asked. What keeps replies is a `Fetch` around this one."""
-        pool = self._pools.of(self._name)
-        return Forward(pool, platform.fetch, platform.clock, manner, self._prefix)
+        return Forward(self._pool, platform.fetch, platform.clock, manner, self._prefix)
 
     def _cached(self, means: Means) -> Caching | None:
         """The cache before it, where its settings ask for one and its home can have one."""
@@ -224,7 +225,7 @@ def _replies(
     found = before.replies if before is not None else None
     if found is None or found.platform is not platform:
         found = Replies(platform, kept_on.generations)
-    found.kept.most = config.cache.http_max_bytes
+    found.bound(config.cache.http_max_bytes)
     return found
 
 

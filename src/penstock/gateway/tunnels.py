@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
+from functools import partial
+from math import inf
 from typing import TYPE_CHECKING
 
-from penstock.errors import Forbidden, Unavailable
+from penstock.auth.caller import Caller
+from penstock.errors import Forbidden, RateLimited, Unavailable
 from penstock.gateway.delivery import REVOKED_SECONDS
 from penstock.gateway.exchange import Exchange
-from penstock.ports import Clock
+from penstock.ports import Fetch
 from penstock.wire import websocket
 from penstock.wire.http import Duplex, Headers, Request, Response, header
 
 if TYPE_CHECKING:
     from penstock.gateway import Gateway
+
+WAIT = "10"
+"""Seconds after which who has too many open may ask again."""
 
 
 def asks(request: Request) -> bool:
@@ -36,32 +42,69 @@ def admit(gateway: Gateway, exchange: Exchange, onward: Headers) -> None:
         )
 
 
-def watched(gateway: Gateway, exchange: Exchange, response: Response) -> Response:
-    """The reply to a handshake; a tunnel ends once the caller's credential is no longer good."""
-    duplex, caller = response.body, exchange.caller
-    if response.status != websocket.SWITCHING or not isinstance(duplex, Duplex):
+class Doors:
+    """How many tunnels of a service each caller has open in this process: at most so many, for each keeps a slot."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._open: dict[str, int] = {}
+
+    def enter(self, owner: str) -> None:
+        """One more; raises RateLimited."""
+        count = self._open.get(owner, 0)
+        if count >= self._most:
+            raise RateLimited(
+                f"{count} WebSockets of yours are open already, as many as may at once: close one.",
+                code="websocket_limit_exceeded",
+                headers=(("retry-after", WAIT),),
+                body={"retryAfter": int(WAIT), "limit": self._most},
+            )
+        self._open[owner] = count + 1
+
+    def leave(self, owner: str) -> None:
+        """One less."""
+        left = self._open[owner] - 1
+        if left:
+            self._open[owner] = left
+        else:
+            del self._open[owner]
+
+
+async def opened(
+    gateway: Gateway, exchange: Exchange, doors: Doors, fetch: Fetch, onward: Request
+) -> Response:
+    """The reply to a handshake; a tunnel counts until it is closed, and ends once its caller's credential is no longer
+    good. Raises RateLimited."""
+    caller = exchange.caller
+    doors.enter(caller.owner)
+    stays = False
+    try:
+        response = await fetch(onward)
+        duplex = response.body
+        if response.status == websocket.SWITCHING and isinstance(duplex, Duplex):
+            leave = partial(doors.leave, caller.owner)
+            response.body = Watched(duplex, gateway, caller, leave)
+            stays = True
         return response
-    if caller.credential:
-
-        async def still_good() -> None:
-            # It was good at the door: where nobody can tell, the tunnel goes on and is asked for again.
-            with suppress(Unavailable):
-                await gateway.limits.rates.admit(caller, None)
-
-        response.body = Watched(duplex, gateway.platform.clock, still_good)
-    return response
+    finally:
+        if not stays:
+            doors.leave(caller.owner)
 
 
 class Watched:
-    """A tunnel that with its next bytes every ten seconds asks whether it may go on; what it asks raises if not."""
+    """A tunnel that with its next bytes every ten seconds asks whether its caller's credential still holds."""
 
-    __slots__ = ("_ask", "_clock", "_due", "_duplex")
+    __slots__ = ("_caller", "_due", "_duplex", "_gateway", "_leave")
 
-    def __init__(self, duplex: Duplex, clock: Clock, ask: Callable[[], Awaitable[None]]) -> None:
+    def __init__(
+        self, duplex: Duplex, gateway: Gateway, caller: Caller, leave: Callable[[], None]
+    ) -> None:
         self._duplex = duplex
-        self._clock = clock
-        self._ask = ask
-        self._due = clock.tick() + REVOKED_SECONDS
+        self._gateway = gateway
+        self._caller = caller
+        self._leave: Callable[[], None] | None = leave
+        now = gateway.platform.clock.tick()
+        self._due = now + REVOKED_SECONDS if caller.credential else inf
 
     def __aiter__(self) -> AsyncIterator[bytes]:
         return self
@@ -79,10 +122,19 @@ class Watched:
         await self._duplex.end()
 
     async def aclose(self) -> None:
-        await self._duplex.aclose()
+        leave, self._leave = self._leave, None
+        try:
+            await self._duplex.aclose()
+        finally:
+            if leave is not None:
+                leave()
 
     async def _look(self) -> None:
-        now = self._clock.tick()
-        if now >= self._due:
-            self._due = now + REVOKED_SECONDS
-            await self._ask()
+        """Raises Unauthorized where it was revoked meanwhile."""
+        now = self._gateway.platform.clock.tick()
+        if now < self._due:
+            return
+        self._due = now + REVOKED_SECONDS
+        # It was good at the door: where nobody can tell, the tunnel goes on and is asked for again.
+        with suppress(Unavailable):
+            await self._gateway.limits.rates.admit(self._caller, None)

@@ -12,24 +12,39 @@ Keep = Callable[[bytes], Awaitable[None]]
 """Given the whole body, before any reader is told of its end."""
 
 
+class Room:
+    """How many bytes of bodies may be in memory at once while they are put together: `most`, of which some are `held`."""
+
+    __slots__ = ("held", "most")
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self.held = 0
+
+
 class Collection:
     """One body for one or more readers, whoever needs the next part pulls it.
 
     So no reader's slowness or leaving holds up another. Parts stay for those who join later, up to `most` bytes: a
-    longer body is not kept, nobody joins it any more, and a part goes once all readers have had it. Once the last reader
-    has left, the source is closed, and what was not whole is kept nowhere.
+    longer body is not kept, nobody joins it any more, and a part goes once all readers have had it; and so it is with one
+    for which there is no `room`. Once the last reader has left, the source is closed, and what was not whole is kept
+    nowhere.
     """
 
     __slots__ = (
-        "_done", "_failure", "_keep", "_most", "_over", "_parts", "_passed", "_pulling", "_readers", "_size", "_source",
-        "_waiters", "_whole",
+        "_done", "_failure", "_held", "_keep", "_most", "_over", "_parts", "_passed", "_pulling", "_readers", "_room",
+        "_size", "_source", "_waiters", "_whole",
     )  # fmt: skip
 
-    def __init__(self, source: Stream, most: int, keep: Keep, done: Callable[[], None]) -> None:
+    def __init__(
+        self, source: Stream, most: int, keep: Keep, done: Callable[[], None], room: Room | None = None
+    ) -> None:  # fmt: skip
         self._source = source
         self._most = most
         self._keep = keep
         self._done = done
+        self._room = room or Room(most)
+        self._held = 0
         self._parts: list[bytes] = []
         self._passed = 0
         self._size = 0
@@ -67,6 +82,7 @@ class Collection:
             return
         behind = min(reader.position for reader in self._readers) - self._passed
         if behind > 0:
+            self._hold(-sum([len(part) for part in self._parts[:behind]]))
             del self._parts[:behind]
             self._passed += behind
 
@@ -76,6 +92,7 @@ class Collection:
             self._readers.remove(reader)
             self._wake()
         if not self._readers:
+            self._hold(-self._held)
             self._end()
             await self._source.aclose()
 
@@ -88,6 +105,9 @@ class Collection:
             else:
                 self._parts.append(part)
                 self._size += len(part)
+                self._hold(len(part))
+                if self._room.held > self._room.most:
+                    self._most = -1
                 if self._size > self._most:
                     self._done()
         except Error as failure:
@@ -108,6 +128,10 @@ class Collection:
             await self._keep(b"".join(self._parts))
         self._whole = True
         self._end()
+
+    def _hold(self, size: int) -> None:
+        self._held += size
+        self._room.held += size
 
     def _end(self) -> None:
         self._over = True

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from penstock.cache.generations import Generations
 from penstock.cache.http import conditions, dates, entries, fields, keys, replies, rules, states
-from penstock.cache.http.collecting import Collection
+from penstock.cache.http.collecting import Collection, Room
 from penstock.cache.http.entries import Entry
 from penstock.cache.http.flights import Flight, Flights
 from penstock.cache.http.freshness import Terms
@@ -52,6 +52,7 @@ class HttpCache:
     def __init__(
         self, fetch: Fetch, settings: Rules, *, shelves: Shelves, clock: Clock, spawn: Spawn,
         generations: Generations, owner: Callable[[Request], str], flights: Flights | None,
+        room: Room | None = None,
     ) -> None:  # fmt: skip
         self._fetch = fetch
         self._settings = settings
@@ -61,6 +62,7 @@ class HttpCache:
         self._generations = generations
         self._owner = owner
         self._flights = flights
+        self._room = room
         self._places = keys.Places(settings.name, shelves.secret)
         self._refreshing: set[str] = set()
 
@@ -266,7 +268,7 @@ class HttpCache:
             if response.ended is not None:
                 response.ended()
 
-        return Collection(response.body, self._settings.max_bytes, keep, done)
+        return Collection(response.body, self._settings.max_bytes, keep, done, self._room)
 
     async def _saw_head(self, visit: Visit, came: Came) -> None:
         """A reply to HEAD renews the entry for GET, or shows that it is not the same thing any more (§4.3.5)."""

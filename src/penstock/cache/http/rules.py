@@ -23,6 +23,7 @@ UNKEPT = frozenset(
      "proxy-authorization", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade"}
 )  # fmt: skip
 """Headers of this hop, and those that are worked out anew each time a reply is used."""
+EVENTS = "text/event-stream"
 PERMITS = ("public", "must-revalidate", "s-maxage")
 """One of these lets a shared cache keep what was asked with a credential (§3.5)."""
 _STAYS = ("must-revalidate", "proxy-revalidate", "no-transform", "immutable", "public")
@@ -71,8 +72,11 @@ def terms(request: Request, came: Came, rules: Rules, *, owned: bool) -> Terms |
 
 
 def ruled(request: Request, came: Came, rules: Rules, *, owned: bool) -> bool:
-    """Whether the route's own lifetime goes before the origin's. What may be somebody's own is never made to last."""
+    """Whether the route's own lifetime goes before the origin's. What may be somebody's own is never made to last, nor
+    are events: who asks for them later wants later ones."""
     if rules.ttl is None or came.status != 200 or header(came.headers, "set-cookie") is not None:
+        return False
+    if (header(came.headers, "content-type") or "").lower().startswith(EVENTS):
         return False
     if not owned and rules.key == "owner" and header(request.headers, "cookie") is not None:
         return False

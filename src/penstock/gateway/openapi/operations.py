@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from penstock.auth import scopes
-from penstock.cache.generations import KINDS, PURGEABLE
+from penstock.cache.generations import KINDS, PURGEABLE, URL
 from penstock.gateway.usage import MOST_DAYS, OWN
 from penstock.ledger import logins
 from penstock.ledger.reports import BY
@@ -91,6 +91,7 @@ ONCE: Parameter = {
 _NAMES: dict[str, dict[str, Any]] = {
     "kind": {"type": "string", "enum": [*KINDS]},
     "key": {"type": "string", "pattern": f"^({'|'.join(KINDS)}):[0-9a-f]{{64}}(\\.[0-9]+)?$"},
+    "url": {"type": "string", "pattern": f"^{URL}$"},
 }
 _PURGE = tuple(
     _query(

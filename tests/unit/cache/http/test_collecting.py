@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from penstock.cache.http.collecting import Collection, Reader
+from penstock.cache.http.collecting import Collection, Reader, Room
 from penstock.errors import Broken
 from tests.unit.cache.http.scene import Parts
 
@@ -188,3 +188,36 @@ async def test_in_whatever_order_they_read_and_leave(
     assert kept.bodies in ([], [whole])
     assert not kept.bodies or (not fails and len(whole) <= most)
     assert not got or source.closed
+
+
+async def test_where_there_is_no_room_it_passes_and_is_not_kept() -> None:
+    room, held = Room(10), Kept()
+    first = Collection(Parts(b"12345", b"6"), 100, held, held.over, room)
+    second = Collection(Parts(b"12345", b"67", b"8"), 100, held, held.over, room)
+    one, two = reader(first), reader(second)
+    assert (await anext(one), await anext(two)) == (b"12345", b"12345")
+    assert room.held == 10
+    assert (await anext(two), second.reader()) == (b"67", None)
+    assert room.held == 5
+    assert (await read(two), await read(one)) == (b"8", b"6")
+    await two.aclose()
+    assert held.bodies == [b"123456"]
+    await one.aclose()
+    await one.aclose()
+    assert room.held == 0
+    third = Collection(Parts(b"123456"), 100, held, held.over, room)
+    assert await read(reader(third)) == b"123456"
+    assert held.bodies == [b"123456"] * 2
+
+
+async def test_who_comes_when_all_was_read_still_gets_it_if_it_was_the_whole() -> None:
+    whole, _ = collection(Parts(b"ab", b"cd"))
+    one = reader(whole)
+    assert await read(one) == b"abcd"
+    await one.aclose()
+    assert await read(reader(whole)) == b"abcd"
+    left, _ = collection(Parts(b"ab", b"cd"))
+    one = reader(left)
+    await anext(one)
+    await one.aclose()
+    assert left.reader() is None

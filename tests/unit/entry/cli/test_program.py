@@ -82,6 +82,8 @@ def test_version(capsys):
         (["cache", "purge", "--key", "abc"], "A key is written as `explain` shows it"),
         (["cache", "purge", "--owner", ""], "Each name is given with a value."),
         (["cache", "purge", "--url", "orders/7"], "A url is written as it is asked for"),
+        (["cache", "purge", "--url", "https://shop.example"], "A url is written as it is asked for"),
+        (["cache", "purge", "--url", "https:///x"], "A url is written as it is asked for"),
         (["cache", "purge", "--tag", ""], "Each name is given with a value."),
     ],
 )  # fmt: skip

@@ -204,7 +204,7 @@ KEY = "chat:" + "0" * 64
         ([], ["kind:chat", "kind:embed", "kind:http"]),
         (["--url", "/api/orders/7?x=1"], ["url:/api/orders/7?x=1"]),
         (["--url", "https://shop.example/api/a?b"], ["url:/api/a?b"]),
-        (["--url", "https://shop.example"], ["url:/"]),
+        (["--url", "https://shop.example/"], ["url:/"]),
         (["--tag", "shoes", "--kind", "http"], ["kind:http", "tag:shoes"]),
         (["--kind", "embed"], ["kind:embed"]),
         (["--owner", "alice"], ["owner:default/alice"]),
