@@ -25,6 +25,7 @@ PORTS = {
     "Spawn": "test_spawn",
     "Crypto": "test_crypto",
     "Runner": "test_runner",
+    "Parse": "test_parse",
 }
 """What the suite of a port is called."""
 UNNAMED: Mapping[str, Sequence[str]] = {"Fetch": ("embedded", "server")}

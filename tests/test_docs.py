@@ -26,6 +26,7 @@ from penstock.gateway import backends
 from penstock.gateway.counters import Counters, Load
 from penstock.gateway.openapi.replies import HEADERS
 from penstock.gateway.routes import ROUTES
+from penstock.rag.reasons import REASONS
 from penstock.upstream.pools import Pools
 from tests import pages, tables
 from tests.pages import ROOT, Block, Server, agree, blocks
@@ -248,6 +249,11 @@ def test_every_error_code_of_the_services_is_documented():
     page = "docs/how-to/run-the-reference-services.md"
     assert listed(page, "Error codes") == all_codes("penstock_services")
     assert listed("docs/reference/cli.md", "Errors") == NEVER_OVER_HTTP | {"not_found"}
+
+
+def test_every_reason_to_refuse_a_document_is_documented():
+    page = "docs/explanation/reading-documents.md"
+    assert listed(page, "Why a document is refused") == set(REASONS)
 
 
 def test_every_path_is_documented():

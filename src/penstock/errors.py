@@ -12,6 +12,7 @@ Error                          status  code                     what a caller sh
 │   ├── TooLarge               413     body_too_large           send less
 │   ├── UnsupportedEncoding    415     unsupported_encoding     send the body as it is
 │   ├── WrongVersion           426     websocket_version        speak WebSocket 13
+│   ├── Unreadable             422     document_…               send another file; the message says which
 │   ├── KeyReused              422     idempotency_key_reused   take a new key
 │   ├── HeaderTooLarge         431     header_too_large         send a shorter credential
 │   ├── RateLimited            429     rate_limit_exceeded      wait `retry_after`
@@ -159,6 +160,13 @@ class WrongVersion(Refused):
     status = 426
     code = "websocket_version"
     text = "Upgrade Required"
+
+
+class Unreadable(Refused):
+    """The document cannot be read as text; its code says why."""
+
+    status = 422
+    text = "Unprocessable Content"
 
 
 class KeyReused(Refused):

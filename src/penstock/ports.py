@@ -223,6 +223,40 @@ class Index(Protocol):
     async def describe(self) -> About: ...
 
 
+MOST_DOCUMENT_BYTES = 20 << 20
+MOST_UNPACKED_BYTES = 100_000_000
+MOST_PAGES = 2_000
+MOST_CHARACTERS = MOST_DOCUMENT_BYTES
+"""Of a document's text."""
+
+DocumentKind = Literal["text", "markdown", "csv", "html", "pdf", "docx", "pptx", "xlsx", "epub"]
+
+
+class Text(Struct, frozen=True):
+    """A document as its canonical text, which is what is cut, indexed and cited.
+
+    Lines end with a newline alone; of control characters there are tabs and newlines. Where the format has them, headings,
+    tables, lists and code stand as in Markdown. `pages` has the offset where each page or slide begins, in characters,
+    never falling; it is empty where the format has none.
+    """
+
+    kind: DocumentKind
+    text: str
+    title: str = ""
+    pages: tuple[int, ...] = ()
+
+
+class Parse(Protocol):
+    """From a file's bytes to its text. What the file is, its bytes say; its name and declared type only choose between texts.
+
+    The same bytes give the same text. Killable and bounded: one caller's file takes no more memory, time or pages than the
+    limits above, and a caller who leaves ends the reading.
+    """
+
+    async def text(self, data: bytes, name: str = "", declared: str = "") -> Text:
+        """Raises Unreadable with the reason; Unavailable where too many files wait already."""
+
+
 class Clock(Protocol):
     """Time, passed in so that tests own it."""
 

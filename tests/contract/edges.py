@@ -10,7 +10,7 @@ import pytest
 
 from penstock.platforms.memory.world import FakeClock
 from penstock.platforms.migrations import shipped
-from penstock.ports import Blobs, Crypto, Meter, Runner, Store, Tables
+from penstock.ports import Blobs, Crypto, Meter, Parse, Runner, Store, Tables
 from tests.contract.homes import THINGS
 from tests.edge.exchanges import EdgeFetch, EdgeRunner
 from tests.edge.home import EdgeHome, port
@@ -60,6 +60,11 @@ async def runner(home: EdgeHome) -> AsyncGenerator[Runner]:
     yield EdgeRunner(home)
 
 
+async def parse(home: EdgeHome) -> Parse:
+    opened: Parse = await port(home, FakeClock(), "parse")
+    return opened
+
+
 async def crypto(home: EdgeHome) -> Crypto:
     opened: Crypto = await port(home, FakeClock(), "crypto")
     return opened
@@ -83,6 +88,7 @@ TABLES: dict[str, str] = STORES
 FETCHES: dict[str, str] = {"cloudflare": "edge_client"}
 CRYPTOS: dict[str, str] = STORES
 INDEXES: dict[str, str] = STORES
+PARSES: dict[str, str] = STORES
 RUNNERS: dict[str, str] = STORES
 """The home's name, and the fixture that has its bindings."""
 

@@ -28,6 +28,7 @@ from penstock.platforms.cloudflare.crypto import CloudflareCrypto
 from penstock.platforms.cloudflare.fetch import CloudflareFetch
 from penstock.platforms.cloudflare.index import CloudflareIndex
 from penstock.platforms.cloudflare.meter import CloudflareMeter, New
+from penstock.platforms.cloudflare.parse import CloudflareParse
 from penstock.platforms.cloudflare.runner import CloudflareRunner
 from penstock.platforms.cloudflare.store import CloudflareStore
 from penstock.platforms.cloudflare.tables import CloudflareTables
@@ -247,6 +248,9 @@ class Home:
 
     async def _crypto(self) -> CloudflareCrypto:
         return Keyring()
+
+    async def _parse(self) -> CloudflareParse:
+        return CloudflareParse()
 
     async def _index(self, schema: list[str], model: str, dimension: int, has: int) -> Vectored:
         """An index of that model, over a Vectorize index of as many dimensions as it has."""
