@@ -56,6 +56,7 @@ STYLES = f"""<w:styles {WORD}>
 <w:style w:type="paragraph" w:styleId="H2"><w:name w:val="heading 2"/></w:style>
 <w:style w:type="paragraph" w:styleId="Mine"><w:name w:val="Mine"/><w:basedOn w:val="H2"/></w:style>
 <w:style w:type="paragraph" w:styleId="Out"><w:name w:val="Out"/><w:pPr><w:outlineLvl w:val="2"/></w:pPr></w:style>
+<w:style w:type="paragraph" w:styleId="Dots"><w:name w:val="Dots"/><w:pPr><w:numPr><w:numId w:val="2"/></w:numPr></w:pPr></w:style>
 <w:style w:type="paragraph" w:styleId="Code"><w:name w:val="Source Code"/></w:style>
 </w:styles>"""
 
@@ -135,7 +136,7 @@ def pptx(slides: Sequence[str], notes: str = "") -> bytes:
 # XLSX, where a test wants one that no library would write
 
 
-def xlsx(rows: str, *, before: str = "", strings: str = "") -> bytes:
+def xlsx(rows: str, *, before: str = "", strings: str = "", **more: str | bytes) -> bytes:
     return package(
         {
             "[Content_Types].xml": "<Types xmlns='http://schemas.openxmlformats.org/package/2006/content-types'>"
@@ -155,6 +156,7 @@ def xlsx(rows: str, *, before: str = "", strings: str = "") -> bytes:
             ),
             "xl/sharedStrings.xml": f"<sst {MAIN}>{strings}</sst>",
             "xl/worksheets/sheet1.xml": f"{before}<worksheet {MAIN}><sheetData>{rows}</sheetData></worksheet>",
+            **more,
         }
     )
 

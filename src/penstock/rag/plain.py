@@ -10,7 +10,6 @@ from penstock.rag.canonical import Writer, clean
 from penstock.rag.reasons import unreadable
 
 DELIMITERS = ",;\t|"
-MOST_CELL = 1 << 24
 _LOOKED_AT = 20
 _TITLE = re.compile(r"^#\s+(\S.*?)\s*#*$", re.MULTILINE)
 _TITLE_WITHIN = 2_000

@@ -12,6 +12,8 @@ from penstock.ports import MOST_CHARACTERS, MOST_DOCUMENT_BYTES, MOST_PAGES, MOS
 
 INSTALL = "pip install 'penstock[documents]'"
 MOST_PARTS = 10_000
+MOST_BYTES_ON_WORKERS = 5 << 20
+"""What the largest tier may send; a Worker's own bounds of time and memory are above what that takes."""
 READ = "PDF, DOCX, PPTX, XLSX, EPUB, HTML, Markdown, CSV and plain text are read"
 
 REASONS: Mapping[str, str] = {
@@ -39,11 +41,13 @@ _MOST: Mapping[str, int] = {
     "document_too_large": MOST_DOCUMENT_BYTES >> 20,
     "document_too_long": MOST_CHARACTERS // 1_000_000,
     "document_too_many_pages": MOST_PAGES,
+    "document_elsewhere": MOST_BYTES_ON_WORKERS >> 20,
     "document_bomb": MOST_UNPACKED_BYTES // 1_000_000,
 }
 
 
 def unreadable(code: str, **gaps: str | int) -> Unreadable:
     """The refusal of that code, with what its sentence has gaps for; limits that are the same everywhere are known here."""
-    known = {"most": _MOST.get(code, 0), "parts": MOST_PARTS, "install": INSTALL, "read": READ}
+    known: dict[str, str | int] = {"kind": "another kind", "said": "another kind"}
+    known |= {"most": _MOST.get(code, 0), "parts": MOST_PARTS, "install": INSTALL, "read": READ}
     return Unreadable(REASONS[code].format_map(known | gaps), code=code)

@@ -1,7 +1,7 @@
 """What a ZIP archive says it holds, and the bytes of one part; nothing is unpacked that was not checked first.
 
 Read by hand because a directory is hostile: it may list a million parts, lie about their sizes, lay one over another, or
-name files outside. APPNOTE.TXT 4.3; Zip64 is for more than a document may be.
+name files outside. APPNOTE.TXT 4.3; of Zip64 the sizes, which some writers put there whatever they are.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ _FED_BYTES = 1 << 18
 
 _END = struct.Struct("<4s4H2LH")
 _ENTRY = struct.Struct("<4s4B4HL2L5H2L")
+_FIELD = struct.Struct("<2H")
+_WIDE = struct.Struct("<Q")
 _LOCAL = struct.Struct("<4s5H3L2H")
 _MOST_COMMENT = 0xFFFF
 _ENCRYPTED, _UTF8 = 1, 1 << 11
@@ -124,10 +126,12 @@ def _entry(data: bytes, at: int) -> tuple[str, Part, int]:
     except struct.error:
         raise unreadable("document_corrupt") from None
     mark, flags, method = fields[0], fields[5], fields[6]
-    packed, size, names, extra, comment = fields[10:15]
-    start = fields[18]
+    names, extra, comment = fields[12:15]
     end = at + _ENTRY.size + names
-    if mark != b"PK\1\2" or _ZIP64 in (packed, size, start) or end > len(data):
+    if mark != b"PK\1\2" or end + extra > len(data):
+        raise unreadable("document_corrupt")
+    size, packed, start = _wide((fields[11], fields[10], fields[18]), data[end : end + extra])
+    if start >= len(data):
         raise unreadable("document_corrupt")
     if flags & _ENCRYPTED:
         raise unreadable("document_encrypted")
@@ -137,6 +141,24 @@ def _entry(data: bytes, at: int) -> tuple[str, Part, int]:
     if not _inside(name):
         raise unreadable("document_unsafe")
     return name, Part(start, packed, size, method), end + extra + comment
+
+
+def _wide(told: tuple[int, int, int], extra: bytes) -> Iterator[int]:
+    """Numbers of four bytes, or of eight in the field of Zip64 where those are all ones."""
+    wide = memoryview(b"")
+    while len(extra) >= _FIELD.size:
+        kind, size = _FIELD.unpack_from(extra)
+        if kind == 1:
+            wide = memoryview(extra)[_FIELD.size : _FIELD.size + size]
+        extra = extra[_FIELD.size + size :]
+    for number in told:
+        if number != _ZIP64:
+            yield number
+            continue
+        if len(wide) < _WIDE.size:
+            raise unreadable("document_corrupt")
+        yield _WIDE.unpack_from(wide)[0]
+        wide = wide[_WIDE.size :]
 
 
 def _inside(name: str) -> bool:

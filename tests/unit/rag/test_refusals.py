@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import struct
 import zlib
 from contextlib import suppress
 
@@ -202,6 +203,29 @@ def test_parts_are_what_was_packed() -> None:
     data = documents.package(wanted)
     parts = zips.parts(data)
     assert {name: b"".join(zips.unpack(data, part)) for name, part in parts.items()} == wanted
+
+
+def widened(name: str) -> bytes:
+    """An archive of one part whose sizes and place are in the field of Zip64."""
+    data = documents.package({name: b"hello " * 100})
+    at = data.index(b"PK\1\2")
+    head = bytearray(data[at : at + 46])
+    packed, size = struct.unpack_from("<2L", head, 20)
+    struct.pack_into("<2L", head, 20, 0xFFFFFFFF, 0xFFFFFFFF)
+    struct.pack_into("<H", head, 30, 36)
+    struct.pack_into("<L", head, 42, 0xFFFFFFFF)
+    extra = struct.pack("<2H4x", 0xCAFE, 4) + struct.pack("<2H3Q", 1, 24, size, packed, 0)
+    directory = bytes(head) + name.encode() + extra
+    end = struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, 1, 1, len(directory), at, 0)
+    return data[:at] + directory + end
+
+
+def test_wide_sizes() -> None:
+    data = widened("a")
+    assert b"".join(zips.unpack(data, zips.parts(data)["a"])) == b"hello " * 100
+    for place in range(data.index(b"PK\1\2"), len(data)):
+        with suppress(Unreadable):
+            zips.parts(data[:place] + b"\xff" + data[place + 1 :])
 
 
 @pytest.mark.parametrize("says", [0, 1, 999, 1_000_001])

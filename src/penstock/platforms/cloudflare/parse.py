@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from penstock.ports import Text
 from penstock.rag import reading
-from penstock.rag.reasons import unreadable
+from penstock.rag.reasons import MOST_BYTES_ON_WORKERS, unreadable
 from penstock.rag.sniff import sniff
-
-MOST_BYTES = 5 << 20
-"""What the largest tier may send; a Worker's own bounds of time and memory are above what it takes."""
 
 
 class CloudflareParse:
@@ -16,6 +13,6 @@ class CloudflareParse:
 
     async def text(self, data: bytes, name: str = "", declared: str = "") -> Text:
         sniffed = sniff(data, name, declared)
-        if sniffed.kind not in reading.READERS or len(data) > MOST_BYTES:
-            raise unreadable("document_elsewhere", most=MOST_BYTES >> 20)
+        if sniffed.kind not in reading.READERS or len(data) > MOST_BYTES_ON_WORKERS:
+            raise unreadable("document_elsewhere")
         return reading.read(sniffed, data)

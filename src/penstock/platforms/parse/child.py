@@ -14,14 +14,13 @@ import msgspec
 
 from penstock.errors import Unreadable
 from penstock.platforms.parse import limits
-from penstock.platforms.parse.frames import LENGTH, Task, Told, framed, piece
+from penstock.platforms.parse.frames import LENGTH, PIECE_CHARACTERS, Task, Told, framed, piece
 from penstock.ports import Text
 from penstock.rag import reading
 from penstock.rag.canonical import Writer
 from penstock.rag.sniff import Sniffed
 
 Read = Callable[[bytes], Text]
-ENCODE_CHARACTERS = 1 << 20
 _CODECS = ("utf-8", "utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be", "cp1252", "ascii", "cp437")
 
 
@@ -85,8 +84,8 @@ def main() -> None:
     told, text = answer(task, source)
     with open(out, "wb") as sink:
         sink.write(framed(told))
-        for at in range(0, len(text), ENCODE_CHARACTERS):
-            sink.write(piece(text[at : at + ENCODE_CHARACTERS].encode()))
+        for at in range(0, len(text), PIECE_CHARACTERS):
+            sink.write(piece(text[at : at + PIECE_CHARACTERS].encode()))
         sink.write(piece(b""))
 
 

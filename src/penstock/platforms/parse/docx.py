@@ -6,23 +6,34 @@ import re
 
 from penstock.platforms.parse import xml
 from penstock.rag import zips
-from penstock.rag.canonical import Writer
+from penstock.rag.canonical import DEEPEST_ITEM, Writer
 
 _HEADING = re.compile(r"heading\s*([1-9])$", re.IGNORECASE)
 _CODE = re.compile(r"code|preformatted|listing", re.IGNORECASE)
 _OUTLINE_NONE = 9
 _BREAKS = {"tab": "\t", "ptab": "\t", "br": "\n", "cr": "\n", "noBreakHyphen": "-"}
+_LISTED = frozenset(("numPr", "ilvl", "numId"))
 _LEFT_OUT = frozenset(("Fallback", "moveFrom", "del", "instrText", "tabs"))
 
 
 class Style:
-    """What a paragraph style says: its heading's level (0: none), and whether it is code."""
+    """What a paragraph style says: its heading's level (0: none), how deep in lists it is (-1: in none), and whether it is code."""
 
     def __init__(self, name: str = "") -> None:
         told = _HEADING.match(name)
         self.level = int(told[1]) if told else int(name.lower() == "title")
         self.code = bool(_CODE.search(name))
+        self.item = -1
         self.based = ""
+
+
+def item(name: str, value: str, before: int) -> int:
+    """How deep in lists it is after this element of its numbering."""
+    if name == "numPr":
+        return 0
+    if name == "ilvl" and value.isdigit():
+        return min(int(value), DEEPEST_ITEM)
+    return -1 if value == "0" else before
 
 
 class Styles:
@@ -44,6 +55,9 @@ class Styles:
         elif self._id and name == "outlineLvl" and value.isdigit() and int(value) < _OUTLINE_NONE:
             style = self.found[self._id]
             style.level = style.level or int(value) + 1
+        elif self._id and name in _LISTED:
+            style = self.found[self._id]
+            style.item = item(name, value, style.item)
 
     def end(self, name: str) -> None:
         if name == "style":
@@ -55,7 +69,7 @@ class Styles:
         """By its id; what it does not say, those say that it is based on."""
         style = self.found.get(name, Style())
         for _ in range(10):
-            if style.level or style.code or style.based not in self.found:
+            if style.level or style.code or style.item >= 0 or style.based not in self.found:
                 break
             style = self.found[style.based]
         return style
@@ -67,7 +81,7 @@ class Paragraph:
     def __init__(self) -> None:
         self.style = ""
         self.level = 0
-        self.item = -1
+        self.item: int | None = None
         self.text: list[str] = []
 
 
@@ -124,12 +138,8 @@ class Body:
             paragraph.style = value
         elif name == "outlineLvl" and value.isdigit():
             paragraph.level = (int(value) + 1) % (_OUTLINE_NONE + 1)
-        elif name == "numPr":
-            paragraph.item = 0
-        elif name == "ilvl" and value.isdigit():
-            paragraph.item = int(value)
-        elif name == "numId" and value == "0":
-            paragraph.item = -1
+        elif name in _LISTED:
+            paragraph.item = item(name, value, paragraph.item or 0)
 
     def _begin_cell(self, name: str) -> None:
         if name == "tbl":
@@ -152,10 +162,11 @@ class Body:
             return
         self._end_code()
         level = paragraph.level or style.level
+        depth = style.item if paragraph.item is None else paragraph.item
         if level:
             self._to.heading(level, text)
-        elif paragraph.item >= 0:
-            self._to.item(paragraph.item, text)
+        elif depth >= 0:
+            self._to.item(depth, text)
         else:
             self._to.paragraph(text)
 

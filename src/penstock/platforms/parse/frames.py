@@ -15,6 +15,8 @@ from penstock.ports import DocumentKind
 
 LENGTH = struct.Struct(">I")
 MOST_HEAD = 1 << 17
+PIECE_CHARACTERS = 1 << 18
+MOST_PIECE = 4 * PIECE_CHARACTERS
 
 
 class Task(Struct, frozen=True):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import resource
 import signal
+import sys
 
 from msgspec import Struct
 
@@ -43,4 +44,9 @@ def alone() -> int:
 def _most(kind: int, most: int) -> None:
     hard = resource.getrlimit(kind)[1]
     most = most if hard == resource.RLIM_INFINITY else min(most, hard)
-    resource.setrlimit(kind, (most, most))
+    try:
+        resource.setrlimit(kind, (most, most))
+    except ValueError:
+        # macOS refuses a bound of the address space: there the clock and the CPU bound a reader alone.
+        if sys.platform != "darwin":
+            raise

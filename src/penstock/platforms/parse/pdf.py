@@ -22,10 +22,15 @@ _LEAST_WIDE = 30
 
 _LOOKED_AT = 1_000
 _NUMBERED = 3
-"""Letters and digits that a page without text may have: its number."""
+"""Digits that a page without text may have: its number."""
 
 Outline = dict[int, dict[str, int]]
-"""By page: the headings on it, and how deep they are."""
+"""By page: the headings on it by their `key`, and how deep they are."""
+_NUMBER = re.compile(
+    r"(?:(?:chapter|appendix|section|part)\s)?(?:\d{1,4}|[a-z])(?:\.\d{1,3})*[.:)]?\s", re.I
+)
+"""What a heading has before its words on the page, and seldom in the outline."""
+MOST_HEADING = 300
 
 
 def load_pdfium() -> Any:
@@ -41,13 +46,14 @@ def read_pdf(data: bytes, to: Writer, pdfium: Any) -> None:
         raise unreadable("document_too_many_pages")
     to.name(_title(document))
     outline = _outline(document)
-    seen = 0
+    letters = digits = 0
     for number in range(len(document)):
         to.page()
         text = _text(document, number, pdfium)
-        seen += sum(map(str.isalnum, text[:_LOOKED_AT]))
+        letters += sum(map(str.isalpha, text[:_LOOKED_AT]))
+        digits += sum(map(str.isdigit, text[:_LOOKED_AT]))
         write(text, outline.get(number, {}), to)
-    if seen <= _NUMBERED * len(document):
+    if not letters and digits <= _NUMBERED * len(document):
         raise unreadable("document_scanned")
 
 
@@ -87,15 +93,21 @@ def _outline(document: Any) -> Outline:
         place = mark.get_dest()
         number = place.get_index() if place else None
         if number is not None:
-            found.setdefault(number, {})[line(mark.get_title())] = mark.level + 1
+            found.setdefault(number, {})[key(line(mark.get_title()))] = mark.level + 1
     return found
+
+
+def key(heading: str) -> str:
+    """What its line on the page and its title in the outline have in common."""
+    told = heading[:MOST_HEADING].lower()
+    return told[end.end() :] if (end := _NUMBER.match(told)) else told
 
 
 def write(text: str, headings: dict[str, int], to: Writer) -> None:
     """A page's text by paragraphs."""
     lines = [line(each) for each in _HYPHEN.sub("", text).splitlines()]
     for block in paragraphs(lines, headings):
-        level = headings.get(block[0]) if len(block) == 1 else None
+        level = headings.get(key(block[0])) if len(block) == 1 else None
         if level:
             to.heading(level, block[0])
         else:
@@ -107,12 +119,13 @@ def paragraphs(lines: list[str], headings: dict[str, int]) -> Iterator[list[str]
     short = max(_LEAST_WIDE, max(map(len, lines), default=0) * _SHORT)
     block: list[str] = []
     for each in lines:
-        if block and (not each or each in headings):
+        heading = bool(headings) and key(each) in headings
+        if block and (heading or not each):
             yield block
             block = []
         if each:
             block.append(each)
-        if each and (each in headings or (len(each) <= short and each.endswith(_ENDS))):
+        if block and (heading or (len(each) <= short and each.endswith(_ENDS))):
             yield block
             block = []
     if block:

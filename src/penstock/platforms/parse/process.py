@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import codecs
 import os
 import re
 import signal
@@ -14,7 +15,7 @@ from itertools import pairwise
 import msgspec
 
 from penstock.errors import Unavailable
-from penstock.platforms.parse.frames import LENGTH, MOST_HEAD, Task, Told, framed
+from penstock.platforms.parse.frames import LENGTH, MOST_HEAD, MOST_PIECE, Task, Told, framed
 from penstock.platforms.parse.limits import Limits
 from penstock.ports import MOST_CHARACTERS, MOST_PAGES, Clock, Text
 from penstock.rag import reading
@@ -26,9 +27,10 @@ AT_ONCE = 1
 MOST_WAITING = 8
 IN_PROCESS_BYTES = 64 << 10
 """Texts to this size are read here: a process takes longer to begin than they do to read."""
-_IN_PROCESS = frozenset(("text", "markdown"))
+_IN_PROCESS = frozenset(("text", "markdown", "csv"))
 _PIECE_BYTES = 1 << 18
-_MOST_ANSWER = 4 * MOST_CHARACTERS
+Answer = tuple[Told, str]
+"""An empty text is one that no reader of ours gives."""
 _FORBIDDEN = re.compile("[\0-\x08\x0b-\x1f\x7f-\x9f]")
 _TIMES = frozenset((-signal.SIGXCPU, -signal.SIGALRM))
 _COMMAND = (sys.executable, "-I", "-B", "-m", "penstock.platforms.parse.child")
@@ -86,6 +88,8 @@ class ProcessParse:
     async def _read(self, sniffed: Sniffed, data: bytes) -> Text:
         process = await self._start()
         self._running.add(process)
+        if self._closed:
+            _kill(process)
         try:
             async with self._clock.timeout(self._limits.seconds):
                 await _send(process, self._task(sniffed), data)
@@ -93,7 +97,7 @@ class ProcessParse:
                 if told is None and process.stdout is not None and process.stdout.at_eof():
                     await process.wait()
         except TimeoutError:
-            raise unreadable("document_too_slow", most=self._limits.seconds) from None
+            raise self._refusal("document_too_slow", sniffed) from None
         finally:
             self._running.discard(process)
             await _end(process)
@@ -118,38 +122,33 @@ class ProcessParse:
     def _task(self, sniffed: Sniffed) -> bytes:
         return framed(Task(sniffed.kind, sniffed.codec, self._limits))
 
-    def _text(
-        self, sniffed: Sniffed, told: tuple[Told, bytes] | None, returned: int | None
-    ) -> Text:
+    def _text(self, sniffed: Sniffed, told: Answer | None, returned: int | None) -> Text:
         """What the process said, believed only as far as it is what a reader says."""
         if self._closed:
             raise Unavailable("The gateway is shutting down.")
         if told is None:
             raise self._died(returned or 0, sniffed)
-        head, body = told
+        head, text = told
         if head.code:
             raise self._refusal(head.code, sniffed)
-        try:
-            text = Text(sniffed.kind, body.decode(), head.title, head.pages)
-        except UnicodeDecodeError:
-            raise self._refusal("document_too_complex", sniffed) from None
-        if not _sound(text):
+        if not text or not _sound(head, len(text)):
             raise self._refusal("document_too_complex", sniffed)
-        return text
+        return Text(sniffed.kind, text, head.title, head.pages)
 
     def _died(self, returned: int, sniffed: Sniffed) -> Exception:
         if returned in _TIMES:
-            return unreadable("document_too_slow", most=self._limits.seconds)
+            return self._refusal("document_too_slow", sniffed)
         if returned < 0:
             return self._refusal("document_too_complex", sniffed)
         return Unavailable("The process that reads files ended before it answered: try again.")
 
     def _refusal(self, code: str, sniffed: Sniffed) -> Exception:
-        known = code if code in REASONS else "document_corrupt"
         gaps: dict[str, str | int] = {"kind": CALLED[sniffed.kind]}
-        if known == "document_too_complex":
+        if code == "document_too_complex":
             gaps["most"] = self._limits.memory_bytes >> 20
-        return unreadable(known, **gaps)
+        elif code == "document_too_slow":
+            gaps["most"] = self._limits.seconds
+        return unreadable(code if code in REASONS else "document_corrupt", **gaps)
 
 
 async def _send(process: asyncio.subprocess.Process, task: bytes, data: bytes) -> None:
@@ -165,42 +164,56 @@ async def _send(process: asyncio.subprocess.Process, task: bytes, data: bytes) -
         return
 
 
-async def _receive(process: asyncio.subprocess.Process) -> tuple[Told, bytes] | None:
+async def _receive(process: asyncio.subprocess.Process) -> Answer | None:
     """What the process said; None where it ended before it had, or said what none of ours says."""
     assert process.stdout is not None
     try:
-        [size] = LENGTH.unpack(await process.stdout.readexactly(LENGTH.size))
-        if size > MOST_HEAD:
-            return None
-        head = msgspec.json.decode(await process.stdout.readexactly(size), type=Told)
-        body = bytearray()
-        while size := LENGTH.unpack(await process.stdout.readexactly(LENGTH.size))[0]:
-            if len(body) + size > _MOST_ANSWER:
-                return None
-            body += await process.stdout.readexactly(size)
-    except (asyncio.IncompleteReadError, msgspec.DecodeError):
+        head = msgspec.json.decode(await _piece(process.stdout, MOST_HEAD), type=Told)
+        return head, await _pieces(process.stdout)
+    except (asyncio.IncompleteReadError, msgspec.DecodeError, RecursionError):
         return None
-    return head, bytes(body)
 
 
-def _sound(text: Text) -> bool:
-    """Whether it keeps the port's promise."""
-    pages = text.pages
+async def _pieces(source: asyncio.StreamReader) -> str:
+    """The text; empty where it is not one. A piece is checked when it comes, so that a long text does not hold the loop."""
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    pieces: list[str] = []
+    room = MOST_CHARACTERS
+    try:
+        while piece := await _piece(source, MOST_PIECE):
+            pieces.append(decoder.decode(piece))
+            room -= len(pieces[-1])
+            if room < 0 or _FORBIDDEN.search(pieces[-1]):
+                return ""
+        decoder.decode(b"", True)
+    except UnicodeDecodeError:
+        return ""
+    return "".join(pieces)
+
+
+async def _piece(source: asyncio.StreamReader, most: int) -> bytes:
+    [size] = LENGTH.unpack(await source.readexactly(LENGTH.size))
+    if size > most:
+        raise asyncio.IncompleteReadError(b"", size)
+    return await source.readexactly(size)
+
+
+def _sound(head: Told, characters: int) -> bool:
+    """Whether what goes with a text is as the port promises."""
+    pages = head.pages
     return (
-        bool(text.text)
-        and len(text.text) <= MOST_CHARACTERS
-        and len(text.title) <= MOST_TITLE
-        and not _FORBIDDEN.search(text.text)
-        and not _FORBIDDEN.search(text.title)
+        len(head.title) <= MOST_TITLE
+        and not _FORBIDDEN.search(head.title)
         and len(pages) <= MOST_PAGES
-        and all(one <= next_one for one, next_one in pairwise(pages))
-        and (not pages or (pages[0] >= 0 and pages[-1] <= len(text.text)))
+        and all(one <= after for one, after in pairwise((0, *pages, characters)))
     )
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:
     """It and whatever it started, at once; returns when it is gone, and only then lets one go who is leaving."""
     _kill(process)
+    # What it said and nobody reads would hold up the news of its end.
+    process._transport.close()  # type: ignore[attr-defined]  # asyncio has no public way to close its pipes
     ended = asyncio.ensure_future(process.wait())
     left: asyncio.CancelledError | None = None
     while not ended.done():

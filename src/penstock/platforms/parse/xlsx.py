@@ -15,7 +15,9 @@ from penstock.rag.reasons import unreadable
 
 _NOT_NEEDED = ("numpy", "lxml", "PIL", "pandas")
 """What openpyxl takes along where it is installed."""
-_DECLARATION = b"<!DOCTYPE"
+_DECLARATIONS = tuple("<!DOCTYPE".encode(codec) for codec in ("utf-8", "utf-16-le", "utf-16-be"))
+_OVERLAP = 20
+"""Bytes of the piece before, in which a declaration may begin."""
 _XML = (".xml", ".rels", ".vml")
 
 
@@ -52,9 +54,9 @@ def _check(data: bytes) -> None:
     for name, part in zips.parts(data).items():
         before = b""
         for piece in zips.unpack(data, part):
-            if name.endswith(_XML) and _DECLARATION in before + piece:
+            if name.endswith(_XML) and any(each in before + piece for each in _DECLARATIONS):
                 raise unreadable("document_unsafe")
-            before = piece[-len(_DECLARATION) :]
+            before = piece[-_OVERLAP:]
 
 
 def _rows(sheet: Any) -> Iterator[list[str]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from datetime import date, datetime
 from io import BytesIO
+from typing import Any
 
 import pytest
 from openpyxl import Workbook
@@ -43,11 +44,13 @@ async def test_docx_by_its_styles(parse: ProcessParse) -> None:
     none = '<w:numPr><w:ilvl w:val="0"/><w:numId w:val="0"/></w:numPr>'
     body = word("Top", "H1") + word("Sub", "Mine") + word("Third", "Out") + word("a  &  b")
     body += word("x = 1", "Code") + word("  y", "Code") + word("it", more=item)
-    body += word("not it", more=none)
+    body += (
+        word("not it", more=none) + word("by its style", "Dots") + word("nor this", "Dots", none)
+    )
     told = await parse.text(documents.docx(body), "a.docx")
     assert told.title == "A & B"
     assert told.text == (
-        "# Top\n\n## Sub\n\n### Third\n\na & b\n\n```\nx = 1\n  y\n```\n\n  - it\n\nnot it\n\nA note below."
+        "# Top\n\n## Sub\n\n### Third\n\na & b\n\n```\nx = 1\n  y\n```\n\n  - it\n\nnot it\n\n- by its style\n\nnor this\n\nA note below."
     )
 
 
@@ -163,14 +166,14 @@ WORDS = "These are the words of a line that is as long as the others."
 
 async def test_pdf_by_pages_and_paragraphs(parse: ProcessParse) -> None:
     pages = [
-        ["Intro", WORDS, "It ends here.", WORDS, "and goes on with a hyphen-", "ated word"],
+        ["1.2 Intro", WORDS, "It ends here.", WORDS, "and goes on with a hyphen-", "ated word"],
         [],
         [WORDS],
     ]
     told = await parse.text(documents.pdf(pages, title="Mine", marks={"Intro": 0, "Other": 2}))
     assert told.title == "Mine"
     first, second, third = on_pages(told)
-    assert first.startswith(f"# Intro\n\n{WORDS}\nIt ends here.\n\n{WORDS}\n")
+    assert first.startswith(f"# 1.2 Intro\n\n{WORDS}\nIt ends here.\n\n{WORDS}\n")
     assert (second, third) == ("", WORDS)
     assert "hyphenated word" in first
 
@@ -178,6 +181,7 @@ async def test_pdf_by_pages_and_paragraphs(parse: ProcessParse) -> None:
 async def test_pdf_without_letters_is_a_scan(parse: ProcessParse) -> None:
     assert await code(parse, documents.pdf([[], []])) == "document_scanned"
     assert await code(parse, documents.pdf([["1"], ["- 2 -"]])) == "document_scanned"
+    assert (await parse.text(documents.pdf([["Hi"]]))).text == "Hi"
     assert (await parse.text(documents.pdf([["1200.50 17 20"]]))).text == "1200.50 17 20"
 
 
@@ -223,6 +227,12 @@ async def test_nothing_in_it(parse: ProcessParse, data: bytes) -> None:
 @pytest.mark.parametrize("make", [documents.docx, documents.xlsx])
 async def test_declarations_are_refused(parse: ProcessParse, make, before: str) -> None:
     assert await code(parse, make("", before=before)) == "document_unsafe"
+
+
+async def test_a_declaration_in_another_encoding_is_refused(parse: ProcessParse) -> None:
+    strings: dict[str, Any] = {"xl/sharedStrings.xml": (LAUGHS + "<sst/>").encode("utf-16")}
+    data = documents.xlsx("", **strings)
+    assert await code(parse, data) == "document_unsafe"
 
 
 @pytest.mark.parametrize("before", [LAUGHS, fetching("file:///etc/passwd")])

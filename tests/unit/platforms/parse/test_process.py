@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from penstock.platforms.parse.frames import LENGTH, Told, framed, piece
 from penstock.platforms.parse.limits import Limits
 from penstock.platforms.parse.process import MOST_WAITING, ProcessParse
 from penstock.platforms.world import RealClock
+from penstock.rag.reasons import REASONS
 from tests import documents
 
 HTML = b"<html><p>hello</p></html>"
@@ -175,6 +176,7 @@ async def test_what_a_reader_says_is_taken() -> None:
 @pytest.mark.parametrize(
     "answer",
     [
+        framed(Told()) + piece("é".encode()[:1]) + piece(b""),
         framed(Told("", "T", (1, 0))) + piece(b"ab") + piece(b""),
         framed(Told("", "T", (3,))) + piece(b"ab") + piece(b""),
         framed(Told("", "T", (-1,))) + piece(b"ab") + piece(b""),
@@ -196,7 +198,14 @@ async def test_a_reader_that_was_taken_over_gets_nothing_through(answer: bytes) 
 
 @pytest.mark.parametrize(
     "answer",
-    [b"", b"\0", LENGTH.pack(2**31), LENGTH.pack(3) + b"{}}", piece(b'{"pages": "x"}')],
+    [
+        b"",
+        b"\0",
+        LENGTH.pack(2**31),
+        LENGTH.pack(3) + b"{}}",
+        piece(b'{"pages": "x"}'),
+        piece(b'{"x": ' + b"[" * 100_000),
+    ],
 )
 async def test_a_reader_that_says_nonsense_is_not_heard(answer: bytes) -> None:
     async with opened(command=saying(answer)) as parse:
@@ -204,11 +213,23 @@ async def test_a_reader_that_says_nonsense_is_not_heard(answer: bytes) -> None:
             await parse.text(HTML)
 
 
-async def test_an_answer_has_a_bound(monkeypatch) -> None:
-    monkeypatch.setattr(process, "_MOST_ANSWER", 3)
+@pytest.mark.parametrize("bound", ["MOST_CHARACTERS", "MOST_PIECE", "MOST_HEAD"])
+async def test_an_answer_has_bounds(monkeypatch, bound: str) -> None:
+    monkeypatch.setattr(process, bound, 1)
     async with opened(command=saying(GOOD)) as parse:
         with pytest.raises((Unavailable, Unreadable)):
             await parse.text(HTML)
+
+
+@pytest.mark.parametrize("said", REASONS)
+async def test_any_code_makes_a_whole_sentence(said: str) -> None:
+    """Also one that a reader of ours never says."""
+    async with opened(command=saying(framed(Told(said)) + piece(b""))) as parse:
+        with pytest.raises(Unreadable) as refusal:
+            await parse.text(HTML)
+    assert refusal.value.code == said
+    assert "{" not in refusal.value.message
+    assert " 0 " not in refusal.value.message
 
 
 async def test_a_reader_has_none_of_our_environment(monkeypatch) -> None:
@@ -237,23 +258,33 @@ async def test_nothing_of_a_document_is_logged_or_printed(caplog, capfd) -> None
     assert CANARY not in caplog.text + said.out + said.err
 
 
-def on_uvloop(work: Callable[[], Awaitable[None]]) -> None:
-    async def run() -> None:
-        await work()
+SHOUTS = """
+import os, sys
+sys.stdin.buffer.read()
+os.write(1, b"\\xff" * 8)
+while True:
+    os.write(1, b"x" * 100_000)
+"""
 
-    uvloop.run(run())
+
+async def reads_and_is_left() -> None:
+    async with opened() as parse:
+        told = await parse.text(b"<html><p>" + b"words " * 500_000)
+        assert len(told.text) == 2_999_999
+        reading = asyncio.ensure_future(parse.text(b"<html>" + b"<p>x" * 1_000_000))
+        await asyncio.sleep(0)
+        reading.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await reading
+        assert await code(parse.text(documents.pdf([[]]))) == "document_scanned"
 
 
-def test_it_reads_on_the_loop_that_serves() -> None:
-    async def work() -> None:
-        async with opened() as parse:
-            told = await parse.text(b"<html><p>" + b"words " * 500_000)
-            assert len(told.text) == 2_999_999
-            reading = asyncio.ensure_future(parse.text(b"<html>" + b"<p>x" * 1_000_000))
-            await asyncio.sleep(0)
-            reading.cancel()
-            with pytest.raises(asyncio.CancelledError):
-                await reading
-            assert await code(parse.text(documents.pdf([[]]))) == "document_scanned"
+async def is_not_held_up_by_what_it_does_not_read() -> None:
+    async with opened(command=(sys.executable, "-I", "-S", "-c", SHOUTS)) as parse:
+        assert await code(parse.text(HTML)) == "document_too_complex"
 
-    on_uvloop(work)
+
+@pytest.mark.parametrize("run", [asyncio.run, uvloop.run])
+@pytest.mark.parametrize("work", [reads_and_is_left, is_not_held_up_by_what_it_does_not_read])
+def test_on_each_loop(run, work) -> None:
+    run(work())
