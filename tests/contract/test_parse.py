@@ -82,6 +82,17 @@ async def test_text_of_any_name_is_text(parse: Parse, name: str) -> None:
     assert (await parse.text(b"def f(): ...", name)).kind == "text"
 
 
+@pytest.mark.parametrize("text", ["the ftyp box", "BM is not a picture", "MZ", "{not rtf}", "PK"])
+async def test_what_looks_like_another_kind_at_first(parse: Parse, text: str) -> None:
+    assert (await parse.text(text.encode())).text == text
+
+
+async def test_a_stray_control_character_is_left_out(parse: Parse) -> None:
+    assert (await parse.text(b"many words " * 20 + b"soft\xc2\xadhyphen\x02")).text.endswith(
+        "softhyphen"
+    )
+
+
 async def test_lines_end_with_newlines_and_control_characters_are_gone(parse: Parse) -> None:
     told = await parse.text(b"\xef\xbb\xbfa\r\nb\rc\x1b[0m\tx\xc2\x85y\xe2\x80\xa8z\x0cw", "a.txt")
     assert told.text == "a\nb\nc[0m\tx\ny\nz\nw"
@@ -115,6 +126,13 @@ async def test_html_is_read_as_its_reader_sees_it(parse: Parse) -> None:
         "# Top one\n\na\nb c\n\n- x\n  - y\n- z\n\n```py\nif x:\n    y\n```\n\nCap\n\n"
         "| k | v |\n| --- | --- |\n| 1 | 2 in |\n\nend"
     )
+
+
+async def test_a_heading_with_a_block_in_it(parse: Parse) -> None:
+    told = await parse.text(
+        b"<html><h2><div>Top</div></h2><h3></h3><p>text<h4>next<p>more", "a.html"
+    )
+    assert told.text == "## Top\n\ntext\n\n#### next\n\nmore"
 
 
 async def test_html_is_known_by_its_bytes(parse: Parse) -> None:

@@ -1,1 +1,1 @@
-"""Documents: from an uploaded file to a cited answer."""
+"""Documents made searchable and searched: pure parts, each given what it works on."""

@@ -13,13 +13,13 @@ DEEPEST_HEADING = 6
 DEEPEST_ITEM = 8
 
 _BREAKS = re.compile("\r\n?|[\x0b\x0c\x85\u2028\u2029]")
-_GONE = re.compile("[\0-\x08\x0e-\x1f\x7f-\x9f\ufdd0-\ufdef\ufeff\ufffe\uffff\ud800-\udfff]")
+_GONE = re.compile("[\0-\x08\x0e-\x1f\x7f-\x9f\xad\ufdd0-\ufdef\ufeff\ufffe\uffff\ud800-\udfff]")
 _FENCES = re.compile("^`{3,}", re.MULTILINE)
 MOST_FENCE = 20
 
 
 def clean(text: str) -> str:
-    """Without control characters and what is no character; lines end with a newline alone."""
+    """Without control characters, soft hyphens and what is no character; lines end with a newline alone."""
     return _GONE.sub("", _BREAKS.sub("\n", text))
 
 

@@ -135,7 +135,7 @@ class Reader(HTMLParser):
             self._begin_cell(tag)
         elif tag in _ENDING:
             self._flush()
-            self._heading = _HEADINGS.get(tag, 0)
+            self._heading = _HEADINGS.get(tag, self._heading if tag in _BLOCKS else 0)
             self._item = tag == "li" or (self._item and tag in _BLOCKS)
             self._lists += tag in _LISTS
 

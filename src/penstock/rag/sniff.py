@@ -85,6 +85,8 @@ _HTML = re.compile(
     re.I | re.S,
 )
 _CONTROLS = re.compile(rb"[\0-\x07\x0e-\x1a\x1c-\x1f]")
+_STRAY_SHARE = 0.01
+"""Control characters that a text may have picked up; they are left out."""
 
 
 class Sniffed(NamedTuple):
@@ -131,8 +133,7 @@ def _binary(data: bytes) -> DocumentKind | None:
     """The kind that its first bytes show; none for what may be text."""
     if data.startswith(b"PK\3\4") or data.startswith(b"PK\5\6"):
         return _zipped(data)
-    head = data[:_PDF_WITHIN]
-    if head.lstrip().startswith(_PDF):
+    if _start(data[:_PDF_WITHIN]).lstrip().startswith(_PDF):
         if zips.ends(data):
             raise unreadable("document_ambiguous")
         return "pdf"
@@ -147,10 +148,12 @@ def _binary(data: bytes) -> DocumentKind | None:
 def _refuse_known(data: bytes) -> None:
     if data.startswith(_RTF):
         raise unreadable("document_unsupported", kind="RTF (save it as DOCX or PDF)")
+    if not _CONTROLS.search(data[:512]):
+        return
     if data[4:8] == b"ftyp":
         raise unreadable("document_unsupported", kind="a picture, sound or film")
     for magic, kind in _MAGICS:
-        if data.startswith(magic) and _CONTROLS.search(data[:512]):
+        if data.startswith(magic):
             raise unreadable("document_unsupported", kind=kind)
 
 
@@ -180,7 +183,7 @@ def _check_text(head: bytes, codec: str) -> None:
     """Refuses what no text begins with."""
     if codec.startswith(("utf-16", "utf-32")):
         head = head.decode(codec, "ignore").encode("utf-8", "ignore")
-    if _CONTROLS.search(head):
+    if b"\0" in head or len(_CONTROLS.findall(head)) > len(head) * _STRAY_SHARE:
         if _PDF in head[:_PDF_WITHIN]:
             raise unreadable("document_ambiguous")
         raise unreadable("document_unsupported", kind=UNKNOWN)

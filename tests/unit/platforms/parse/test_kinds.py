@@ -172,6 +172,8 @@ async def test_pdf_by_pages_and_paragraphs(parse: ProcessParse) -> None:
     ]
     told = await parse.text(documents.pdf(pages, title="Mine", marks={"Intro": 0, "Other": 2}))
     assert told.title == "Mine"
+    marked = await parse.text(b"\xef\xbb\xbf" + documents.pdf(pages[2:]))
+    assert marked.text == WORDS
     first, second, third = on_pages(told)
     assert first.startswith(f"# 1.2 Intro\n\n{WORDS}\nIt ends here.\n\n{WORDS}\n")
     assert (second, third) == ("", WORDS)
