@@ -108,3 +108,17 @@ async def test_a_mark_goes_to_no_service_behind_the_gateway():
     mark = calls.mark("req_1.1", 1_900_000_000, world.platform.secret)
     await world.ask("/api/orders", {}, headers=[(calls.NAME, mark)])
     assert world.sent(calls.NAME) == []
+
+
+async def test_embeddings_are_no_part_of_a_chat():
+    budget = '[[budgets]]\nper = "user"\nperiod = "day"\ntokens = 10000\n'
+    world = Deep(budget)
+    mark = calls.mark("req_1.1", 1_900_000_000, world.platform.secret)
+    text = {"model": "text-embedding-3-small", "input": "a river"}
+    vector = {"index": 0, "embedding": [0.5]}
+    told = {"data": [vector], "usage": {"prompt_tokens": 7, "total_tokens": 7}}
+    world.backends["openai.test"] = lambda request: Response(200, [], json.dumps(told).encode())
+    response = await world.ask("/v1/embeddings", text, headers=[(calls.NAME, mark)])
+    assert response.status == 200
+    [(spent,)] = await world.platform.tables.rows("select spent from budgets")
+    assert spent == 7

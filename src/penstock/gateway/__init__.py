@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from penstock.auth import caller as callers
-from penstock.auth import calls
 from penstock.auth.caller import Caller, require
 from penstock.auth.identify import Identity
 from penstock.cache.exact import Exact
@@ -78,8 +77,6 @@ class Gateway:
             self.config.server.max_body_bytes, NOBODY, self.lasting.bodies,
         )  # fmt: skip
         request.notes["id"] = exchange.id
-        if (mark := request.header(calls.NAME)) is not None:
-            exchange.inner = calls.holds(mark, self.platform.clock.now(), self.platform.secret)
         try:
             if endpoint is None:
                 raise _nothing(request, tuple(methods or ()))

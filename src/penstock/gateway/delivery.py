@@ -9,6 +9,7 @@ from dataclasses import replace
 from math import inf
 from typing import TYPE_CHECKING
 
+from penstock.auth import calls
 from penstock.cache.exact import Entry, Key
 from penstock.cache.flights import Flight
 from penstock.errors import Error, Failed, Unavailable, again
@@ -64,6 +65,9 @@ class Delivery:
         self._ask_again = exchange.started + REVOKED_SECONDS if exchange.caller.credential else inf
         self._position = 0
         self._blocks: list[bytes] = []
+        if (mark := exchange.request.header(calls.NAME)) is not None:
+            platform = gateway.platform
+            exchange.inner = calls.holds(mark, platform.clock.now(), platform.secret)
         self._usage_data = b""
         self._finished = False
         self._left = False
