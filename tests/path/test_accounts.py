@@ -206,6 +206,31 @@ async def test_the_rates_hold_under_every_name():
     assert await problem(await world.post("register", NEW)) == (429, "Rate limit exceeded")
 
 
+@pytest.mark.parametrize(
+    "segment", ["LOGIN", "/login", "login;x=1", "Login/", "login ", "SignIn", "//signin;a/"]
+)
+async def test_a_name_that_a_service_may_read_as_login_is_held_as_login(segment):
+    world = People()
+    assert (await world.post(segment, ADA)).status == 401
+    assert await problem(await world.post(segment, {}, token="")) == (
+        400,
+        "Missing email or password",
+    )
+    world.answer = answering(401)
+    assert (await world.post(segment, ADA, token="")).status in (400, 401)
+    rows = await world.rows("logins")
+    assert len(rows) == 1
+    for _ in range(8):
+        await world.post(segment, {}, token="")
+    assert (await world.post(segment, ADA, token="")).status == 429
+
+
+async def test_no_other_path_is_held_so():
+    world = People()
+    statuses = [(await world.post("Logins/Abc;x", {}, token="")).status for _ in range(12)]
+    assert statuses == [201] * 12
+
+
 async def test_logins_of_an_address_are_counted_together():
     world = People()
     world.answer = lambda request: Response(401, [], b"{}")
@@ -351,8 +376,11 @@ async def test_what_is_old_is_dropped():
     await world.post("register", NEW)
     await upkeep(world.gateway)
     assert len(await world.rows("logins")) == 1
-    world.platform.clock.advance(31 * 86_400)
+    world.platform.clock.advance(31 * 86_400 + 60)
     await world.post("login", ADA)
+    await upkeep(world.gateway)
+    assert len(await world.rows("logins")) == 2
+    world.platform.clock.advance(3_600 - 1)
     await upkeep(world.gateway)
     assert len(await world.rows("logins")) == 1
     assert await world.rows("registrations") == []

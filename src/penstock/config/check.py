@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable
 
 from penstock.config.catalog import join
-from penstock.config.services import check_services
+from penstock.config.services import INSIDE, check_root, check_services, inside
 from penstock.config.spending import check_budgets, check_prices
 from penstock.config.urls import parts_of
 from penstock.config.values import Config, Issuer, Provider, Route, Target, Verb
@@ -133,6 +133,8 @@ def _check_name(name: str, section: str) -> None:
 
 
 def _check_provider(config: Config, provider: Provider, path: str) -> None:
+    if provider.kind == "service":
+        _check_reached(config, provider, f"{path}.base_url")
     if provider.kind in _BY_HTTP and parts_of(provider.base_url) is None:
         raise Misconfigured(
             f"{path}.base_url is no http or https address; write it as https://host/v1"
@@ -144,10 +146,26 @@ def _check_provider(config: Config, provider: Provider, path: str) -> None:
         )
     if provider.kind == "workers_ai" and not (provider.account or bound):
         raise Misconfigured(f"{path}.account is empty; name the Cloudflare account's id")
+    if provider.believed and provider.kind != "service":
+        raise Misconfigured(
+            f"{path}.believed is set, and kind {provider.kind} tells no cost; remove it"
+        )
     if provider.usage_lookup:
         _check_lookup(provider, f"{path}.usage_lookup")
     if provider.kind == "local" and not provider.path:
         raise Misconfigured(f"{path}.path is empty; name the directory of the model")
+
+
+def _check_reached(config: Config, provider: Provider, path: str) -> None:
+    """A chat service is at an address, or runs in this process."""
+    name = provider.base_url.removeprefix(INSIDE)
+    if name == provider.base_url:
+        check_root(provider.base_url, path)
+    elif name != "chat" or name not in inside(config.services):
+        raise Misconfigured(
+            f"{path} names no service that runs in this process; write internal://chat, and a backend of services.chat"
+            " with the same"
+        )
 
 
 def _check_lookup(provider: Provider, path: str) -> None:
@@ -179,8 +197,8 @@ def _check_target(config: Config, target: Target, at: int) -> None:
     kind = config.providers[target.provider].kind
     if target.verb == "chat" and kind in {"local", "hashed"}:
         raise Misconfigured(f'{path} is for chat, and kind {kind} only embeds; set verb = "embed"')
-    if target.verb == "embed" and kind == "anthropic":
-        raise Misconfigured(f"{path} is for embed, and kind anthropic only chats; remove it")
+    if target.verb == "embed" and kind in {"anthropic", "service"}:
+        raise Misconfigured(f"{path} is for embed, and kind {kind} only chats; remove it")
 
 
 def _check_unique(targets: Iterable[Target]) -> None:

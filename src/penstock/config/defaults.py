@@ -15,6 +15,7 @@ from penstock.config.urls import shown
 from penstock.config.values import Auth, Config, Issuer, Provider, Route
 from penstock.errors import Misconfigured
 
+CHAT = "chat"
 WEBHOOK_SECRET = "STRIPE_WEBHOOK_SECRET"
 CANNED = (
     "no provider is configured: the sandbox gives labelled, canned replies; set OPENAI_API_KEY,"
@@ -78,6 +79,9 @@ def _with_providers(config: Config, env: Mapping[str, str], known: Known) -> tup
             providers = {"cloudflare": environment.BOUND} | providers
         canned = all(provider.kind == "local" for provider in providers.values())
         providers = providers | ({"sandbox": Provider(kind="sandbox")} if canned else {})
+    served = _served(config, providers, env)
+    # A bare model name means the first that has it: no stand-in goes before it, and it before no provider.
+    providers = served | providers if canned else providers | served
     providers = {name: _rooted(provider) for name, provider in providers.items()}
     providers = {name: _sharing(one, providers) for name, one in providers.items()}
     have = {target.provider for target in targets}
@@ -85,6 +89,17 @@ def _with_providers(config: Config, env: Mapping[str, str], known: Known) -> tup
         if name not in have:
             targets += tuple(default_targets(name, provider, known))
     return replace(config, providers=providers, targets=targets), canned
+
+
+def _served(
+    config: Config, providers: Mapping[str, Provider], env: Mapping[str, str]
+) -> dict[str, Provider]:
+    """The chat service that the environment names, as a provider; nothing where the file has one, or the name."""
+    url, given = env.get(services.VARIABLES[CHAT]), config.services.get(CHAT)
+    have = CHAT in providers or any(one.kind == "service" for one in providers.values())
+    if not url or have or (given is not None and given.backends):
+        return {}
+    return {CHAT: Provider(kind="service", base_url=url)}
 
 
 def _rooted(provider: Provider) -> Provider:

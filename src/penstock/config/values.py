@@ -9,7 +9,7 @@ from msgspec import Meta, Struct, field
 from penstock.config.accounts import Accounts, Billing
 from penstock.config.proxied import ServiceCache, WebSockets
 
-Kind = Literal["openai", "anthropic", "workers_ai", "sandbox", "local", "hashed"]
+Kind = Literal["openai", "anthropic", "workers_ai", "sandbox", "local", "hashed", "service"]
 Verb = Literal["chat", "embed"]
 Scale = Literal["tier", "none"]
 
@@ -152,7 +152,7 @@ class Provider(Struct, frozen=True, forbid_unknown_fields=True):
     """Where models are reached."""
 
     kind: Kind
-    """The API it speaks; `openai` is any compatible one."""
+    """The API it speaks; `openai` is any compatible one, `service` a chat service of yours, shown the caller's own Authorization."""
     base_url: str = ""
     """Root of its API; empty: the vendor's own."""
     api_key: str = ""
@@ -172,6 +172,8 @@ class Provider(Struct, frozen=True, forbid_unknown_fields=True):
     """How long such a stream is read on (on_disconnect = "drain")."""
     drain_bytes: Positive = 16 << 20
     """How much of it is read on."""
+    believed: bool = False
+    """Whether the `cost` in its replies, in dollars, is what they cost (service); else our price is."""
     usage_lookup: str = ""
     """Where it tells what a call took: an address with `{id}` for the call's x-request-id, or a path below `base_url` (openai)."""
     max_batch: Count = 0

@@ -189,7 +189,8 @@ def build(
             share_flights=platform.shared_loop, max_entry=most,
         ),
         upstream=Upstream(
-            platform.fetch, platform.clock, platform.ids, counters.attempt, platform.runner, kept_on.retries
+            platform.fetch, platform.clock, platform.ids, counters.attempt, platform.runner, kept_on.retries,
+            platform.secret,
         ),
         journal=journal,
         cors=Cors(config.cors.origins),

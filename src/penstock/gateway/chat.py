@@ -27,7 +27,8 @@ async def chat(gateway: Gateway, exchange: Exchange, face: Face) -> Response:
         hold = await gateway.limits.hold(
             delivery, choice
         )  # RateLimited, OutOfBudget; reserves the dearest
-        delivery.start(await gateway.upstream.send(ask, choice.offers, hold, delivery.way.settings))
+        settings, shown = delivery.way.settings, exchange.shown  # a service sees who asks
+        delivery.start(await gateway.upstream.send(ask, choice.offers, hold, settings, shown))
         return await delivery.respond()
     except BaseException as error:
         await delivery.give_up(error)  # released only if nothing was sent, else estimated

@@ -8,6 +8,9 @@ from contextlib import suppress
 from math import inf
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
+from penstock.auth import calls
 from penstock.cache.exact import Entry, Key
 from penstock.cache.flights import Flight
 from penstock.errors import Error, Failed, Unavailable, again
@@ -20,7 +23,7 @@ from penstock.ledger.decisions import Decision, row
 from penstock.limits.estimate import UNBILLED, at_most
 from penstock.limits.hold import Hold
 from penstock.ports import Statement
-from penstock.routing.policies import Choice, fitting
+from penstock.routing.policies import Choice, elsewhere, fitting
 from penstock.routing.routes import Way
 from penstock.upstream.answer import Answer, unfinished
 from penstock.wire import completion, sse
@@ -63,6 +66,9 @@ class Delivery:
         self._ask_again = exchange.started + REVOKED_SECONDS if exchange.caller.credential else inf
         self._position = 0
         self._blocks: list[bytes] = []
+        if (mark := exchange.request.header(calls.NAME)) is not None:
+            platform = gateway.platform
+            exchange.inner = calls.holds(mark, platform.clock.now(), platform.secret)
         self._usage_data = b""
         self._finished = False
         self._left = False
@@ -72,9 +78,12 @@ class Delivery:
     def rank(self) -> Choice:
         """The policy's choice among the targets that can take this ask; raises BadRequest where none can."""
         assert self.way is not None
-        way, caller = self.way, self.exchange.caller
-        offers = self.gateway.limits.payable(caller, way.name, fitting(self.ask, way.offers))
+        way, caller, inner = self.way, self.exchange.caller, self.exchange.inner
+        offers = fitting(self.ask, elsewhere(way.offers) if inner else way.offers)
+        offers = self.gateway.limits.payable(caller, way.name, offers)
         choice = way.policy.rank(self.ask, offers)
+        if inner:
+            choice = replace(choice, offers=tuple(offer.paid() for offer in choice.offers))
         self.decision.reason, self.decision.features = choice.reason, choice.features
         self.decision.ranks = tuple(offer.name for offer in choice.offers)
         return choice

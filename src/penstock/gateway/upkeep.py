@@ -9,7 +9,9 @@ from penstock.ledger import days, logins, webhooks
 if TYPE_CHECKING:
     from penstock.gateway import Gateway
 
-MOST_SWEEPS = 20
+HOUR, MINUTE = 3_600, 60
+"""What is old is dropped in the first minute of an hour: a pass comes in each, and most then ask the tables next to nothing."""
+MOST_SWEEPS = 100
 """Of each kind in one pass: what is left, the next one does."""
 MOST_DELIVERIES = 50
 DELIVERING_SECONDS = 20.0
@@ -19,8 +21,9 @@ DELIVERING_SECONDS = 20.0
 async def upkeep(gateway: Gateway) -> None:
     """One pass; raises Unavailable where the tables are out of reach."""
     await _deliver(gateway)
-    await _sweep_logins(gateway)
-    await _sweep_webhooks(gateway)
+    if gateway.platform.clock.now() % HOUR < MINUTE:
+        await _sweep_logins(gateway)
+        await _sweep_webhooks(gateway)
 
 
 async def _deliver(gateway: Gateway) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from penstock.config import Provider as Reached
 from penstock.config import Target
@@ -12,6 +13,8 @@ from penstock.providers import ALWAYS_CAPPED, CHAT, EMBED, Chat, Embed
 from penstock.wire.chat import Ask, Usage
 
 CLOUDFLARE = "cloudflare"
+FREE = Price()
+_FREE = msgspec.json.encode(FREE).decode()
 
 
 class Offer(Struct, frozen=True):
@@ -65,6 +68,10 @@ class Offer(Struct, frozen=True):
         if self.at.kind in ALWAYS_CAPPED:
             return self.target.default_max_output
         return self.target.max_output or self.target.context
+
+    def paid(self) -> Offer:
+        """The same for a call whose price another one pays, of which it is a part."""
+        return replace(self, price=FREE, frozen=_FREE, priced=True)
 
     def reserve(self, ask: Ask, *, capped: bool = False) -> int:
         """The most it can cost here, in nano-dollars."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
+from penstock.auth import calls
 from penstock.config import Route, TimeoutSettings
 from penstock.errors import BadRequest, Error, Failed, TooLarge, Unavailable
 from penstock.limits.hold import Hold
@@ -43,19 +44,28 @@ class Upstream:
         count: Count,
         runner: Runner | None = None,
         budget: RetryBudget | None = None,
+        secret: bytes = b"",
     ) -> None:
         self._fetch = fetch
         self._ids = ids
         self._count = count
+        self._secret = secret
         self.clock = clock
         self.runner = runner
         self.budget = budget or RetryBudget()
 
-    async def send(self, ask: Ask, offers: Sequence[Offer], hold: Hold, route: Route) -> Answer:
-        """The answer of the first target that gives one; raises Failed, or Unavailable where there is no target."""
+    async def send(
+        self, ask: Ask, offers: Sequence[Offer], hold: Hold, route: Route, shown: Headers = ()
+    ) -> Answer:
+        """The answer of the first target that gives one, a service being `shown` who asks; raises Failed, or
+        Unavailable where there is no target."""
 
         async def call(offer: Offer, attempt: int) -> Answer:
             named = marks(hold, offers, offer, attempt)
+            if offer.at.kind == "service":
+                until = self.clock.now() + route.timeouts.total
+                of = f"{hold.account.request_id}.{attempt}"
+                named = (*named, *shown, (calls.NAME, calls.mark(of, until, self._secret)))
             return await self._call(ask, offer, attempt, hold, named, route.timeouts)
 
         return await self.tries(offers, hold, route.attempts, call)
