@@ -18,7 +18,7 @@ from penstock.providers.openai import post
 from penstock.providers.replies import Chunks, completion, message
 from penstock.wire.chat import Ask, Event, Usage
 from penstock.wire.http import Headers, Request
-from penstock.wire.json import NANOS
+from penstock.wire.json import NANOS, parser
 
 PATH = "/api/chat/completions"
 DONE = b"[DONE]"
@@ -119,7 +119,7 @@ class _Said(Struct):
     error: Any = None
 
 
-_decode = msgspec.json.Decoder(_Said).decode
+_decode = parser(_Said)
 
 
 class StreamReader:
