@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from penstock.config.decode import decode, read
 from penstock.config.defaults import defaults
+from penstock.config.deployments import Deployment
 from penstock.config.values import (
     Auth,
     Backend,
@@ -36,6 +37,7 @@ __all__ = [
     "Cache",
     "Config",
     "Cors",
+    "Deployment",
     "Issuer",
     "Kind",
     "KnownModel",

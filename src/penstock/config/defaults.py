@@ -134,7 +134,9 @@ def _provider_note(config: Config, name: str) -> str:
     count = sum(target.provider == name for target in config.targets)
     url = shown(provider.base_url)
     place = f" at {url}" if url else ""
-    return f"provider {name}: {provider.kind}{place}, {count} target{'' if count == 1 else 's'}"
+    by = f", {len(provider.deployments)} deployments" if len(provider.deployments) > 1 else ""
+    targets = f"{count} target{'' if count == 1 else 's'}"
+    return f"provider {name}: {provider.kind}{place}, {targets}{by}"
 
 
 def _route_note(name: str, route: Route) -> str:

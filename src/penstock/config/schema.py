@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from penstock.config import values
+from penstock.config import deployments, values
 from penstock.config.catalog import Setting
 from penstock.config.values import Config
 
@@ -20,7 +20,8 @@ RATE = r"^\s*\d+\s*/\s*\d*\s*(s|sec|m|min|h|d)\s*$"
 def meanings() -> dict[tuple[str, str], str]:
     """(section, setting) → what it means: the docstrings that stand below the settings."""
     found: dict[tuple[str, str], str] = {}
-    for section in ast.parse(inspect.getsource(values)).body:
+    sources = [inspect.getsource(module) for module in (values, deployments)]
+    for section in ast.parse("\n".join(sources)).body:
         if isinstance(section, ast.ClassDef):
             found |= {(section.name, name): text for name, text in _documented(section)}
     return found

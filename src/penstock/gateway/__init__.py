@@ -189,7 +189,8 @@ def build(
             share_flights=platform.shared_loop, max_entry=most,
         ),
         upstream=Upstream(
-            platform.fetch, platform.clock, platform.ids, counters.attempt, platform.runner, kept_on.retries
+            platform.fetch, platform.clock, platform.ids, counters.attempt, platform.runner, kept_on.retries,
+            kept_on.fleet, platform.meter,
         ),
         journal=journal,
         cors=Cors(config.cors.origins),
@@ -202,6 +203,8 @@ def build(
         edge=edge,
         started_at=platform.clock.now() if before is None else before.started_at,
     )  # fmt: skip
+    if same is None:
+        kept_on.fleet.renew(config, platform.clock.tick())
     kept_on.admission.bound(config.server.max_concurrent)
     kept_on.bodies.most = config.server.max_bodies_bytes
     return gateway

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from penstock.auth.caller import owner_named
 from penstock.gateway import backends, tally
+from penstock.gateway import deployments as standing
 from penstock.gateway.exchange import Exchange
 from penstock.ledger import reports
 from penstock.wire.http import JSON, Response
@@ -26,7 +27,9 @@ async def metrics(gateway: Gateway, exchange: Exchange) -> Response:
 def own_metrics(gateway: Gateway) -> str:
     """Those of this process."""
     own = gateway.counters.text(gateway.journal.dropped, gateway.lasting.load())
-    return own + backends.metrics(gateway.lasting.pools)
+    now = gateway.platform.clock.tick()
+    own += backends.metrics(gateway.lasting.pools)
+    return own + standing.metrics(gateway.lasting.fleet, now)
 
 
 async def services(gateway: Gateway, exchange: Exchange) -> Response:
@@ -34,6 +37,12 @@ async def services(gateway: Gateway, exchange: Exchange) -> Response:
     now = gateway.platform.clock.tick()
     listed = backends.listed(gateway.config.services, gateway.lasting.pools, now)
     return Response(200, [JSON], encode({"services": listed}))
+
+
+async def deployments(gateway: Gateway, exchange: Exchange) -> Response:
+    """The targets' deployments and how they stand, as this process sees them."""
+    listed = standing.listed(gateway.lasting.fleet, gateway.platform.clock.tick())
+    return Response(200, [JSON], encode({"targets": listed}))
 
 
 async def cache_stats(gateway: Gateway, exchange: Exchange) -> Response:

@@ -317,6 +317,7 @@ class Delivery:
             decision.attempts = self.answer.attempt
             decision.upstream_us = int(self.answer.waited * 1e6)
             decision.price = self.answer.offer.frozen
+            decision.deployment = self.answer.turn.deployment
         if self.hold is not None:
             decision.reserved_nanos, decision.cost_nanos = self.hold.reserved, self.hold.amount
         now, journal = int(platform.clock.now() * 1000), self.gateway.journal

@@ -104,6 +104,7 @@ class Work:
         self.cost = 0
         self.waited = 0.0
         self.attempts = 0
+        self.deployment = ""
         self._calls = 0
         self._patience = way.settings.timeouts.first_byte
         self._times = Counter(ask.texts) if len(ask.texts) > 1 else {ask.texts[0]: 1}
@@ -264,8 +265,9 @@ class Work:
 
     async def _bought(self, texts: Sequence[str], answer: Embedding, amount: int) -> None:
         """Hands out what was paid for, and keeps it at once, whatever becomes of the next call."""
-        self.offer, self.attempts = answer.offer, self.attempts + answer.attempt
+        self.offer, self.attempts = answer.offer, self.attempts + answer.turn.number
         self.waited += answer.waited
+        self.deployment = answer.turn.deployment
         self.cost += amount
         tokens, costs = wire.split(answer.usage.total, texts), wire.split(amount, texts)
         bought = [
@@ -310,6 +312,7 @@ class Work:
         )  # fmt: skip
         decision.total_us = int((platform.clock.tick() - self.exchange.started) * 1e6)
         decision.upstream_us = int(self.waited * 1e6)
+        decision.deployment = self.deployment
         if error is not None:
             decision.error = error.code if isinstance(error, Error) else "cancelled"
             decision.status = error.status if isinstance(error, Error) else 499

@@ -14,6 +14,7 @@ from penstock.gateway.drains import Drains
 from penstock.ledger.journal import Journal
 from penstock.ports import Platform
 from penstock.upstream.budget import RetryBudget
+from penstock.upstream.deployments import Fleet
 from penstock.upstream.pools import Pools
 
 
@@ -31,6 +32,7 @@ class Lasting:
     admission: Admission
     bodies: Bodies
     pools: Pools
+    fleet: Fleet
 
     def load(self) -> Load:
         """How full all of it is."""
@@ -52,6 +54,7 @@ def lasting(platform: Platform) -> Lasting:
         Admission(clock, platform.ids, platform.spawn),
         Bodies(),
         Pools(),
+        Fleet(),
     )
 
 

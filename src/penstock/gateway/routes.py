@@ -92,6 +92,7 @@ ROUTES: Mapping[str, Mapping[str, Endpoint]] = {
         "GET": Endpoint(admin.cache_stats, scope=scopes.ADMIN, slot="first"),
         "DELETE": Endpoint(admin.cache_purge, scope=scopes.ADMIN, slot="first"),
     },
+    "/admin/deployments": {"GET": Endpoint(admin.deployments, scope=scopes.ADMIN, slot="first")},
     "/admin/services": {"GET": Endpoint(admin.services, scope=scopes.ADMIN, slot="first")},
     "/admin/usage": {"GET": Endpoint(usage.everyone, scope=scopes.ADMIN, slot="first")},
 }

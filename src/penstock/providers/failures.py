@@ -10,6 +10,7 @@ import msgspec
 
 from penstock.config import Target
 from penstock.errors import Failed, Processed
+from penstock.wire import dates
 from penstock.wire.chat import KNOWN, Ask, Event
 from penstock.wire.http import Headers, header
 
@@ -83,7 +84,7 @@ def refused(status: int, code: str, text: str, param: str | None) -> Failed:
 
 
 def retry_after(headers: Headers) -> float | None:
-    """Seconds from `retry-after-ms` or `retry-after`; a date needs a clock and is ignored."""
+    """Seconds from `retry-after-ms` or `retry-after`, of which a date is counted from the reply's own."""
     for name, scale in (("retry-after-ms", 1000), ("retry-after", 1)):
         value = header(headers, name)
         try:
@@ -92,7 +93,16 @@ def retry_after(headers: Headers) -> float | None:
             continue
         if 0 <= seconds < math.inf:
             return min(seconds, MAX_RETRY_AFTER)
-    return None
+    return _until(header(headers, "retry-after") or "", header(headers, "date") or "")
+
+
+def _until(then: str, now: str) -> float | None:
+    """Seconds between two dates, None where one of them is none."""
+    since = dates.parse(now, 0.0) if then else None
+    until = None if since is None else dates.parse(then, since)
+    if since is None or until is None:
+        return None
+    return min(max(0.0, float(until - since)), MAX_RETRY_AFTER)
 
 
 def error_fields(body: bytes) -> tuple[str, str, str | None]:

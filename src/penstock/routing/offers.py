@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import msgspec
 
@@ -32,15 +32,14 @@ class Offer:
     """The most input tokens one image can be."""
     priced: bool = True
     """Whether its price is known; if not, it is counted as free."""
+    name: str = field(init=False, compare=False)
+    label: str = field(init=False, compare=False)
+    """Its name where names are counted: callers cannot add to these."""
 
-    @property
-    def name(self) -> str:
-        return f"{self.target.provider}/{self.target.model}"
-
-    @property
-    def label(self) -> str:
-        """Its name where names are counted: callers cannot add to these."""
-        return self.name if self.configured else f"{self.target.provider}/*"
+    def __post_init__(self) -> None:
+        name, provider = self.target.name, self.target.provider
+        object.__setattr__(self, "name", name)
+        object.__setattr__(self, "label", name if self.configured else f"{provider}/*")
 
     @property
     def vendor(self) -> str:

@@ -94,6 +94,8 @@ def unusable(raw: Mapping[str, Any]) -> Iterator[str]:
             yield f"{path} has no use on Cloudflare: {why}; remove it"
     for name, provider in _tables(raw, "providers"):
         yield from _unusable_provider(f"providers.{name}", provider)
+    for at, target in enumerate(_list(raw.get("targets"))):
+        yield from _unusable_deployments(f"targets[{at}]", target)
     for at, issuer in enumerate(_list(_at(raw, "auth.issuers"))):
         yield from _open_secret(f"auth.issuers[{at}].secret", issuer.get("secret"))
 
@@ -101,10 +103,20 @@ def unusable(raw: Mapping[str, Any]) -> Iterator[str]:
 def _unusable_provider(path: str, provider: Mapping[str, Any]) -> Iterator[str]:
     if provider.get("kind") == "local":
         yield f"{path}.kind is local, and a Worker holds no model; use kind workers_ai or openai"
-    host = urlsplit(str(provider.get("base_url", ""))).hostname or ""
-    if _HERE.fullmatch(host):
-        yield f"{path}.base_url is this machine's own, out of a Worker's reach; name a public one"
+    yield from _out_of_reach(f"{path}.base_url", provider.get("base_url"))
     yield from _open_secret(f"{path}.api_key", provider.get("api_key"))
+    yield from _unusable_deployments(path, provider)
+
+
+def _unusable_deployments(path: str, owner: Mapping[str, Any]) -> Iterator[str]:
+    for at, one in enumerate(_list(owner.get("deployments"))):
+        yield from _out_of_reach(f"{path}.deployments[{at}].url", one.get("url"))
+        yield from _open_secret(f"{path}.deployments[{at}].key", one.get("key"))
+
+
+def _out_of_reach(path: str, url: Any) -> Iterator[str]:
+    if _HERE.fullmatch(urlsplit(str(url or "")).hostname or ""):
+        yield f"{path} is this machine's own, out of a Worker's reach; name a public one"
 
 
 def _open_secret(path: str, value: Any) -> Iterator[str]:

@@ -150,6 +150,26 @@ def _reports() -> dict[str, Schema]:
     row = {"period": TEXT, "service": TEXT, "provider": TEXT, "model": TEXT} | sums
     wide = row | {"user": TEXT, "route": TEXT}
     kind = exact({"kind": {"enum": list(KINDS)}, "hits": COUNT, "misses": COUNT})
+    purged = {"anyOf": [{"const": "all"}, {"type": "object", "additionalProperties": TEXT}]}
+    return {
+        "UsageSums": exact(sums),
+        "Usage": exact(
+            {"rows": {"type": "array", "items": exact(row)}, "totals": ref("UsageSums")}
+        ),
+        "UsageOfAll": exact(
+            {
+                "rows": {"type": "array", "items": exact(wide, "user", "route")},
+                "totals": ref("UsageSums"),
+            }
+        ),
+        "CacheCounts": exact({"kinds": {"type": "array", "items": kind}}),
+        "Purged": exact({"purged": purged}),
+        **_standing(),
+    }
+
+
+def _standing() -> dict[str, Schema]:
+    """How what is behind the gateway stands."""
     texts = {"type": "array", "items": TEXT}
     backend = exact(
         {
@@ -172,20 +192,25 @@ def _reports() -> dict[str, Schema]:
             "backends": {"type": "array", "items": backend},
         }
     )
-    purged = {"anyOf": [{"const": "all"}, {"type": "object", "additionalProperties": TEXT}]}
+    number = {"type": "number"}
+    deployment = exact(
+        {
+            "name": TEXT,
+            "weight": COUNT,
+            "state": {"enum": ["up", "bad", "ejected"]},
+            "cooling": {**number, "description": "Seconds for which it asked to be left alone."},
+            "full": {**number, "description": "Seconds for which its limits are used up."},
+            "requests_per_minute": COUNT,
+            "tokens_per_minute": COUNT,
+            "used": {**number, "description": "Share of its limits, from 0 to 1."},
+            "in_air": COUNT,
+            "picks": COUNT,
+            "failures_in_a_row": COUNT,
+        }
+    )
+    target = exact({"target": TEXT, "deployments": {"type": "array", "items": deployment}})
     return {
-        "UsageSums": exact(sums),
-        "Usage": exact(
-            {"rows": {"type": "array", "items": exact(row)}, "totals": ref("UsageSums")}
-        ),
-        "UsageOfAll": exact(
-            {
-                "rows": {"type": "array", "items": exact(wide, "user", "route")},
-                "totals": ref("UsageSums"),
-            }
-        ),
-        "CacheCounts": exact({"kinds": {"type": "array", "items": kind}}),
-        "Purged": exact({"purged": purged}),
+        "Deployments": exact({"targets": {"type": "array", "items": target}}),
         "Services": exact({"services": {"type": "array", "items": service}}),
     }
 

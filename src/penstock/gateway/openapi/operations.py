@@ -176,6 +176,10 @@ ADMIN = (
         ("Purged",), "DELETE", scope=scopes.ADMIN, parameters=_PURGE,
     ),
     Operation(
+        "/admin/deployments", "getDeployments", "Admin", "How targets' deployments stand",
+        "As the process that answers sees them.", ("Deployments",), scope=scopes.ADMIN,
+    ),
+    Operation(
         "/admin/services", "getServices", "Admin", "How services and their backends stand",
         "As the process that answers sees them.", ("Services",), scope=scopes.ADMIN,
     ),

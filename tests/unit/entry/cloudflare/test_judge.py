@@ -31,6 +31,14 @@ OPENAI = '[providers.openai]\nkind = "openai"\napi_key = "${KEY}"\n'
             '[providers.o]\nkind = "openai"\napi_key = "sk-1"',
             "providers.o.api_key stands in the file",
         ),
+        (
+            '[providers.o]\nkind = "openai"\ndeployments = [{ key = "${A}" }, { key = "sk-1" }]',
+            "providers.o.deployments[1].key stands in the file",
+        ),
+        (
+            '[[targets]]\nprovider = "o"\nmodel = "m"\ndeployments = [{ url = "http://127.0.0.1:1/v1" }]',
+            "targets[0].deployments[0].url is this machine's own",
+        ),
         (f'[[auth.issuers]]\nsecret = "{"s" * 32}"', "auth.issuers[0].secret stands in the file"),
     ],
 )

@@ -1,0 +1,24 @@
+"""The settings of one deployment. The docstring of a setting is its meaning, as in `values.py`."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from penstock.config.bounds import Count, Weight
+
+
+class Deployment(Struct, frozen=True, forbid_unknown_fields=True):
+    """One place, or one key, by which a target is reached."""
+
+    name: str = ""
+    """What metrics call it; empty: its number in the list, from 1. What is known of it outlives a reload by name and `url`."""
+    url: str = ""
+    """Root of its API; empty: the provider's `base_url`."""
+    key: str = ""
+    """Its key, best written `${VAR}`; empty: none, or the provider's `api_key` where `url` is empty too."""
+    weight: Weight = 1
+    """Its share beside the others' weights."""
+    requests_per_minute: Count = 0
+    """Most requests sent to it in any minute, of each target, by all processes together; 0: no limit."""
+    tokens_per_minute: Count = 0
+    """Most tokens of input and output, likewise."""
