@@ -43,6 +43,7 @@ Read where the file names no providers (or issuers); an empty variable counts as
 | `OLLAMA_HOST` | provider `ollama`, any model of it; `OLLAMA_MODEL` (default `llama3.2`) and `OLLAMA_EMBED_MODEL` (default `nomic-embed-text`) are its targets |
 | `PENSTOCK_LOCAL_MODEL` | provider `local`: the directory of an embedding model, run in this process (extra `local`) |
 | `JWT_SECRET` | an hs256 issuer with this secret, at least 32 bytes |
+| `PENSTOCK_MASTER_KEY` | what tenants' own keys are sealed with where the file has no `tenant_keys.master`, at least 32 bytes |
 | `PENSTOCK_CONFIG` | the configuration file |
 | `PENSTOCK_DATA` | the data directory where the file sets none |
 | `AUTH_SERVICE_URL`, `CHAT_SERVICE_URL`, `BILLING_SERVICE_URL` | the services `auth`, `chat` and `billing`, each with this one backend, where the file names none |

@@ -12,6 +12,7 @@ import pytest
 from penstock.config import decode, defaults
 from penstock.errors import Broken, NotSent
 from penstock.gateway import build
+from penstock.upstream.deployments import Deployments
 from penstock.wire.http import JSON, Request, Response
 from tests.path.world import SECRET, World, body, pieces, read, streamed, whole
 
@@ -75,6 +76,15 @@ def busy_at(*names: str, retry_after: str = "30") -> Callable[[Request], Any]:
         return whole(f"from {host(request)}")
 
     return upstream
+
+
+def deployments(world: World) -> Deployments:
+    """Those of the chat target."""
+    found = world.gateway.lasting.fleet.of(
+        world.gateway.names.routes.find("auto", "chat").offers[0]
+    )
+    assert found is not None
+    return found
 
 
 async def ask(world: World, model: str = "auto", text: str = "hello", **more: Any) -> Response:
@@ -261,7 +271,7 @@ async def test_embeddings_go_elsewhere_too() -> None:
 async def test_a_stream_is_in_the_air_until_it_has_ended() -> None:
     world = made(lambda request: streamed(pieces("Hello")))
     running = [await ask(world, stream=True) for _ in range(3)]
-    each = world.gateway.lasting.fleet.of(world.gateway.names.routes.find("auto", "chat").offers[0])
+    each = deployments(world)
     assert sorted(one.member.in_air for one in each.each) == [1, 2]
     for response in running[:2]:
         await read(response)
@@ -273,7 +283,7 @@ async def test_a_stream_is_in_the_air_until_it_has_ended() -> None:
 async def test_a_stream_that_breaks_off_counts_against_its_deployment() -> None:
     world = made(lambda request: streamed([*pieces("Hello")[:2], Broken(processed="yes")]))
     await read(await ask(world, stream=True))
-    each = world.gateway.lasting.fleet.of(world.gateway.names.routes.find("auto", "chat").offers[0])
+    each = deployments(world)
     assert sum(one.member.failures for one in each.each) == 1
 
 
@@ -299,8 +309,7 @@ async def test_a_reload_leaves_a_running_stream_and_its_count() -> None:
     running = await ask(world, stream=True)
     old = world.platform.fetch.requests[-1]
     reloaded(world, TWO.replace("sk-a", "sk-new").replace("sk-b", "sk-new-b"))
-    way = world.gateway.names.routes.find("auto", "chat")
-    each = world.gateway.lasting.fleet.of(way.offers[0]).each
+    each = deployments(world).each
     assert sum(one.member.in_air for one in each) == 1
     assert b"[DONE]" in await read(running)
     assert old.header("authorization") in ("Bearer sk-a", "Bearer sk-b")

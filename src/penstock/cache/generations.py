@@ -25,6 +25,8 @@ class Generations:
         self._clock = clock
         self._read_at = float("-inf")
         self._numbers: Mapping[str, int] = {}
+        self.known = False
+        """Whether they could ever be read."""
 
     @property
     def old(self) -> bool:
@@ -39,6 +41,7 @@ class Generations:
         except Error:
             return
         self._numbers = {row[0]: row[1] for row in rows}
+        self.known = True
 
     @property
     def numbers(self) -> Mapping[str, int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from penstock.config.decode import decode, read
 from penstock.config.defaults import defaults
-from penstock.config.deployments import Deployment
+from penstock.config.deployments import Deployment, TenantKeys
 from penstock.config.values import (
     Auth,
     Backend,
@@ -51,6 +51,7 @@ __all__ = [
     "Service",
     "Stores",
     "Target",
+    "TenantKeys",
     "Tier",
     "TimeoutSettings",
     "Verb",

@@ -31,6 +31,12 @@ def check_values(config: Config) -> None:
     for at, origin in enumerate(config.cors.origins):
         _check_origin(origin, f"cors.origins[{at}]")
     check_budgets(config.budgets)
+    for at, secret in enumerate(config.tenant_keys.master):
+        if len(secret.encode()) < SECRET_BYTES:
+            raise Misconfigured(
+                f"tenant_keys.master[{at}] is shorter than {SECRET_BYTES} bytes; make one by"
+                " `openssl rand -hex 32`"
+            )
     for section in ("providers", "tiers", "services"):
         names: dict[str, object] = getattr(config, section)
         for name in names:

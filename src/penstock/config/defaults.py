@@ -8,12 +8,14 @@ from msgspec.structs import replace
 
 from penstock.config import environment, routes, services
 from penstock.config.check import SECRET_BYTES, check_whole
+from penstock.config.deployments import TenantKeys
 from penstock.config.standing import LIMITS, TIERS, VENDOR_URLS
 from penstock.config.targets import Known, default_targets, sandbox_aliases
 from penstock.config.urls import shown
 from penstock.config.values import Auth, Config, Issuer, Provider, Route
 from penstock.errors import Misconfigured
 
+MASTER_KEY = "PENSTOCK_MASTER_KEY"
 CANNED = (
     "no provider is configured: the sandbox gives labelled, canned replies; set OPENAI_API_KEY,"
     " ANTHROPIC_API_KEY, CLOUDFLARE_ACCOUNT_ID with CLOUDFLARE_API_TOKEN, or OLLAMA_HOST"
@@ -46,7 +48,13 @@ def _with_basics(config: Config, env: Mapping[str, str]) -> Config:
         tiers=TIERS | config.tiers,
         limits=LIMITS | config.limits,
         auth=_auth(config.auth, env),
+        tenant_keys=_tenant_keys(config.tenant_keys, env),
     )
+
+
+def _tenant_keys(given: TenantKeys, env: Mapping[str, str]) -> TenantKeys:
+    secret = env.get(MASTER_KEY)
+    return TenantKeys(master=(secret,)) if secret and not given.master else given
 
 
 def _auth(auth: Auth, env: Mapping[str, str]) -> Auth:

@@ -15,7 +15,7 @@ from penstock.config.bounds import (
     Seconds,
     Weight,
 )
-from penstock.config.deployments import Deployment
+from penstock.config.deployments import Deployment, Own, TenantKeys
 
 Kind = Literal["openai", "anthropic", "workers_ai", "sandbox", "local", "hashed"]
 Verb = Literal["chat", "embed"]
@@ -159,6 +159,8 @@ class Provider(Struct, frozen=True, forbid_unknown_fields=True):
     """Its key or token, best written `${VAR}`."""
     deployments: tuple[Deployment, ...] = ()
     """Where and by which keys its models are reached, if by more than one; empty: by `base_url` and `api_key`."""
+    tenant_keys: Own = "only"
+    """What a tenant with a key of its own here is served by: by that only, by that `first` and by ours where it fails, or as if it had none (openai, anthropic)."""
     account: str = ""
     """The account's id (workers_ai); not needed where platform = "cloudflare", whose models are bound to the Worker."""
     path: str = ""
@@ -370,6 +372,8 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     """Where answers are kept."""
     budgets: tuple[Budget, ...] = ()
     """What may be spent, and by whom."""
+    tenant_keys: TenantKeys = TenantKeys()
+    """Keys of their own that tenants have at providers, kept sealed."""
     prices: tuple[OwnPrice, ...] = ()
     """Negotiated prices, and those of models that the price table does not know."""
 

@@ -24,6 +24,7 @@ from penstock.gateway.limiting import Limits
 from penstock.gateway.names import Names
 from penstock.gateway.routes import Endpoint, find
 from penstock.gateway.services import Services
+from penstock.gateway.tenant_keys import TenantKeys
 from penstock.ledger.journal import Journal
 from penstock.ports import Platform
 from penstock.upstream.send import Upstream
@@ -57,6 +58,7 @@ class Gateway:
     purchases: Purchases
     lasting: Lasting
     services: Services
+    tenant_keys: TenantKeys
     edge: str = "unknown"
     started_at: float = 0.0
     draining: bool = False
@@ -200,6 +202,7 @@ def build(
         purchases=kept_on.purchases,
         lasting=kept_on,
         services=same.services if same else Services(config, kept_on.pools, platform),
+        tenant_keys=TenantKeys(config, platform, generations, kept_on.tenant_keys),
         edge=edge,
         started_at=platform.clock.now() if before is None else before.started_at,
     )  # fmt: skip

@@ -5,6 +5,7 @@ from __future__ import annotations
 from asyncio import CancelledError
 from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from math import inf
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ from penstock.ledger.decisions import Decision, row
 from penstock.limits.estimate import UNBILLED, at_most
 from penstock.limits.hold import Hold
 from penstock.ports import Statement
+from penstock.routing.offers import by_own_keys
 from penstock.routing.policies import Choice, fitting
 from penstock.routing.routes import Way
 from penstock.upstream.answer import Answer, unfinished
@@ -69,12 +71,16 @@ class Delivery:
         self._closed = False
         self._recorded = False
 
-    def rank(self) -> Choice:
-        """The policy's choice among the targets that can take this ask; raises BadRequest where none can."""
+    async def rank(self) -> Choice:
+        """The policy's choice among the targets that can take this ask, with the tenant's own keys; raises BadRequest
+        where none can."""
         assert self.way is not None
         way, caller = self.way, self.exchange.caller
-        offers = self.gateway.limits.payable(caller, way.name, fitting(self.ask, way.offers))
+        keys = await self.gateway.tenant_keys.of(caller)
+        offers = self.gateway.limits.payable(caller, way.name, fitting(self.ask, way.offers), keys)
         choice = way.policy.rank(self.ask, offers)
+        if keys:
+            choice = replace(choice, offers=by_own_keys(choice.offers, keys))
         self.decision.reason, self.decision.features = choice.reason, choice.features
         self.decision.ranks = tuple(offer.name for offer in choice.offers)
         return choice

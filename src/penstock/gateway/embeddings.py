@@ -20,7 +20,7 @@ from penstock.gateway.limiting import account
 from penstock.ledger import book
 from penstock.ledger.decisions import Decision, row
 from penstock.prices import amount_nanos
-from penstock.routing.offers import Offer
+from penstock.routing.offers import Offer, by_own_keys
 from penstock.routing.policies import embedding
 from penstock.routing.routes import Way
 from penstock.upstream.embed import Batch, Embedding, send
@@ -135,14 +135,15 @@ class Work:
             self.cache = "hit"
         return self._in_order()
 
-    def _offers(self) -> list[Offer]:
+    async def _offers(self) -> list[Offer]:
         """The targets of the first one's model, since another model's vectors would not compare with these, that can
         express all fields; raises BadRequest where none can."""
         model = self.offer.target.model
         same = [offer for offer in self.way.offers if offer.target.model == model]
         able = embedding(self.ask.fields, same)
         limits, caller = self.gateway.limits, self.exchange.caller
-        return list(limits.payable(caller, self.way.name, able))
+        keys = await self.gateway.tenant_keys.of(caller)
+        return list(by_own_keys(limits.payable(caller, self.way.name, able, keys), keys))
 
     async def _named(self) -> dict[str, Key]:
         """One key a text, of the text and all that can change its vector; none where nothing may be kept."""
@@ -186,7 +187,7 @@ class Work:
 
     async def _buy(self) -> None:
         """Buys what is wanted, in as many calls as the targets' batches make it."""
-        offers = self._offers()
+        offers = await self._offers()
         size = min(offer.at.max_batch for offer in offers)
         for start in range(0, len(self._wanted), size):
             texts = self._wanted[start : start + size]

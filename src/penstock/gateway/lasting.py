@@ -11,6 +11,7 @@ from penstock.gateway.admission import Admission
 from penstock.gateway.bodies import Bodies
 from penstock.gateway.counters import Counters, Load
 from penstock.gateway.drains import Drains
+from penstock.gateway.tenant_keys import Known
 from penstock.ledger.journal import Journal
 from penstock.ports import Platform
 from penstock.upstream.budget import RetryBudget
@@ -33,6 +34,7 @@ class Lasting:
     bodies: Bodies
     pools: Pools
     fleet: Fleet
+    tenant_keys: Known
 
     def load(self) -> Load:
         """How full all of it is."""
@@ -55,6 +57,7 @@ def lasting(platform: Platform) -> Lasting:
         Bodies(),
         Pools(),
         Fleet(),
+        Known(),
     )
 
 

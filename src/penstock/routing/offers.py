@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
+from msgspec.structs import replace
 
 from penstock.config import Provider as Reached
 from penstock.config import Target
-from penstock.prices import MOST_IMAGE_TOKENS, Price, amount_nanos, dearest
+from penstock.prices import FREE, MOST_IMAGE_TOKENS, Price, amount_nanos, dearest
 from penstock.providers import ALWAYS_CAPPED, CHAT, EMBED, Chat, Embed
 from penstock.wire.chat import Ask, Usage
 
 CLOUDFLARE = "cloudflare"
+OWN_KINDS = frozenset({"openai", "anthropic"})
+"""Kinds that a tenant can have a key of its own for: nothing but the key says whose account it is."""
+_FREE = msgspec.json.encode(FREE).decode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +37,8 @@ class Offer:
     """The most input tokens one image can be."""
     priced: bool = True
     """Whether its price is known; if not, it is counted as free."""
+    own: bool = False
+    """Whether it is called with its tenant's own key: then it costs us nothing, and who is asked is the tenant's affair."""
     name: str = field(init=False, compare=False)
     label: str = field(init=False, compare=False)
     """Its name where names are counted: callers cannot add to these."""
@@ -70,6 +77,30 @@ class Offer:
     def reserve(self, ask: Ask, *, capped: bool = False) -> int:
         """The most it can cost here, in nano-dollars."""
         return amount_nanos(self.price, self.most(ask, capped=capped))
+
+
+def owned(offer: Offer, key: str) -> Offer:
+    """The same called with its tenant's own key, at the provider's own address."""
+    at = replace(offer.at, api_key=key, deployments=(), free_neurons_per_day=0)
+    return Offer(
+        offer.target, at, FREE, offer.chat, offer.embed, _FREE, offer.configured, offer.image_tokens,
+        own=True,
+    )  # fmt: skip
+
+
+def by_own_keys(offers: Sequence[Offer], keys: Mapping[str, str]) -> tuple[Offer, ...]:
+    """Ranked offers as a tenant with these keys, by provider, is served: after its own key ours follows only where the
+    operator says so."""
+    found: list[Offer] = []
+    only = False
+    for offer in offers:
+        key = keys.get(offer.target.provider)
+        if key is not None:
+            found.append(owned(offer, key))
+            only = only or offer.at.tenant_keys == "only"
+        if not only and (key is None or offer.at.tenant_keys == "first"):
+            found.append(offer)
+    return tuple(found)
 
 
 def make(

@@ -145,9 +145,9 @@ class Fleet:
             places[target.name] = reached(config.providers[target.provider], target)
         self._known = {label: self._renewed(label, found, now) for label, found in places.items()}
 
-    def of(self, offer: Offer) -> Deployments:
-        """Those of an offer; one that is configured no more is reached as it was."""
-        return self._known.get(offer.label) or alone(offer)
+    def of(self, offer: Offer) -> Deployments | None:
+        """Those of an offer; None of one that is configured no more, or is called with a tenant's own key: of that nothing is kept."""
+        return None if offer.own else self._known.get(offer.label)
 
     def items(self) -> Iterator[tuple[str, Deployments]]:
         """All that were asked, or of which a target has several."""

@@ -9,7 +9,7 @@ from msgspec import Struct
 from penstock.config import Provider
 from penstock.config.reached import reached
 from penstock.errors import Failed, TooLarge
-from penstock.ledger.book import Charged
+from penstock.ledger.book import OWN, Charged
 from penstock.ports import Fetch
 from penstock.prices import Price, amount_nanos
 from penstock.providers import CHAT
@@ -54,6 +54,8 @@ class Lookups:
     async def truth(self, request_id: str, attempts: Sequence[Attempt]) -> Truth | None:
         """What these attempts at one target took; None where it cannot be learnt now."""
         name = attempts[-1].what.provider
+        if any(attempt.what.target.startswith(OWN) for attempt in attempts):
+            return None  # it is in the tenant's account
         if not self.asks(name) or self._failures.get(name, 0) >= FAILURES:
             return None
         parts, amount = [], 0

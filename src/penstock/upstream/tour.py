@@ -11,7 +11,7 @@ from penstock.config import Provider
 from penstock.errors import Cooling, Failed, Unavailable
 from penstock.ports import Clock, Denial, Lease, Meter
 from penstock.routing.offers import Offer
-from penstock.upstream.deployments import SHORTEST_SECONDS, Deployed, Deployments, Fleet
+from penstock.upstream.deployments import SHORTEST_SECONDS, Deployed, Deployments, Fleet, alone
 
 Need = Callable[[Offer], int]
 """The most tokens that the request can be at an offer."""
@@ -99,7 +99,7 @@ class Turn:
 class Tour:
     """The attempts of one request, in turn. A deployment without limits is chosen without a wait."""
 
-    __slots__ = ("_at", "_clock", "_firsts", "_fleet", "_meter", "_need", "_number", "_offers", "_tried")  # fmt: skip
+    __slots__ = ("_at", "_clock", "_firsts", "_fleet", "_lone", "_meter", "_need", "_number", "_offers", "_tried")  # fmt: skip
 
     def __init__(
         self, offers: Sequence[Offer], fleet: Fleet, clock: Clock, meter: Meter | None, need: Need
@@ -113,10 +113,11 @@ class Tour:
         self._number = 0
         self._tried: list[Deployed] = []
         self._firsts: dict[Deployed, int] = {}
+        self._lone: dict[int, Deployments] = {}
 
     def at_once(self) -> Turn | None:
         """The first attempt, where a deployment without limits takes it, as most do: so it needs no wait."""
-        of, now = self._fleet.of(self._offers[0]), self._clock.tick()
+        of, now = self._of(0), self._clock.tick()
         one = of.pick(now)
         return None if one is None or one.demands else self._turn(0, one, of, now)
 
@@ -125,7 +126,7 @@ class Tour:
         turn = await self._of_these(range(len(self._offers)))
         if turn is None:
             now = self._clock.tick()
-            free_at = min([self._fleet.of(offer).free_at() for offer in self._offers])
+            free_at = min([self._of(at).free_at() for at in range(len(self._offers))])
             raise Cooling(retry_after=max(SHORTEST_SECONDS, free_at - now))
         return turn
 
@@ -154,9 +155,15 @@ class Tour:
     def _next(self) -> int:
         return (self._at + 1) % len(self._offers)
 
+    def _of(self, at: int) -> Deployments:
+        found = self._fleet.of(self._offers[at]) or self._lone.get(at)
+        if found is None:
+            found = self._lone[at] = alone(self._offers[at])
+        return found
+
     async def _of_these(self, places: Iterable[int]) -> Turn | None:
         for at in places:
-            of, tried = self._fleet.of(self._offers[at]), self._tried
+            of, tried = self._of(at), self._tried
             while (one := of.pick(self._clock.tick(), tried)) is not None:
                 if turn := await self._taken(at, one, of):
                     return turn
@@ -171,7 +178,7 @@ class Tour:
             if lease is None:
                 return None
         held = lease if one.tokens else None
-        return self._turn(at, one, of or self._fleet.of(offer), self._clock.tick(), held)
+        return self._turn(at, one, of or self._of(at), self._clock.tick(), held)
 
     def _turn(
         self, at: int, one: Deployed, of: Deployments, now: float, lease: Lease | None = None

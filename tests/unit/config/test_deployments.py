@@ -108,3 +108,18 @@ def test_a_look_up_needs_them_at_the_provider() -> None:
     text = HEAD + 'usage_lookup = "/usage/{id}"' + TARGET + 'deployments = [{ key = "k" }]'
     with pytest.raises(Misconfigured, match="write them at the provider"):
         defaults(decode(text, {}), {})
+
+
+@pytest.mark.parametrize("given", ['["short"]', '["${A}", "short"]'])
+def test_a_weak_master_key_is_refused(given: str) -> None:
+    with pytest.raises(Misconfigured, match=r"tenant_keys.master\[\d\] is shorter than 32 bytes"):
+        decode(f"[tenant_keys]\nmaster = {given}", {"A": "a" * 32})
+
+
+def test_the_environments_master_key_counts_where_the_file_has_none() -> None:
+    env = {"PENSTOCK_MASTER_KEY": "e" * 32}
+    assert defaults(None, env)[0].tenant_keys.master == ("e" * 32,)
+    own = decode(f'[tenant_keys]\nmaster = ["{"f" * 32}"]', {})
+    assert defaults(own, env)[0].tenant_keys.master == ("f" * 32,)
+    with pytest.raises(Misconfigured, match="shorter"):
+        defaults(None, {"PENSTOCK_MASTER_KEY": "short"})

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from penstock.config import Config, defaults, read
+from penstock.config.defaults import MASTER_KEY
 from penstock.config.services import VARIABLES
 from penstock.config.targets import Known
 from penstock.errors import Misconfigured
@@ -96,6 +97,9 @@ def unusable(raw: Mapping[str, Any]) -> Iterator[str]:
         yield from _unusable_provider(f"providers.{name}", provider)
     for at, target in enumerate(_list(raw.get("targets"))):
         yield from _unusable_deployments(f"targets[{at}]", target)
+    master = _at(raw, "tenant_keys.master")
+    for at, secret in enumerate(master if isinstance(master, list) else ()):
+        yield from _open_secret(f"tenant_keys.master[{at}]", secret)
     for at, issuer in enumerate(_list(_at(raw, "auth.issuers"))):
         yield from _open_secret(f"auth.issuers[{at}].secret", issuer.get("secret"))
 
@@ -134,6 +138,8 @@ def secrets(raw: Mapping[str, Any]) -> tuple[tuple[str, ...], tuple[str, ...]]:
         required.add("JWT_SECRET")
     if not raw.get("providers"):
         optional.update(KEYS)
+    if not _at(raw, "tenant_keys.master"):
+        optional.add(MASTER_KEY)
     return tuple(sorted(required)), tuple(sorted(optional - required))
 
 

@@ -165,6 +165,24 @@ def _reports() -> dict[str, Schema]:
         "CacheCounts": exact({"kinds": {"type": "array", "items": kind}}),
         "Purged": exact({"purged": purged}),
         **_standing(),
+        **_tenant_keys(),
+    }
+
+
+def _tenant_keys() -> dict[str, Schema]:
+    key = exact(
+        {
+            "tenant": TEXT,
+            "provider": TEXT,
+            "last4": {**TEXT, "description": "Its last four characters."},
+            "at": {**COUNT, "description": "When it was put there, in seconds since the epoch."},
+            "master": {**TEXT, "description": "The id of the master key that opens it."},
+        }
+    )
+    return {
+        "TenantKey": key,
+        "TenantKeys": exact({"keys": {"type": "array", "items": ref("TenantKey")}}),
+        "TenantKeyDeleted": exact({"deleted": {"type": "boolean"}}),
     }
 
 
