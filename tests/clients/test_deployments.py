@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from openai import OpenAI
 
@@ -21,7 +22,7 @@ issuers = [{{ mode = "hs256", secret = "{secret}" }}]
 [providers.openai]
 kind = "openai"
 deployments = [
-  {{ name = "a", url = "{a}/v1", key = "{key_a}" }}, {{ name = "b", url = "{b}/v1", key = "sk-b" }},
+  {{ name = "a", url = "{a}/v1", key = "{key_a}" }}, {{ name = "b", url = "{b}/v1", key = "{key_b}" }},
 ]
 [[targets]]
 provider = "openai"
@@ -31,6 +32,18 @@ provider = "openai"
 model = "text-embedding-3-small"
 verb = "embed"
 """
+OWN = """
+[auth]
+issuers = [{{ mode = "hs256", secret = "{secret}" }}]
+[providers.openai]
+kind = "openai"
+base_url = "{b}/v1"
+deployments = [{{ url = "{a}/v1", key = "sk-a" }}]
+[[targets]]
+provider = "openai"
+model = "gpt-4o-mini"
+"""
+B = "sk-b-of-sixteen-or-more"
 Two = tuple[FakeProvider, FakeProvider]
 
 
@@ -39,12 +52,12 @@ def two(tmp_path: Path) -> Iterator[Two]:
     file = tmp_path / "prices.json"
     file.write_text(json.dumps(fake_prices()))
     prices = ("--prices", str(file))
-    with FakeProvider("--key", "sk-a", *prices) as a, FakeProvider("--key", "sk-b", *prices) as b:
+    with FakeProvider("--key", "sk-a", *prices) as a, FakeProvider("--key", B, *prices) as b:
         yield a, b
 
 
-def config(two: Two, key_a: str = "sk-a") -> str:
-    return CONFIG.format(secret=SECRET, a=two[0].url, b=two[1].url, key_a=key_a)
+def config(two: Two, key_a: str = "sk-a", key_b: str = B) -> str:
+    return CONFIG.format(secret=SECRET, a=two[0].url, b=two[1].url, key_a=key_a, key_b=key_b)
 
 
 def asked(fake: FakeProvider) -> int:
@@ -84,7 +97,7 @@ def test_a_429_cools_one_and_keys_rotate(two: Two, fresh_home: Callable[[str], P
         # A target of its own, with a count of its own: it is cooled by its own refusal.
         a.clear_faults()
         # The key of b is changed at both ends; a is still left alone.
-        said = reload(gateway, config(two, "sk-other").replace("sk-b", "sk-wrong"))
+        said = reload(gateway, config(two, "sk-other", "sk-wrong"))
         assert said["reload"] == "done"
         with pytest.raises(Exception, match="refused the gateway's key"):
             ask(client, 20)
@@ -101,3 +114,31 @@ def test_the_doctor_asks_each(two: Two, fresh_home: Callable[[str], Path]) -> No
     assert found["provider openai, deployment a"] is False
     assert found["provider openai, deployment b"] is True
     assert "sk-wrong" not in done.stdout + done.stderr
+
+
+def test_a_tenants_own_key_goes_instead_of_ours(
+    two: Two, fresh_home: Callable[[str], Path]
+) -> None:
+    """Our deployment is a; b, at the provider's own address, knows the tenant's key alone."""
+    a, b = two
+    text = OWN.format(secret=SECRET, a=a.url, b=b.url)
+    with Penstock(fresh_home("own"), text) as gateway:
+        admin = {"authorization": f"Bearer {token('root', scope='admin')}"}
+        told = {"tenant": "acme", "provider": "openai", "key": B}
+        kept = httpx.put(f"{gateway.url}/admin/tenant-keys", json=told, headers=admin)
+        assert kept.json()["last4"] == B[-4:]
+        for tenant, number in (("acme", 1), ("globex", 2), ("acme", 3)):
+            key = token("x", tenant=tenant)
+            with OpenAI(base_url=f"{gateway.url}/v1", api_key=key, max_retries=0) as client:
+                ask(client, number, stream=number == 3)
+        assert (asked(a), asked(b)) == (1, 2)
+        ledger = gateway.rows(
+            "select tenant, sum(amount_nanos) from ledger where stage = 'final' group by tenant order by tenant"
+        )
+        assert ledger[0] == ("acme", 0)
+        assert ledger[1] == ("globex", sum(row["charged_nanos"] for row in a.meter()["rows"]))
+        assert B[-4:] in gateway.run("tenant-keys", "list")
+        files = [path for path in gateway.data.rglob("*") if path.is_file()]
+        assert B.encode() not in b"".join(path.read_bytes() for path in files)
+        out = gateway.stop()
+    assert B not in out + "".join(gateway.said)

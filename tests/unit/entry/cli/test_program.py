@@ -16,7 +16,11 @@ from penstock.entry.cli.show import one_line
 from penstock.errors import Unavailable
 
 ALL = [
-    *([name] for name in COMMANDS if name not in {"keys", "tenant-keys", "cache", "deploy", "migrate"}),
+    *(
+        [name]
+        for name in COMMANDS
+        if name not in {"keys", "tenant-keys", "cache", "deploy", "migrate"}
+    ),
     *(["keys", action] for action in ("create", "list", "revoke")),
     *(["tenant-keys", action] for action in ("put", "delete", "list", "reseal")),
     *(["cache", action] for action in ("stats", "purge")),
