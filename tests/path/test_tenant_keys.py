@@ -2,73 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import Callable
-from typing import Any
 
 import pytest
-from msgspec.structs import replace
 
-from penstock.config import decode, defaults
-from penstock.errors import Unavailable
-from penstock.gateway import build
+from penstock.errors import Broken
+from penstock.ledger import invoices
+from penstock.upstream.reconcile import Reconciler
 from penstock.wire.http import JSON, Request, Response
-from tests.path.world import SECRET, World, body, pieces, read, streamed, whole
-
-KEY = "sk-of-acme-and-nobody-else"
-BASE = f"""
-[auth]
-issuers = [{{ mode = "hs256", secret = "{SECRET}" }}]
-[providers.other]
-kind = "openai"
-base_url = "http://other.test/v1"
-api_key = "sk-other"
-[[targets]]
-provider = "p"
-model = "gpt-4o-mini"
-[[targets]]
-provider = "p"
-model = "text-embedding-3-small"
-verb = "embed"
-[[targets]]
-provider = "other"
-model = "gpt-4o"
-[routes.auto]
-targets = ["p/gpt-4o-mini", "other/gpt-4o"]
-[routes.embed]
-verb = "embed"
-targets = ["p/text-embedding-3-small"]
-[providers.p]
-kind = "openai"
-base_url = "http://p.test/v1"
-api_key = "sk-ours"
-"""
-
-
-def made(upstream: Callable[[Request], Any] = lambda request: whole("hi"), more: str = "") -> World:
-    return World(upstream, BASE + more, env={})
-
-
-def keys(world: World) -> list[str | None]:
-    return [request.header("authorization") for request in world.platform.fetch.requests]
-
-
-async def put(world: World, tenant: str = "acme", provider: str = "p", key: str = KEY) -> Response:
-    told = {"tenant": tenant, "provider": provider, "key": key}
-    token = world.token("root", scope="admin")
-    return await world.ask("/admin/tenant-keys", told, method="PUT", token=token)
-
-
-async def drop(world: World, tenant: str = "acme", provider: str = "p") -> Response:
-    query, token = f"tenant={tenant}&provider={provider}", world.token("root", scope="admin")
-    return await world.ask("/admin/tenant-keys", method="DELETE", query=query, token=token)
-
-
-async def ask(world: World, tenant: str = "acme", text: str = "hello", **more: Any) -> Response:
-    headers = [("cache-control", "no-store")]
-    return await world.chat(
-        text, model="auto", token=world.token(tenant=tenant), headers=headers, **more
-    )
+from tests.path.tenants import KEY, ask, keys, made, put
+from tests.path.world import body, pieces, read, streamed, whole
 
 
 async def test_it_goes_instead_of_ours_for_that_tenant_alone_and_costs_us_nothing() -> None:
@@ -84,6 +28,32 @@ async def test_it_goes_instead_of_ours_for_that_tenant_alone_and_costs_us_nothin
     rows = await world.ledger("tenant, stage, target, provider, model, input, output, amount_nanos")
     own = [row for row in rows if row[0] == "acme" and row[1] == "final"]
     assert own == [("acme", "final", "own:p/gpt-4o-mini", "p", "gpt-4o-mini", 10, 5, 0)]
+
+
+async def test_it_is_on_no_invoice_of_ours_and_its_usage_is_told_all_the_same() -> None:
+    world = made()
+    await put(world)
+    await ask(world)
+    await ask(world, "globex", "another")
+    (row,) = await invoices.ours(world.platform.tables, 0, 2**52)
+    assert (row.used.requests, row.used.input) == (1, 10)
+    usage = await body(await world.get("/v1/usage", token=world.token(tenant="acme")))
+    assert (usage["totals"]["tokens"], usage["totals"]["cost"]) == (15, 0)
+
+
+async def test_a_crashed_call_of_it_is_not_looked_up_with_our_key() -> None:
+    def upstream(request: Request) -> Response:
+        assert request.method == "POST", "nobody is to be asked what a tenant's call took"
+        raise Broken
+
+    world = made(upstream, 'usage_lookup = "/usage/{id}"\n')
+    await put(world)
+    await ask(world)
+    assert (await world.stages())["estimated"] == 1
+    world.platform.clock.advance(3600)
+    platform, providers = world.platform, world.gateway.config.providers
+    done = await Reconciler(platform.tables, platform.fetch, platform.clock, providers).once()
+    assert done.corrected == 0
 
 
 async def test_streams_and_embeddings_use_it_too() -> None:
@@ -158,128 +128,6 @@ tokens = 5000
     assert (await ask(world, max_tokens=6000)).status == 429  # the token budget
 
 
-async def test_a_row_that_was_copied_to_another_tenant_opens_nothing() -> None:
-    world = made()
-    await put(world)
-    copy = "insert into tenant_keys select 'globex', provider, master, sealed, last4, at from tenant_keys"
-    raised = "update generations set number = number + 1"
-    await world.platform.tables.batch((copy, ()), (raised, ()))
-    world.platform.clock.advance(11)
-    response = await ask(world, "globex")
-    assert (response.status, (await body(response))["error"]["code"]) == (
-        503,
-        "tenant_key_unreadable",
-    )
-    assert keys(world) == []
-    assert (await ask(world)).status == 200
-
-
-async def test_what_is_kept_and_shown_is_never_the_key() -> None:
-    world = made()
-    shown = await body(await put(world))
-    assert (shown["last4"], shown["tenant"], shown["provider"]) == (KEY[-4:], "acme", "p")
-    admin = world.token("root", scope="admin")
-    listed = await body(await world.get("/admin/tenant-keys", token=admin))
-    assert [one["last4"] for one in listed["keys"]] == [KEY[-4:]]
-    other = await body(await world.get("/admin/tenant-keys", "tenant=globex", admin))
-    assert other == {"keys": []}
-    await ask(world)
-    await world.gateway.journal.flush()
-    for table in ("tenant_keys", "ledger", "decisions", "generations"):
-        assert KEY not in str(await world.platform.tables.rows(f"select * from {table}"))
-    assert KEY not in str([shown, listed, await read(await world.get("/metrics", token=admin))])
-    rows = await world.platform.tables.rows("select sealed from tenant_keys")
-    await put(world)
-    again = await world.platform.tables.rows("select sealed from tenant_keys")
-    assert rows != again  # a nonce of its own each time
-
-
-async def test_only_an_admin_may() -> None:
-    world = made()
-    token = world.token(tenant="acme")
-    told = {"tenant": "acme", "provider": "p", "key": KEY}
-    assert (await world.get("/admin/tenant-keys", token=token)).status == 403
-    refused = await world.ask("/admin/tenant-keys", told, method="PUT", token=token)
-    assert refused.status == 403
-    gone = await world.ask(
-        "/admin/tenant-keys", method="DELETE", query="tenant=acme&provider=p", token=token
-    )
-    assert gone.status == 403
-
-
-@pytest.mark.parametrize(
-    "told",
-    [
-        {"tenant": "", "provider": "p", "key": KEY},
-        {"tenant": "a\nb", "provider": "p", "key": KEY},
-        {"tenant": "acme", "provider": "nobody", "key": KEY},
-        {"tenant": "acme", "provider": "hashed", "key": KEY},
-        {"tenant": "acme", "provider": "p", "key": "short"},
-        {"tenant": "acme", "provider": "p", "key": f"{KEY}\r\nx-evil: 1"},
-        {"tenant": "acme", "provider": "p", "key": "k" * 5000},
-        {"tenant": "acme", "provider": "p", "key": f"ключ-{KEY}"},
-        {"tenant": "acme", "provider": "p", "key": 7},
-        {"tenant": "acme", "provider": "p"},
-        {"tenant": "acme", "provider": "p", "key": KEY, "url": "http://evil.test"},
-    ],
-)
-async def test_what_cannot_be_one_is_refused_without_its_text(told: dict[str, Any]) -> None:
-    world = made()
-    token = world.token("root", scope="admin")
-    response = await world.ask("/admin/tenant-keys", told, method="PUT", token=token)
-    assert response.status == 400
-    assert KEY.encode() not in await read(response)
-    assert await world.platform.tables.rows("select * from tenant_keys") == []
-
-
-async def test_a_deleted_one_is_forgotten_everywhere_within_ten_seconds() -> None:
-    world = made()
-    other = build(world.gateway.config, world.platform, lambda *_: None)
-    first = world.gateway
-    await put(world)
-    world.gateway = other
-    world.platform.clock.advance(6)
-    await ask(world)
-    world.gateway = first
-    assert (await body(await drop(world)))["deleted"] is True
-    assert (await body(await drop(world)))["deleted"] is False
-    await ask(world)
-    world.gateway = other
-    world.platform.clock.advance(6)
-    await ask(world)
-    assert keys(world) == [f"Bearer {KEY}", "Bearer sk-ours", "Bearer sk-ours"]
-
-
-async def test_a_reload_keeps_it_and_off_forgets_it() -> None:
-    world = made()
-    await put(world)
-    for more, wanted in (("", KEY), ('tenant_keys = "off"\n', "sk-ours"), ("", KEY)):
-        config, _ = defaults(decode(BASE + more, {}), {})
-        before = world.gateway
-        world.gateway = build(config, before.platform, before.report, before.edge, before)
-        await ask(world)
-        assert keys(world)[-1] == f"Bearer {wanted}"
-
-
-async def test_where_nobody_can_tell_ours_is_not_used() -> None:
-    world = made()
-    await put(world)
-    tables = world.platform.tables
-    rows = tables.rows
-    config = world.gateway.config
-
-    async def away(sql: str, *args: Any) -> Any:
-        if "generations" in sql or "tenant_keys" in sql:
-            raise Unavailable
-        return await rows(sql, *args)
-
-    tables.rows = away  # type: ignore[method-assign]  # a store that goes away
-    world.gateway = build(config, world.platform, lambda *_: None)
-    response = await ask(world)
-    assert response.status == 503
-    assert keys(world) == []
-
-
 async def test_a_tenant_that_nobody_can_be_has_none() -> None:
     world = made(more='[routes.open]\ntargets = ["p/gpt-4o-mini"]\nauth = "optional"\n')
     await put(world)
@@ -297,15 +145,6 @@ async def test_kept_answers_follow_their_owner_as_ever() -> None:
         assert response.header("x-penstock-cache") == cache
 
 
-async def test_without_a_master_key_none_is_taken() -> None:
-    world = made()
-    config = replace(world.gateway.config, platform="server")
-    world.gateway = build(config, world.platform, lambda *_: None)
-    response = await put(world)
-    assert response.status == 503
-    assert b"PENSTOCK_MASTER_KEY" in await read(response)
-
-
 async def test_an_unpriced_model_may_be_called_with_it_under_a_budget() -> None:
     more = """
 any_model = true
@@ -320,3 +159,64 @@ money = "1"
         token = world.token(tenant=tenant)
         response = await world.chat("hi", model="p/nobody-knows", token=token)
         assert response.status == status
+
+
+async def test_ours_does_not_follow_where_its_price_is_unknown() -> None:
+    more = """
+any_model = true
+tenant_keys = "first"
+[[budgets]]
+per = "tenant"
+period = "day"
+money = "1"
+"""
+    world = made(lambda request: Response(401, [JSON], b"{}"), more)
+    await put(world)
+    token = world.token(tenant="acme")
+    response = await world.chat("hi", model="p/nobody-knows", token=token)
+    assert response.status == 502
+    assert keys(world) == [f"Bearer {KEY}"]
+
+
+@pytest.mark.parametrize("path", ["chat", "embed"])
+async def test_a_bad_key_of_one_tenant_is_nobody_elses_failure(path: str) -> None:
+    """On a route whose answers are shared, others wait for the call of whoever asked first."""
+    gate = asyncio.Event()
+
+    async def upstream(request: Request) -> Response:
+        if request.header("authorization") == f"Bearer {KEY}":
+            await gate.wait()
+            return Response(401, [JSON], b"{}")
+        if request.target.endswith(b"/embeddings"):
+            reply = {"data": [{"index": 0, "embedding": [0.5]}], "usage": {"prompt_tokens": 1}}
+            return Response(200, [JSON], json.dumps(reply).encode())
+        return whole("hi")
+
+    shared = """
+[routes.all]
+targets = ["p/gpt-4o-mini"]
+cache = { shared = true }
+[routes.vectors]
+verb = "embed"
+targets = ["p/text-embedding-3-small"]
+cache = { shared = true }
+"""
+    world = made(upstream, shared)
+    await put(world)
+
+    async def one(tenant: str) -> int:
+        token = world.token(tenant=tenant)
+        if path == "chat":
+            return (await world.chat("same", model="all", token=token)).status
+        told = {"model": "vectors", "input": "same"}
+        return (await world.ask("/v1/embeddings", told, token=token)).status
+
+    first = asyncio.create_task(one("acme"))
+    await asyncio.sleep(0)
+    second = asyncio.create_task(one("globex"))
+    for _ in range(20):
+        await asyncio.sleep(0)
+    # At the edge nobody waits for another's call.
+    assert [first.done(), second.done()] == [False, not world.platform.shared_loop]
+    gate.set()
+    assert (await first, await second) == (502, 200)

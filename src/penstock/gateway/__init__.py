@@ -202,7 +202,10 @@ def build(
         purchases=kept_on.purchases,
         lasting=kept_on,
         services=same.services if same else Services(config, kept_on.pools, platform),
-        tenant_keys=TenantKeys(config, platform, generations, kept_on.tenant_keys),
+        tenant_keys=(
+            same.tenant_keys if same
+            else TenantKeys(config, platform.secret, generations, kept_on.tenant_keys)
+        ),
         edge=edge,
         started_at=platform.clock.now() if before is None else before.started_at,
     )  # fmt: skip

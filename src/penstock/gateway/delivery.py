@@ -40,7 +40,7 @@ REVOKED_SECONDS = 10.0
 class Delivery:
     """One caller's answer, as a stream of bytes or whole. `aclose` is idempotent and runs whether it was read or not."""
 
-    __slots__ = ("_ask_again", "_blocks", "_closed", "_entry", "_finished", "_left", "_position", "_read", "_recorded", "_usage_data", "answer", "ask", "cache",
+    __slots__ = ("_ask_again", "_blocks", "_closed", "_entry", "_finished", "_left", "_position", "_private", "_read", "_recorded", "_usage_data", "answer", "ask", "cache",
                  "decision", "exchange", "face", "failure", "flight", "gateway", "hold", "key", "leads", "told", "way")  # fmt: skip
 
     def __init__(self, gateway: Gateway, exchange: Exchange, ask: Ask, face: Face) -> None:
@@ -68,6 +68,7 @@ class Delivery:
         self._usage_data = b""
         self._finished = False
         self._left = False
+        self._private = False
         self._closed = False
         self._recorded = False
 
@@ -76,7 +77,9 @@ class Delivery:
         where none can."""
         assert self.way is not None
         way, caller = self.way, self.exchange.caller
-        keys = await self.gateway.tenant_keys.of(caller)
+        self._private = True
+        keys = await self.gateway.tenant_keys.of(caller, self.gateway.platform)
+        self._private = bool(keys)
         offers = self.gateway.limits.payable(caller, way.name, fitting(self.ask, way.offers), keys)
         choice = way.policy.rank(self.ask, offers)
         if keys:
@@ -208,8 +211,8 @@ class Delivery:
             self._record()
 
     def problem(self, error: BaseException) -> None:
-        """What went wrong: for the decision record, and for followers where the target is to blame."""
-        if isinstance(error, (Failed, Unavailable)):
+        """What went wrong: for the decision record, and for followers where the target is to blame, not the tenant's key."""
+        if isinstance(error, (Failed, Unavailable)) and not self._private:
             self.failure = error
         self.decision.error = error.code if isinstance(error, Error) else "cancelled"
         self.decision.status = error.status if isinstance(error, Error) else 499

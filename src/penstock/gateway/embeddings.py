@@ -142,7 +142,7 @@ class Work:
         same = [offer for offer in self.way.offers if offer.target.model == model]
         able = embedding(self.ask.fields, same)
         limits, caller = self.gateway.limits, self.exchange.caller
-        keys = await self.gateway.tenant_keys.of(caller)
+        keys = await self.gateway.tenant_keys.of(caller, self.gateway.platform)
         return list(by_own_keys(limits.payable(caller, self.way.name, able, keys), keys))
 
     async def _named(self) -> dict[str, Key]:
@@ -194,7 +194,8 @@ class Work:
             try:
                 await self._call(texts, offers)
             except (Failed, Unavailable) as error:
-                self._fail(texts, error)
+                if not offers[0].own:  # what comes of a tenant's own key is no other's affair
+                    self._fail(texts, error)
                 raise
 
     def _fail(self, texts: Sequence[str], error: Error) -> None:

@@ -35,16 +35,13 @@ class Known:
 class TenantKeys:
     """Which keys a caller's tenant has."""
 
-    def __init__(
-        self, config: Config, platform: Platform, generations: Generations, known: Known
-    ) -> None:
+    def __init__(self, config: Config, made: bytes, generations: Generations, known: Known) -> None:
         self._providers = takers(config)
-        self._masters = masters(config, platform.secret)
-        self._platform = platform
+        self._masters = masters(config, made)
         self._generations = generations
         self._known = known
 
-    async def of(self, caller: Caller) -> Mapping[str, str]:
+    async def of(self, caller: Caller, platform: Platform) -> Mapping[str, str]:
         """The tenant's keys by provider; raises Unavailable where nobody can tell, for then ours must not be used."""
         generations = self._generations
         if generations.old or not generations.known:
@@ -56,11 +53,13 @@ class TenantKeys:
             raise Unavailable("Whether there is a key of your own cannot be told now: ask again.")
         if caller.anonymous:
             return NONE
-        found = await self._kept(caller.tenant, number)
+        found = await self._kept(caller.tenant, number, platform.tables)
         mine = [key for key in found if key.provider in self._providers]
-        return {key.provider: await self._open(key) for key in mine} if mine else NONE
+        return (
+            {key.provider: await self._open(key, platform.crypto) for key in mine} if mine else NONE
+        )
 
-    async def _kept(self, tenant: str, number: int) -> Sequence[TenantKey]:
+    async def _kept(self, tenant: str, number: int, tables: Tables) -> Sequence[TenantKey]:
         known = self._known
         if known.number != number:
             known.number = number
@@ -69,18 +68,18 @@ class TenantKeys:
         if tenant in known.tenants:
             known.tenants.move_to_end(tenant)
             return known.tenants[tenant]
-        found = await tenant_keys.of_tenant(self._platform.tables, tenant)
+        found = await tenant_keys.of_tenant(tables, tenant)
         if known.number == number:  # what was read before a change says nothing after it
             known.tenants[tenant] = found
             if len(known.tenants) > MOST_TENANTS:
                 known.tenants.popitem(last=False)
         return found
 
-    async def _open(self, key: TenantKey) -> str:
+    async def _open(self, key: TenantKey, crypto: Crypto) -> str:
         opened = self._known.opened
         if key in opened:
             return opened[key]
-        plain = await tenant_keys.opened(self._platform.crypto, self._masters, key)
+        plain = await tenant_keys.opened(crypto, self._masters, key)
         if plain is None:
             raise Unavailable(
                 f"Your tenant's own key for '{key.provider}' cannot be opened, so nothing was sent:"

@@ -10,7 +10,6 @@ import msgspec
 
 from penstock.config import Target
 from penstock.errors import Failed, Processed
-from penstock.wire import dates
 from penstock.wire.chat import KNOWN, Ask, Event
 from penstock.wire.http import Headers, header
 
@@ -18,6 +17,7 @@ MAX_RETRY_AFTER = 86_400.0
 
 _FIELD = re.compile(r"[a-z_]+(?:[.\[][a-z0-9_.\[\]]*)?", re.IGNORECASE)
 _TOO_LONG = re.compile(r"context.?length|prompt is too long|context window", re.IGNORECASE)
+_TOO_LARGE = re.compile(r"request (?:is )?too large", re.IGNORECASE)
 _FILTERED = frozenset({"content_filter", "content_policy_violation"})
 
 Meaning = tuple[str, Processed, str]
@@ -51,7 +51,8 @@ def by_status(status: int, headers: Headers, code: str, text: str, param: str | 
         code=name,
         processed=processed,
         upstream_status=status,
-        retry_after=retry_after(headers),
+        # A wait after a request that is too large by itself says nothing to others.
+        retry_after=None if _TOO_LARGE.search(text) else retry_after(headers),
     )
 
 
@@ -98,7 +99,11 @@ def retry_after(headers: Headers) -> float | None:
 
 def _until(then: str, now: str) -> float | None:
     """Seconds between two dates, None where one of them is none."""
-    since = dates.parse(now, 0.0) if then else None
+    if not (then and now):
+        return None
+    from penstock.wire import dates  # few replies name one, and a Worker starts without it
+
+    since = dates.parse(now, 0.0)
     until = None if since is None else dates.parse(then, since)
     if since is None or until is None:
         return None

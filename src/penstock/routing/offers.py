@@ -90,7 +90,7 @@ def owned(offer: Offer, key: str) -> Offer:
 
 def by_own_keys(offers: Sequence[Offer], keys: Mapping[str, str]) -> tuple[Offer, ...]:
     """Ranked offers as a tenant with these keys, by provider, is served: after its own key ours follows only where the
-    operator says so."""
+    operator says so, and its price is known."""
     found: list[Offer] = []
     only = False
     for offer in offers:
@@ -98,7 +98,8 @@ def by_own_keys(offers: Sequence[Offer], keys: Mapping[str, str]) -> tuple[Offer
         if key is not None:
             found.append(owned(offer, key))
             only = only or offer.at.tenant_keys == "only"
-        if not only and (key is None or offer.at.tenant_keys == "first"):
+        ours = key is None or (offer.at.tenant_keys == "first" and offer.priced)
+        if ours and not only:
             found.append(offer)
     return tuple(found)
 

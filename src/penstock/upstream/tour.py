@@ -8,7 +8,7 @@ from contextlib import suppress
 from msgspec.structs import replace
 
 from penstock.config import Provider
-from penstock.errors import Cooling, Failed, Unavailable
+from penstock.errors import Cooling, Cut, Failed, Unavailable
 from penstock.ports import Clock, Denial, Lease, Meter
 from penstock.routing.offers import Offer
 from penstock.upstream.deployments import SHORTEST_SECONDS, Deployed, Deployments, Fleet, alone
@@ -85,7 +85,11 @@ class Turn:
             self.one.cool(error.retry_after, now)
         if error.status == 400:
             pool.succeeded(member, self._began, now)  # it found fault with the request
-        elif not (status in NEUTRAL or (status == NOT_THERE and not self.offer.configured)):
+        elif not (
+            status in NEUTRAL
+            or isinstance(error, Cut)
+            or (status == NOT_THERE and not self.offer.configured)
+        ):
             pool.failed(member, now)
 
     async def _give(self, lease: Lease, used: int | None) -> None:
