@@ -16,6 +16,7 @@ from penstock.gateway.exchange import Exchange
 from penstock.gateway.faces import Face, Told
 from penstock.gateway.later import later
 from penstock.gateway.limiting import account
+from penstock.gateway.tenant_keys import NONE
 from penstock.ledger import book
 from penstock.ledger.decisions import Decision, row
 from penstock.limits.estimate import UNBILLED, at_most
@@ -77,9 +78,11 @@ class Delivery:
         where none can."""
         assert self.way is not None
         way, caller = self.way, self.exchange.caller
-        self._private = True
-        keys = await self.gateway.tenant_keys.of(caller, self.gateway.platform)
-        self._private = bool(keys)
+        keys = NONE
+        if not self.gateway.tenant_keys.none:
+            self._private = True
+            keys = await self.gateway.tenant_keys.of(caller, self.gateway.platform)
+            self._private = bool(keys)
         offers = self.gateway.limits.payable(caller, way.name, fitting(self.ask, way.offers), keys)
         choice = way.policy.rank(self.ask, offers)
         if keys:

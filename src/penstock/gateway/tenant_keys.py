@@ -41,6 +41,12 @@ class TenantKeys:
         self._generations = generations
         self._known = known
 
+    @property
+    def none(self) -> bool:
+        """Whether no tenant has any, as far as it was read lately."""
+        generations = self._generations
+        return SCOPE not in generations.numbers and generations.known and not generations.old
+
     async def of(self, caller: Caller, platform: Platform) -> Mapping[str, str]:
         """The tenant's keys by provider; raises Unavailable where nobody can tell, for then ours must not be used."""
         generations = self._generations

@@ -108,7 +108,8 @@ class Deployments:
         """
         each = self.each
         if len(each) == 1:
-            return each[0] if each[0].free_at <= now and each[0] not in tried else None
+            one = each[0]
+            return one if one.free_at <= now and one not in tried else None
         self.pool.serving(now)  # some may be forgiven by now
         free = [one for one in each if one.free_at <= now and one not in tried]
         found = [one.member for one in free if not one.member.out] or [one.member for one in free]

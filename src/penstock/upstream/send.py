@@ -14,7 +14,7 @@ from penstock.routing.offers import Offer
 from penstock.upstream.answer import Answer
 from penstock.upstream.budget import RetryBudget
 from penstock.upstream.deployments import Fleet
-from penstock.upstream.tour import Need, Tour, Turn
+from penstock.upstream.tour import Need, Tour, Turn, at_once
 from penstock.wire.chat import Ask
 from penstock.wire.http import Headers, Request, Response, Timeouts, collect
 
@@ -75,12 +75,15 @@ class Upstream:
         at a deployment that recognises the repeat. Raises Cooling, with nothing sent, where none may be asked now."""
         if not offers:
             raise Unavailable("No target is configured for this route.")
-        tour = Tour(offers[:attempts], self._fleet, self.clock, self._meter, need)
+        turn = at_once(offers[0], self._fleet, self.clock)
+        tour = self._tour(offers[:attempts], need, turn) if turn is None else None
         unsure = False
         tried = 0
         self.budget.firsts += 1
         try:
-            turn = tour.at_once() or await tour.first()
+            if tour is not None:
+                turn = await tour.first()
+            assert turn is not None
             while True:
                 tried += 1
                 try:
@@ -92,6 +95,7 @@ class Upstream:
                         # An attempt before this one may have been processed all the same.
                         failure.processed = "unknown"
                     unsure = failure.processed != "no"
+                    tour = tour or self._tour(offers[:attempts], need, turn)
                     if tried == attempts or not (
                         following := await self._following(failure, turn, tour)
                     ):
@@ -155,6 +159,9 @@ class Upstream:
             await answer.aclose()
             raise
         return answer
+
+    def _tour(self, offers: Sequence[Offer], need: Need, begun: Turn | None) -> Tour:
+        return Tour(offers, self._fleet, self.clock, self._meter, need, begun)
 
     async def _following(self, failure: Failed, tried: Turn, tour: Tour) -> Turn | None:
         """Another attempt, None where none may be made; waits the jittered back-off where it is the same place again."""

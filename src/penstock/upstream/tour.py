@@ -100,13 +100,28 @@ class Turn:
             self.one.room()
 
 
+def at_once(offer: Offer, fleet: Fleet, clock: Clock) -> Turn | None:
+    """The first attempt, where a deployment without limits takes it: so it is mostly, and needs neither wait nor tour."""
+    of, now = fleet.of(offer), clock.tick()
+    one = of.pick(now) if of is not None else None
+    if of is None or one is None or one.demands:
+        return None
+    return Turn(offer, of, one, 1, 1, clock, now)
+
+
 class Tour:
-    """The attempts of one request, in turn. A deployment without limits is chosen without a wait."""
+    """The attempts of one request, in turn, after the one that has `begun` it."""
 
     __slots__ = ("_at", "_clock", "_firsts", "_fleet", "_lone", "_meter", "_need", "_number", "_offers", "_tried")  # fmt: skip
 
     def __init__(
-        self, offers: Sequence[Offer], fleet: Fleet, clock: Clock, meter: Meter | None, need: Need
+        self,
+        offers: Sequence[Offer],
+        fleet: Fleet,
+        clock: Clock,
+        meter: Meter | None,
+        need: Need,
+        begun: Turn | None = None,
     ) -> None:
         self._offers = offers
         self._fleet = fleet
@@ -114,16 +129,10 @@ class Tour:
         self._meter = meter
         self._need = need
         self._at = 0
-        self._number = 0
-        self._tried: list[Deployed] = []
-        self._firsts: dict[Deployed, int] = {}
+        self._number = begun.number if begun else 0
+        self._tried: list[Deployed] = [begun.one] if begun else []
+        self._firsts: dict[Deployed, int] = {begun.one: begun.number} if begun else {}
         self._lone: dict[int, Deployments] = {}
-
-    def at_once(self) -> Turn | None:
-        """The first attempt, where a deployment without limits takes it, as most do: so it needs no wait."""
-        of, now = self._of(0), self._clock.tick()
-        one = of.pick(now)
-        return None if one is None or one.demands else self._turn(0, one, of, now)
 
     async def first(self) -> Turn:
         """The first attempt; raises Cooling where no deployment of any target may be asked now."""
