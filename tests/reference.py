@@ -44,6 +44,7 @@ Read where the file names no providers (or issuers); an empty variable counts as
 | `PENSTOCK_LOCAL_MODEL` | provider `local`: the directory of an embedding model, run in this process (extra `local`) |
 | `JWT_SECRET` | an hs256 issuer with this secret, at least 32 bytes |
 | `STRIPE_WEBHOOK_SECRET` | the signing secrets of Stripe's webhook, by commas, where the file names none |
+| `PENSTOCK_MASTER_KEY` | what tenants' own keys are sealed with where the file has no `tenant_keys.master`, at least 32 bytes |
 | `PENSTOCK_CONFIG` | the configuration file |
 | `PENSTOCK_DATA` | the data directory where the file sets none |
 | `AUTH_SERVICE_URL`, `CHAT_SERVICE_URL`, `BILLING_SERVICE_URL` | the services `auth`, `chat` and `billing`, each with this one backend, where the file names none; the chat service is also the provider `chat` |

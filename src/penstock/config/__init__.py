@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from penstock.config.decode import decode, read
 from penstock.config.defaults import defaults
+from penstock.config.deployments import Deployment, TenantKeys
 from penstock.config.proxied import ServiceCache, WebSockets
 from penstock.config.values import (
     Auth,
@@ -37,6 +38,7 @@ __all__ = [
     "Cache",
     "Config",
     "Cors",
+    "Deployment",
     "Issuer",
     "Kind",
     "KnownModel",
@@ -51,6 +53,7 @@ __all__ = [
     "ServiceCache",
     "Stores",
     "Target",
+    "TenantKeys",
     "Tier",
     "TimeoutSettings",
     "Verb",

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from penstock.config import environment, routes, services
 from penstock.config.accounts import Billing
 from penstock.config.check import SECRET_BYTES, check_whole
+from penstock.config.deployments import TenantKeys
 from penstock.config.standing import LIMITS, TIERS, VENDOR_URLS
 from penstock.config.targets import Known, default_targets, sandbox_aliases
 from penstock.config.urls import shown
@@ -17,6 +18,7 @@ from penstock.errors import Misconfigured
 
 CHAT = "chat"
 WEBHOOK_SECRET = "STRIPE_WEBHOOK_SECRET"
+MASTER_KEY = "PENSTOCK_MASTER_KEY"
 CANNED = (
     "no provider is configured: the sandbox gives labelled, canned replies; set OPENAI_API_KEY,"
     " ANTHROPIC_API_KEY, CLOUDFLARE_ACCOUNT_ID with CLOUDFLARE_API_TOKEN, or OLLAMA_HOST"
@@ -50,12 +52,18 @@ def _with_basics(config: Config, env: Mapping[str, str]) -> Config:
         limits=LIMITS | config.limits,
         auth=_auth(config.auth, env),
         billing=_billing(config.billing, env),
+        tenant_keys=_tenant_keys(config.tenant_keys, env),
     )
 
 
 def _billing(billing: Billing, env: Mapping[str, str]) -> Billing:
     named = (env.get(WEBHOOK_SECRET) or "").replace(",", " ").split()
     return replace(billing, webhook_secrets=billing.webhook_secrets or tuple(named))
+
+
+def _tenant_keys(given: TenantKeys, env: Mapping[str, str]) -> TenantKeys:
+    secret = env.get(MASTER_KEY)
+    return TenantKeys(master=(secret,)) if secret and not given.master else given
 
 
 def _auth(auth: Auth, env: Mapping[str, str]) -> Auth:
@@ -170,7 +178,9 @@ def _provider_note(config: Config, name: str) -> str:
     count = sum(target.provider == name for target in config.targets)
     url = shown(provider.base_url)
     place = f" at {url}" if url else ""
-    return f"provider {name}: {provider.kind}{place}, {count} target{'' if count == 1 else 's'}"
+    by = f", {len(provider.deployments)} deployments" if len(provider.deployments) > 1 else ""
+    targets = f"{count} target{'' if count == 1 else 's'}"
+    return f"provider {name}: {provider.kind}{place}, {targets}{by}"
 
 
 def _route_note(name: str, route: Route) -> str:

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Literal
 
-from msgspec import Meta, Struct, field
+from msgspec import Struct, field
 
 from penstock.config.accounts import Accounts, Billing
+from penstock.config.bounds import (
+    Count,
+    DrainSeconds,
+    Patience,
+    Port,
+    Positive,
+    Seconds,
+    Weight,
+)
+from penstock.config.deployments import Deployment, Own, TenantKeys
 from penstock.config.proxied import ServiceCache, WebSockets
 
 Kind = Literal["openai", "anthropic", "workers_ai", "sandbox", "local", "hashed", "service"]
 Verb = Literal["chat", "embed"]
 Scale = Literal["tier", "none"]
-
-Port = Annotated[int, Meta(ge=0, le=65535)]
-Positive = Annotated[int, Meta(gt=0)]
-Count = Annotated[int, Meta(ge=0)]
-Weight = Annotated[int, Meta(gt=0, le=10_000)]
-Seconds = Annotated[float, Meta(gt=0)]
-Patience = Annotated[float, Meta(ge=0)]
-DrainSeconds = Annotated[float, Meta(gt=0, le=25)]
 
 
 class Server(Struct, frozen=True, forbid_unknown_fields=True):
@@ -157,6 +159,10 @@ class Provider(Struct, frozen=True, forbid_unknown_fields=True):
     """Root of its API; empty: the vendor's own."""
     api_key: str = ""
     """Its key or token, best written `${VAR}`."""
+    deployments: tuple[Deployment, ...] = ()
+    """Where and by which keys its models are reached, if by more than one; empty: by `base_url` and `api_key`."""
+    tenant_keys: Own = "only"
+    """What a tenant with a key of its own here is served by: by that only, by that `first` and by ours where it fails, or as if it had none (openai, anthropic)."""
     account: str = ""
     """The account's id (workers_ai); not needed where platform = "cloudflare", whose models are bound to the Worker."""
     path: str = ""
@@ -201,6 +207,8 @@ class Target(Struct, frozen=True, forbid_unknown_fields=True):
     """The model as the provider calls it."""
     verb: Verb = "chat"
     """What it does."""
+    deployments: tuple[Deployment, ...] = ()
+    """Where it is reached, in place of its provider's."""
     stands_for: str = ""
     """The `kind/model` whose price it carries, where that is not its own (sandbox)."""
     context: Positive = 128_000
@@ -385,6 +393,8 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     """Where answers are kept."""
     budgets: tuple[Budget, ...] = ()
     """What may be spent, and by whom."""
+    tenant_keys: TenantKeys = TenantKeys()
+    """Keys of their own that tenants have at providers, kept sealed."""
     prices: tuple[OwnPrice, ...] = ()
     """Negotiated prices, and those of models that the price table does not know."""
 

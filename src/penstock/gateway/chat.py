@@ -23,7 +23,7 @@ async def chat(gateway: Gateway, exchange: Exchange, face: Face) -> Response:
         delivery.way = gateway.names.way(ask, exchange.caller)  # ModelNotFound, Unauthorized
         if await gateway.kept.find(delivery):  # a kept answer, or the first asker's live
             return await delivery.respond()
-        choice = delivery.rank()  # BadRequest where no target can take it
+        choice = await delivery.rank()  # BadRequest where no target can take it
         hold = await gateway.limits.hold(
             delivery, choice
         )  # RateLimited, OutOfBudget; reserves the dearest

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from contextlib import suppress
 from copy import copy
 from typing import TYPE_CHECKING
@@ -45,10 +45,12 @@ class Limits:
         other._platform, other.rates = platform, self.rates.on(platform.meter)
         return other
 
-    def payable(self, caller: Caller, route: str, offers: Sequence[Offer]) -> tuple[Offer, ...]:
-        """The offers that this caller may be sent to, by what the operator says of those without a price;
-        raises BadRequest where none is left."""
-        priced = tuple([offer for offer in offers if offer.priced])
+    def payable(
+        self, caller: Caller, route: str, offers: Sequence[Offer], own: Container[str] = ()
+    ) -> tuple[Offer, ...]:
+        """The offers that this caller may be sent to, by what the operator says of those without a price; the providers
+        of whom the tenant has its `own` key cost us nothing. Raises BadRequest where none is left."""
+        priced = tuple([one for one in offers if one.priced or one.target.provider in own])
         if len(priced) == len(offers) or self._unpriced == "allow":
             return tuple(offers)
         if self._unpriced == "budget" and not budgets.money(self._budgets.of(caller, route)):

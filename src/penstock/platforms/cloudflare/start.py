@@ -11,7 +11,7 @@ from penstock.platforms.cloudflare.index import CloudflareIndex
 from penstock.platforms.cloudflare.tables import CloudflareTables
 from penstock.ports import Platform
 
-MIGRATION = "0008_accounts.sql"
+MIGRATION = "0009_tenant_keys.sql"
 """The newest; the Worker's tests hold it to the files."""
 MIGRATE = "npx wrangler d1 migrations apply DB --remote"
 DEPLOY = "penstock deploy cloudflare --apply"
