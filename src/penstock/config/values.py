@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct, field
 
 from penstock.config.accounts import Accounts, Billing
-from penstock.config.proxied import ServiceCache, WebSockets
+from penstock.config.proxied import Backend, ServiceCache, WebSockets
 
 Kind = Literal["openai", "anthropic", "workers_ai", "sandbox", "local", "hashed", "service"]
 Verb = Literal["chat", "embed"]
@@ -16,7 +16,6 @@ Scale = Literal["tier", "none"]
 Port = Annotated[int, Meta(ge=0, le=65535)]
 Positive = Annotated[int, Meta(gt=0)]
 Count = Annotated[int, Meta(ge=0)]
-Weight = Annotated[int, Meta(gt=0, le=10_000)]
 Seconds = Annotated[float, Meta(gt=0)]
 Patience = Annotated[float, Meta(ge=0)]
 DrainSeconds = Annotated[float, Meta(gt=0, le=25)]
@@ -270,17 +269,6 @@ class Route(Struct, frozen=True, forbid_unknown_fields=True):
     """Its time-outs."""
     attempts: Positive = 3
     """Most tries of one request, over all its targets."""
-
-
-class Backend(Struct, frozen=True, forbid_unknown_fields=True):
-    """One place where a service is reached."""
-
-    url: str
-    """Root that the request's path is put behind: `http://10.0.0.5:3001`; `internal://auth`, `internal://chat` or `internal://billing` is the reference service in the gateway's own process (platform embedded)."""
-    weight: Weight = 100
-    """Its share of the requests beside the others' weights."""
-    health: str = "/health"
-    """Path below `url` that is asked every 30 s and answers 200 to 399 while it is well; empty: none, its replies alone tell."""
 
 
 class Service(Struct, frozen=True, forbid_unknown_fields=True):
