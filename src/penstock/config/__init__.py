@@ -5,10 +5,9 @@ from __future__ import annotations
 from penstock.config.decode import decode, read
 from penstock.config.defaults import defaults
 from penstock.config.deployments import Deployment, TenantKeys
-from penstock.config.proxied import ServiceCache, WebSockets
+from penstock.config.proxied import Backend, ServiceCache, WebSockets
 from penstock.config.values import (
     Auth,
-    Backend,
     Budget,
     Cache,
     Config,

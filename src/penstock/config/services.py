@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from msgspec.structs import replace
 
 from penstock.config.catalog import join
-from penstock.config.proxied import ServiceCache
+from penstock.config.proxied import Backend, ServiceCache
 from penstock.config.urls import parts_of, shown
-from penstock.config.values import Backend, Config, Service
+from penstock.config.values import Config, Service
 from penstock.errors import Misconfigured
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "PROPFIND", "PROPPATCH", "MKCOL", "COPY", "MOVE", "LOCK",

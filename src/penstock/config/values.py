@@ -14,10 +14,9 @@ from penstock.config.bounds import (
     Port,
     Positive,
     Seconds,
-    Weight,
 )
 from penstock.config.deployments import Deployment, Own, TenantKeys
-from penstock.config.proxied import ServiceCache, WebSockets
+from penstock.config.proxied import Backend, ServiceCache, WebSockets
 
 Kind = Literal["openai", "anthropic", "workers_ai", "sandbox", "local", "hashed", "service"]
 Verb = Literal["chat", "embed"]
@@ -278,17 +277,6 @@ class Route(Struct, frozen=True, forbid_unknown_fields=True):
     """Its time-outs."""
     attempts: Positive = 3
     """Most tries of one request, over all its targets."""
-
-
-class Backend(Struct, frozen=True, forbid_unknown_fields=True):
-    """One place where a service is reached."""
-
-    url: str
-    """Root that the request's path is put behind: `http://10.0.0.5:3001`; `internal://auth`, `internal://chat` or `internal://billing` is the reference service in the gateway's own process (platform embedded)."""
-    weight: Weight = 100
-    """Its share of the requests beside the others' weights."""
-    health: str = "/health"
-    """Path below `url` that is asked every 30 s and answers 200 to 399 while it is well; empty: none, its replies alone tell."""
 
 
 class Service(Struct, frozen=True, forbid_unknown_fields=True):
