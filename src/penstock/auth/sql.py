@@ -41,3 +41,8 @@ order by credential limit 1000
 """
 
 IS_REVOKED = "select credential from revocations where credential = $1 and until > $2"
+
+SWEEP_REVOCATIONS = """
+delete from revocations where credential in (select credential from revocations where until <= $1 limit $2)
+returning credential
+"""
