@@ -64,3 +64,8 @@ RESEAL_OWN = """
 update tenant_keys set master = $1, sealed = $2 where tenant = $3 and provider = $4 and sealed = $5
 returning tenant
 """
+
+SWEEP_REVOCATIONS = """
+delete from revocations where credential in (select credential from revocations where until <= $1 limit $2)
+returning credential
+"""

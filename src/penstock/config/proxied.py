@@ -6,9 +6,10 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
+from penstock.config.bounds import Weight
+
 WholeSeconds = Annotated[int, Meta(ge=0)]
 Number = Annotated[int, Meta(gt=0)]
-Weight = Annotated[int, Meta(gt=0, le=10_000)]
 Idle = Annotated[float, Meta(gt=0, le=3_600)]
 Total = Annotated[float, Meta(gt=0, le=86_400)]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from penstock.auth import keys
 from penstock.ledger import days, logins, webhooks
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ async def upkeep(gateway: Gateway) -> None:
     if gateway.platform.clock.now() % HOUR < MINUTE:
         await _sweep_logins(gateway)
         await _sweep_webhooks(gateway)
+        await _sweep_revocations(gateway)
 
 
 async def _deliver(gateway: Gateway) -> None:
@@ -45,6 +47,12 @@ async def _sweep_webhooks(gateway: Gateway) -> None:
     for _ in range(MOST_SWEEPS):
         now = int(gateway.platform.clock.now() * 1000)
         if not await webhooks.sweep(gateway.platform.tables, now):
+            return
+
+
+async def _sweep_revocations(gateway: Gateway) -> None:
+    for _ in range(MOST_SWEEPS):
+        if not await keys.sweep(gateway.platform.tables, now=gateway.platform.clock.now()):
             return
 
 
