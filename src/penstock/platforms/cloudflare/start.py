@@ -7,7 +7,6 @@ from contextlib import suppress
 from penstock.config import Config
 from penstock.errors import Misconfigured, Unavailable, WrongModel
 from penstock.platforms.cloudflare.home import Bindings
-from penstock.platforms.cloudflare.index import CloudflareIndex
 from penstock.platforms.cloudflare.tables import CloudflareTables
 from penstock.ports import Platform
 
@@ -50,6 +49,8 @@ async def index(platform: Platform, bindings: Bindings, config: Config) -> None:
     target = next((one for one in config.targets if one.name == route.targets[0]), None)
     if target is None or not target.dimension:
         return
+    from penstock.platforms.cloudflare.index import CloudflareIndex  # few have one
+
     here = CloudflareIndex(
         bindings.vectorize,
         platform.tables,
