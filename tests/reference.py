@@ -44,9 +44,10 @@ Read where the file names no providers (or issuers); an empty variable counts as
 | `PENSTOCK_LOCAL_MODEL` | provider `local`: the directory of an embedding model, run in this process (extra `local`) |
 | `JWT_SECRET` | an hs256 issuer with this secret, at least 32 bytes |
 | `STRIPE_WEBHOOK_SECRET` | the signing secrets of Stripe's webhook, by commas, where the file names none |
+| `PENSTOCK_MASTER_KEY` | what tenants' own keys are sealed with where the file has no `tenant_keys.master`, at least 32 bytes |
 | `PENSTOCK_CONFIG` | the configuration file |
 | `PENSTOCK_DATA` | the data directory where the file sets none |
-| `AUTH_SERVICE_URL`, `CHAT_SERVICE_URL`, `BILLING_SERVICE_URL` | the services `auth`, `chat` and `billing`, each with this one backend, where the file names none |
+| `AUTH_SERVICE_URL`, `CHAT_SERVICE_URL`, `BILLING_SERVICE_URL` | the services `auth`, `chat` and `billing`, each with this one backend, where the file names none; the chat service is also the provider `chat` |
 
 With none of the providers, the `sandbox` answers: canned replies that say so, metered and priced as the models it
 stands for.
@@ -58,7 +59,7 @@ stands for.
 | part | first of these that is configured |
 |---|---|
 | `auto` simple, medium | Workers AI's small models, Ollama, another provider's small model, the sandbox |
-| `auto` strong | `gpt-4o` at OpenAI, Anthropic's, else the medium target |
+| `auto` strong | a chat service (`CHAT_SERVICE_URL`), `gpt-4o` at OpenAI, Anthropic's, else the medium target |
 | `embed` | Workers AI's bge-base-en-v1.5, the local model, another provider's small embedding model, hashed lexical vectors |
 
 `@cf/meta/llama-2-7b-chat-int8` and `@cf/mistral/mistral-7b-instruct-v0.1`, which no longer exist, are aliases of the

@@ -21,7 +21,8 @@ Error                          status  code                     what a caller sh
 │   ├── NotSent                502     upstream_unreachable     nothing left this machine
 │   ├── Broken                 502     upstream_broken          sent, outcome unknown
 │   ├── Stalled                504     upstream_timeout         a time-out named by its phase
-│   └── Cut                    502     upstream_too_large       the reply passed its cap
+│   ├── Cut                    502     upstream_too_large       the reply passed its cap
+│   └── Cooling                503     upstream_cooling         wait `retry-after`; nothing was sent
 ├── Unavailable                503     service_unavailable      a store is down or nothing is configured
 │   └── Unheard                503     service_unavailable      asked, outcome unknown
 ├── Overloaded                 503     overloaded               wait `retry-after` and ask again; nothing was done
@@ -257,6 +258,17 @@ class Cut(Failed):
     """The target's reply was larger than its cap."""
 
     code = "upstream_too_large"
+
+
+class Cooling(Failed):
+    """The target has asked to be left alone, or its limits are used up: wait as long as retry-after says."""
+
+    status = 503
+    code = "upstream_cooling"
+    text = "Service unavailable"
+
+    def __init__(self, message: str = "", **more: Any) -> None:
+        super().__init__(message, processed="no", **more)
 
 
 class Unavailable(Error):

@@ -280,11 +280,16 @@ Spawn = Callable[[Coroutine[Any, Any, None]], None]
 
 
 class Crypto(Protocol):
-    """Public-key signatures, asynchronous because WebCrypto is."""
+    """Public-key signatures, and sealing by AES-256-GCM; asynchronous because WebCrypto is."""
 
     async def verify(
         self, alg: str, jwk: dict[str, Any], message: bytes, signature: bytes
     ) -> bool: ...
+    async def seal(self, key: bytes, nonce: bytes, plain: bytes, bound: bytes) -> bytes:
+        """`plain` under a key of 32 bytes and a nonce of 12, never used again, with its tag; `bound` must be told to open it."""
+
+    async def open(self, key: bytes, nonce: bytes, sealed: bytes, bound: bytes) -> bytes | None:
+        """What was sealed; None where anything of it is not as it was."""
 
 
 @dataclass(frozen=True, slots=True)

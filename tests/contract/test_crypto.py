@@ -161,3 +161,40 @@ async def test_keys_are_kept_up_to_a_bound(port, monkeypatch) -> None:
     for index in (0, 0, 1, 0, 2, 0, 1):
         assert await port.verify("EdDSA", keys[index][0], MESSAGE, keys[index][1])
     assert parsed == [keys[index][0]["x"] for index in (0, 1, 2, 1)]
+
+
+KEY, NONCE, BOUND = bytes(range(32)), bytes(12), b"tenant and provider"
+
+
+async def test_what_is_sealed_opens_where_it_belongs(port: Crypto) -> None:
+    for plain in (b"", b"sk-secret", bytes(4096)):
+        sealed = await port.seal(KEY, NONCE, plain, BOUND)
+        assert len(sealed) == len(plain) + 16
+        assert await port.open(KEY, NONCE, sealed, BOUND) == plain
+
+
+async def test_sealing_is_aes_256_gcm(port: Crypto) -> None:
+    """NIST's test case 16, of a key of 256 bits with additional data."""
+    key = bytes.fromhex("feffe9928665731c6d6a8f9467308308" * 2)
+    plain = bytes.fromhex(
+        "d9313225f88406e5a55909c5aff5269a86a7a9531534f7da2e4c303d8a318a72"
+        "1c3c0c95956809532fcf0e2449a6b525b16aedf5aa0de657ba637b39"
+    )
+    bound = bytes.fromhex("feedfacedeadbeeffeedfacedeadbeefabaddad2")
+    sealed = await port.seal(key, bytes.fromhex("cafebabefacedbaddecaf888"), plain, bound)
+    assert sealed.hex() == (
+        "522dc1f099567d07f47f37a32a84427d643a8cdcbfe5c0c97598a2bd2555d1aa"
+        "8cb08e48590dbb3da7b08b1056828838c5f61e6393ba7a0abcc9f662"
+        "76fc6ece0f4e1768cddf8853bb2d551b"
+    )
+
+
+async def test_nothing_opens_that_is_not_as_it_was(port: Crypto) -> None:
+    sealed = await port.seal(KEY, NONCE, b"sk-secret", BOUND)
+    other = bytes(32)
+    changed = bytes([sealed[0] ^ 1]) + sealed[1:]
+    assert await port.open(other, NONCE, sealed, BOUND) is None
+    assert await port.open(KEY, bytes([1] * 12), sealed, BOUND) is None
+    assert await port.open(KEY, NONCE, sealed, b"another tenant") is None
+    for bad in (changed, sealed[:-1], sealed[:15], b""):
+        assert await port.open(KEY, NONCE, bad, BOUND) is None

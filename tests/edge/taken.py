@@ -9,6 +9,7 @@ from typing import Any
 
 from penstock.auth.mint import mint
 from penstock.gateway import build
+from penstock.gateway.upkeep import upkeep
 from penstock.platforms.migrations import shipped
 from penstock.upstream.reconcile import Reconciler, keep_progress, progress_of
 from penstock.wire.http import JSON, Request, Response
@@ -115,6 +116,7 @@ class Worker:
         )
         await reconciler.once()
         await keep_progress(platform.tables, reconciler.progress)
+        await upkeep(self.world.gateway)
 
 
 async def worker(home: EdgeHome) -> Worker:

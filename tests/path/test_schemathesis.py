@@ -43,7 +43,7 @@ CHECKS = [
 
 def config() -> SchemathesisConfig:
     """Deterministic; dates that are valid one by one may still name a span that is refused."""
-    spans = {"include-path-regex": "/usage$"}
+    spans = {"include-path-regex": "/(usage|logins)$"}
     also = {"positive_data_acceptance": {"expected-statuses": ["2xx", "400"]}}
     return SchemathesisConfig.from_dict(
         {

@@ -338,6 +338,19 @@ async def test_one_that_is_refused_holds_up_no_other():
     ]  # fmt: skip
 
 
+async def test_an_error_nobody_foresaw_is_reported_and_tried_again():
+    world = Hooked()
+
+    def broken(request: Request) -> Response:
+        raise RuntimeError("a bug")
+
+    world.answer = broken
+    await world.hook()
+    await world.done()
+    assert [type(error) for error in world.reports] == [RuntimeError]
+    assert [row[3:] for row in await world.rows()] == [(0, "")]
+
+
 async def test_a_reply_has_no_word_of_the_event():
     world = Hooked()
     said = await read(await world.hook(b'{"id": "evt_1", "card": "4242"}', "t=1,v1=0"))

@@ -17,7 +17,7 @@ import pytest
 from msgspec.structs import replace
 
 from load.fake_stripe import FakeStripe
-from penstock.config import Backend, Config, Issuer, Service, decode, defaults
+from penstock.config import Backend, Config, Issuer, Server, Service, decode, defaults
 from penstock.config.services import VARIABLES
 from penstock.entry import inside
 from penstock.entry.settings import load
@@ -192,6 +192,20 @@ def test_a_reload_neither_starts_a_service_nor_changes_whose_tokens_they_take():
         inside.check_same(now, configured(SHARED))
     with pytest.raises(Misconfigured, match="cannot change while services run"):
         inside.check_same(now, configured(Issuer(secret=SECRET[::-1]), names=("chat",)))
+
+
+@pytest.mark.parametrize(
+    ("host", "port", "url"),
+    [
+        ("127.0.0.1", 8787, "http://127.0.0.1:8787"),
+        ("0.0.0.0", 80, "http://127.0.0.1:80"),
+        ("::", 80, "http://[::1]:80"),
+        ("gateway.test", 80, "http://gateway.test:80"),
+        ("127.0.0.1", 0, ""),
+    ],
+)
+def test_where_they_reach_the_gateway(host, port, url):
+    assert inside.here(Server(host=host, port=port)) == url
 
 
 async def test_a_configured_service_that_is_not_installed_stops_the_start(monkeypatch):

@@ -24,6 +24,10 @@ _LONGEST_LABEL = 128
 HELD_SECONDS = 86_400
 """How long a revoked key is marked: longer than any cache or stream; then its row refuses it."""
 
+KEPT_SECONDS = 86_400
+"""After its end a revocation is kept for so long: clocks differ."""
+SWEEP_ROWS = 500
+
 
 class ApiKey(Struct, frozen=True, kw_only=True):
     """A key as it is kept: never the key itself. Times in seconds since the epoch, 0 = never."""
@@ -139,6 +143,12 @@ async def load_marks(tables: Tables, meter: Meter, *, now: float) -> int:
         count += len(rows)
         after = rows[-1][0]
     return count
+
+
+async def sweep(tables: Tables, *, now: float) -> bool:
+    """Drops revocations of credentials that have ended by themselves long since; whether there may be more."""
+    [swept] = await tables.batch((sql.SWEEP_REVOCATIONS, (_ms(now - KEPT_SECONDS), SWEEP_ROWS)))
+    return len(swept) == SWEEP_ROWS
 
 
 async def is_revoked(tables: Tables, credential: str, *, now: float) -> bool:

@@ -1,4 +1,4 @@
-"""The SQL of keys and revocations, in the subset that SQLite, D1 and PostgreSQL share."""
+"""The SQL of keys, tenants' own keys and revocations, in the subset that SQLite, D1 and PostgreSQL share."""
 
 from __future__ import annotations
 
@@ -41,3 +41,31 @@ order by credential limit 1000
 """
 
 IS_REVOKED = "select credential from revocations where credential = $1 and until > $2"
+
+_OWN = "tenant, provider, master, sealed, last4, at"
+
+PUT_OWN = f"""
+insert into tenant_keys ({_OWN}) values ($1, $2, $3, $4, $5, $6)
+on conflict (tenant, provider) do update
+set master = excluded.master, sealed = excluded.sealed, last4 = excluded.last4, at = excluded.at
+"""
+
+DROP_OWN = "delete from tenant_keys where tenant = $1 and provider = $2 returning tenant"
+
+OWN_OF = f"select {_OWN} from tenant_keys where tenant = $1 order by provider"
+
+PAGE_OWN = f"""
+select {_OWN} from tenant_keys
+where (tenant > $1 or (tenant = $1 and provider > $2)) and (cast($3 as text) = '' or tenant = $3)
+order by tenant, provider limit 1000
+"""
+
+RESEAL_OWN = """
+update tenant_keys set master = $1, sealed = $2 where tenant = $3 and provider = $4 and sealed = $5
+returning tenant
+"""
+
+SWEEP_REVOCATIONS = """
+delete from revocations where credential in (select credential from revocations where until <= $1 limit $2)
+returning credential
+"""

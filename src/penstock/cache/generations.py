@@ -32,6 +32,8 @@ class Generations:
         self._clock = clock
         self._read_at = float("-inf")
         self._numbers: Mapping[str, int] = {}
+        self.known = False
+        """Whether they could ever be read."""
 
     @property
     def old(self) -> bool:
@@ -46,6 +48,7 @@ class Generations:
         except Error:
             return
         self._numbers = {row[0]: row[1] for row in rows}
+        self.known = True
 
     @property
     def numbers(self) -> Mapping[str, int]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from penstock.config.decode import decode, read
 from penstock.config.defaults import defaults
-from penstock.config.proxied import ServiceCache, WebSockets
+from penstock.config.deployments import Deployment, TenantKeys
+from penstock.config.proxied import Backend, ServiceCache, WebSockets
 from penstock.config.values import (
     Auth,
-    Backend,
     Budget,
     Cache,
     Config,
@@ -37,6 +37,7 @@ __all__ = [
     "Cache",
     "Config",
     "Cors",
+    "Deployment",
     "Issuer",
     "Kind",
     "KnownModel",
@@ -51,6 +52,7 @@ __all__ = [
     "ServiceCache",
     "Stores",
     "Target",
+    "TenantKeys",
     "Tier",
     "TimeoutSettings",
     "Verb",

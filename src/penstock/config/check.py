@@ -7,7 +7,8 @@ import re
 from collections.abc import Iterable
 
 from penstock.config.catalog import join
-from penstock.config.services import check_services
+from penstock.config.reached import BY_HTTP, KEYED, check_deployments
+from penstock.config.services import INSIDE, check_root, check_services, inside
 from penstock.config.spending import check_budgets, check_prices
 from penstock.config.urls import parts_of
 from penstock.config.values import Config, Issuer, Provider, Route, Target, Verb
@@ -18,8 +19,6 @@ POSTGRES_SCHEMES = ("postgresql://", "postgres://")
 REDIS_SCHEMES = ("redis://", "rediss://", "unix://", "redis+cluster://", "rediss+cluster://")
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
-_BY_HTTP = frozenset({"openai", "anthropic", "workers_ai"})
-_KEYED = frozenset({"anthropic", "workers_ai"})
 _LOOKED_UP = frozenset({"openai"})
 
 
@@ -34,6 +33,12 @@ def check_values(config: Config) -> None:
     check_budgets(config.budgets)
     if "" in config.billing.webhook_secrets:
         raise Misconfigured("billing.webhook_secrets has an empty one; remove it")
+    for at, secret in enumerate(config.tenant_keys.master):
+        if len(secret.encode()) < SECRET_BYTES:
+            raise Misconfigured(
+                f"tenant_keys.master[{at}] is shorter than {SECRET_BYTES} bytes; make one by"
+                " `openssl rand -hex 32`"
+            )
     for section in ("providers", "tiers", "services"):
         names: dict[str, object] = getattr(config, section)
         for name in names:
@@ -49,6 +54,7 @@ def check_whole(config: Config) -> None:
     for at, target in enumerate(config.targets):
         _check_target(config, target, at)
     _check_unique(config.targets)
+    check_deployments(config)
     for name, route in config.routes.items():
         _check_route(config, route, join("routes", name))
     check_prices(config)
@@ -133,21 +139,40 @@ def _check_name(name: str, section: str) -> None:
 
 
 def _check_provider(config: Config, provider: Provider, path: str) -> None:
-    if provider.kind in _BY_HTTP and parts_of(provider.base_url) is None:
+    if provider.kind == "service":
+        _check_reached(config, provider, f"{path}.base_url")
+    if provider.kind in BY_HTTP and parts_of(provider.base_url) is None:
         raise Misconfigured(
             f"{path}.base_url is no http or https address; write it as https://host/v1"
         )
     bound = config.platform == "cloudflare" and provider.bound
-    if provider.kind in _KEYED and not (provider.api_key or bound):
+    keyed = provider.api_key or provider.deployments or bound
+    if provider.kind in KEYED and not keyed:
         raise Misconfigured(
             f"{path}.api_key is empty; kind {provider.kind} needs one, best written ${{VAR}}"
         )
     if provider.kind == "workers_ai" and not (provider.account or bound):
         raise Misconfigured(f"{path}.account is empty; name the Cloudflare account's id")
+    if provider.believed and provider.kind != "service":
+        raise Misconfigured(
+            f"{path}.believed is set, and kind {provider.kind} tells no cost; remove it"
+        )
     if provider.usage_lookup:
         _check_lookup(provider, f"{path}.usage_lookup")
     if provider.kind == "local" and not provider.path:
         raise Misconfigured(f"{path}.path is empty; name the directory of the model")
+
+
+def _check_reached(config: Config, provider: Provider, path: str) -> None:
+    """A chat service is at an address, or runs in this process."""
+    name = provider.base_url.removeprefix(INSIDE)
+    if name == provider.base_url:
+        check_root(provider.base_url, path)
+    elif name != "chat" or name not in inside(config.services):
+        raise Misconfigured(
+            f"{path} names no service that runs in this process; write internal://chat, and a backend of services.chat"
+            " with the same"
+        )
 
 
 def _check_lookup(provider: Provider, path: str) -> None:
@@ -179,8 +204,8 @@ def _check_target(config: Config, target: Target, at: int) -> None:
     kind = config.providers[target.provider].kind
     if target.verb == "chat" and kind in {"local", "hashed"}:
         raise Misconfigured(f'{path} is for chat, and kind {kind} only embeds; set verb = "embed"')
-    if target.verb == "embed" and kind == "anthropic":
-        raise Misconfigured(f"{path} is for embed, and kind anthropic only chats; remove it")
+    if target.verb == "embed" and kind in {"anthropic", "service"}:
+        raise Misconfigured(f"{path} is for embed, and kind {kind} only chats; remove it")
 
 
 def _check_unique(targets: Iterable[Target]) -> None:

@@ -9,13 +9,16 @@ from msgspec.structs import replace
 from penstock.config import environment, routes, services
 from penstock.config.accounts import Billing
 from penstock.config.check import SECRET_BYTES, check_whole
+from penstock.config.deployments import TenantKeys
 from penstock.config.standing import LIMITS, TIERS, VENDOR_URLS
 from penstock.config.targets import Known, default_targets, sandbox_aliases
 from penstock.config.urls import shown
 from penstock.config.values import Auth, Config, Issuer, Provider, Route
 from penstock.errors import Misconfigured
 
+CHAT = "chat"
 WEBHOOK_SECRET = "STRIPE_WEBHOOK_SECRET"
+MASTER_KEY = "PENSTOCK_MASTER_KEY"
 CANNED = (
     "no provider is configured: the sandbox gives labelled, canned replies; set OPENAI_API_KEY,"
     " ANTHROPIC_API_KEY, CLOUDFLARE_ACCOUNT_ID with CLOUDFLARE_API_TOKEN, or OLLAMA_HOST"
@@ -49,12 +52,18 @@ def _with_basics(config: Config, env: Mapping[str, str]) -> Config:
         limits=LIMITS | config.limits,
         auth=_auth(config.auth, env),
         billing=_billing(config.billing, env),
+        tenant_keys=_tenant_keys(config.tenant_keys, env),
     )
 
 
 def _billing(billing: Billing, env: Mapping[str, str]) -> Billing:
     named = (env.get(WEBHOOK_SECRET) or "").replace(",", " ").split()
     return replace(billing, webhook_secrets=billing.webhook_secrets or tuple(named))
+
+
+def _tenant_keys(given: TenantKeys, env: Mapping[str, str]) -> TenantKeys:
+    secret = env.get(MASTER_KEY)
+    return TenantKeys(master=(secret,)) if secret and not given.master else given
 
 
 def _auth(auth: Auth, env: Mapping[str, str]) -> Auth:
@@ -78,6 +87,9 @@ def _with_providers(config: Config, env: Mapping[str, str], known: Known) -> tup
             providers = {"cloudflare": environment.BOUND} | providers
         canned = all(provider.kind == "local" for provider in providers.values())
         providers = providers | ({"sandbox": Provider(kind="sandbox")} if canned else {})
+    served = _served(config, providers, env)
+    # A bare model name means the first that has it: no stand-in goes before it, and it before no provider.
+    providers = served | providers if canned else providers | served
     providers = {name: _rooted(provider) for name, provider in providers.items()}
     providers = {name: _sharing(one, providers) for name, one in providers.items()}
     have = {target.provider for target in targets}
@@ -85,6 +97,17 @@ def _with_providers(config: Config, env: Mapping[str, str], known: Known) -> tup
         if name not in have:
             targets += tuple(default_targets(name, provider, known))
     return replace(config, providers=providers, targets=targets), canned
+
+
+def _served(
+    config: Config, providers: Mapping[str, Provider], env: Mapping[str, str]
+) -> dict[str, Provider]:
+    """The chat service that the environment names, as a provider; nothing where the file has one, or the name."""
+    url, given = env.get(services.VARIABLES[CHAT]), config.services.get(CHAT)
+    have = CHAT in providers or any(one.kind == "service" for one in providers.values())
+    if not url or have or (given is not None and given.backends):
+        return {}
+    return {CHAT: Provider(kind="service", base_url=url)}
 
 
 def _rooted(provider: Provider) -> Provider:
@@ -155,7 +178,9 @@ def _provider_note(config: Config, name: str) -> str:
     count = sum(target.provider == name for target in config.targets)
     url = shown(provider.base_url)
     place = f" at {url}" if url else ""
-    return f"provider {name}: {provider.kind}{place}, {count} target{'' if count == 1 else 's'}"
+    by = f", {len(provider.deployments)} deployments" if len(provider.deployments) > 1 else ""
+    targets = f"{count} target{'' if count == 1 else 's'}"
+    return f"provider {name}: {provider.kind}{place}, {targets}{by}"
 
 
 def _route_note(name: str, route: Route) -> str:

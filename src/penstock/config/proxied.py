@@ -1,4 +1,4 @@
-"""What a service may say of its replies and its WebSockets: settings of `[services.NAME]` that are tables of their own."""
+"""A service's backends, kept replies and WebSockets: settings of `[services.NAME]` that are tables of their own."""
 
 from __future__ import annotations
 
@@ -6,10 +6,23 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
+from penstock.config.bounds import Weight
+
 WholeSeconds = Annotated[int, Meta(ge=0)]
 Number = Annotated[int, Meta(gt=0)]
 Idle = Annotated[float, Meta(gt=0, le=3_600)]
 Total = Annotated[float, Meta(gt=0, le=86_400)]
+
+
+class Backend(Struct, frozen=True, forbid_unknown_fields=True):
+    """One place where a service is reached."""
+
+    url: str
+    """Root that the request's path is put behind: `http://10.0.0.5:3001`; `internal://auth`, `internal://chat` or `internal://billing` is the reference service in the gateway's own process (platform embedded)."""
+    weight: Weight = 100
+    """Its share of the requests beside the others' weights."""
+    health: str = "/health"
+    """Path below `url` that is asked every 30 s and answers 200 to 399 while it is well; empty: none, its replies alone tell."""
 
 
 class ServiceCache(Struct, frozen=True, forbid_unknown_fields=True):

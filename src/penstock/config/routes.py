@@ -73,11 +73,13 @@ def _small(chat: Stock, part: str) -> str:
         chat.at(OLLAMA),
         chat.small(part),
         chat.of("sandbox", getattr(CHOICES["sandbox"], part)),
+        chat.of("service"),
     )
 
 
 def _strong(chat: Stock) -> str:
     real = _first(
+        chat.of("service"),
         chat.exactly("openai", CHOICES["openai"].strong),
         chat.of("anthropic", CHOICES["anthropic"].strong),
     )

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from msgspec.structs import replace
 
 from penstock.config.catalog import join
-from penstock.config.proxied import ServiceCache
+from penstock.config.proxied import Backend, ServiceCache
 from penstock.config.urls import parts_of, shown
-from penstock.config.values import Backend, Config, Service
+from penstock.config.values import Config, Service
 from penstock.errors import Misconfigured
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "PROPFIND", "PROPPATCH", "MKCOL", "COPY", "MOVE", "LOCK",
@@ -139,7 +139,7 @@ def _check_backends(service: Service, path: str, variable: str) -> None:
     for at, backend in enumerate(service.backends):
         here = f"{path}.backends[{at}]"
         if not backend.url.startswith(INSIDE):
-            _check_url(backend.url, f"{here}.url")
+            check_root(backend.url, f"{here}.url")
         if backend.url in urls:
             raise Misconfigured(f"{here}.url stands there twice; remove one and add up the weights")
         urls.add(backend.url)
@@ -163,7 +163,8 @@ def _check_inside(service: Service, path: str, platform: str) -> None:
             )
 
 
-def _check_url(text: str, path: str) -> None:
+def check_root(text: str, path: str) -> None:
+    """An address that a path can be put behind; raises Misconfigured."""
     url = parts_of(text)
     if url is None:
         raise Misconfigured(f"{path} is no http or https address; write it as http://host:port")

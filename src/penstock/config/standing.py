@@ -32,6 +32,8 @@ VENDOR_URLS: dict[Kind, str] = {
 }
 VENDOR_NAMES = frozenset({"openai", "anthropic", "cloudflare"})
 HASHED = "hashed-lexical-384"
+SERVED = "gpt-4o"
+"""What a chat service is asked for, at OpenAI's price, where nothing says otherwise."""
 
 
 class Choice(Struct, frozen=True):

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from penstock.config.standing import CHOICES, HASHED, STOOD_FOR, VENDOR_NAMES, VENDOR_URLS
+from msgspec.structs import replace
+
+from penstock.config.standing import CHOICES, HASHED, SERVED, STOOD_FOR, VENDOR_NAMES, VENDOR_URLS
 from penstock.config.values import Kind, KnownModel, Provider, Target
 
 Known = Mapping[str, Sequence[KnownModel]]
@@ -23,10 +25,19 @@ def default_targets(name: str, provider: Provider, known: Known) -> list[Target]
         case "local":
             model = provider.path.rstrip("/").rpartition("/")[2] or "model"
             return [Target(provider=name, model=model, verb="embed")]
+        case "service":
+            return [_served(name, known)]
         case _:
             if not is_vendor(name, provider):
                 return []
             return [_target(name, model) for model in models(provider.kind, known)]
+
+
+def _served(name: str, known: Known) -> Target:
+    """A chat service's one target: the first design's strong model, which speaks text alone there."""
+    found = (model for model in models("openai", known) if model.model == SERVED)
+    target = _target(name, next(found, KnownModel(model=SERVED)))
+    return replace(target, stands_for=f"openai/{SERVED}", tools=False, images=False)
 
 
 def is_vendor(name: str, provider: Provider) -> bool:

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Literal
 
-from msgspec import Meta, Struct, field
+from msgspec import Struct, field
 
 from penstock.config.accounts import Accounts, Billing
-from penstock.config.proxied import ServiceCache, WebSockets
+from penstock.config.bounds import (
+    Count,
+    DrainSeconds,
+    Patience,
+    Port,
+    Positive,
+    Seconds,
+)
+from penstock.config.deployments import Deployment, Own, TenantKeys
+from penstock.config.proxied import Backend, ServiceCache, WebSockets
 
-Kind = Literal["openai", "anthropic", "workers_ai", "sandbox", "local", "hashed"]
+Kind = Literal["openai", "anthropic", "workers_ai", "sandbox", "local", "hashed", "service"]
 Verb = Literal["chat", "embed"]
 Scale = Literal["tier", "none"]
-
-Port = Annotated[int, Meta(ge=0, le=65535)]
-Positive = Annotated[int, Meta(gt=0)]
-Count = Annotated[int, Meta(ge=0)]
-Weight = Annotated[int, Meta(gt=0, le=10_000)]
-Seconds = Annotated[float, Meta(gt=0)]
-Patience = Annotated[float, Meta(ge=0)]
-DrainSeconds = Annotated[float, Meta(gt=0, le=25)]
 
 
 class Server(Struct, frozen=True, forbid_unknown_fields=True):
@@ -152,11 +153,15 @@ class Provider(Struct, frozen=True, forbid_unknown_fields=True):
     """Where models are reached."""
 
     kind: Kind
-    """The API it speaks; `openai` is any compatible one."""
+    """The API it speaks; `openai` is any compatible one, `service` a chat service of yours, shown the caller's own Authorization."""
     base_url: str = ""
     """Root of its API; empty: the vendor's own."""
     api_key: str = ""
     """Its key or token, best written `${VAR}`."""
+    deployments: tuple[Deployment, ...] = ()
+    """Where and by which keys its models are reached, if by more than one; empty: by `base_url` and `api_key`."""
+    tenant_keys: Own = "only"
+    """What a tenant with a key of its own here is served by: by that only, by that `first` and by ours where it fails, or as if it had none (openai, anthropic)."""
     account: str = ""
     """The account's id (workers_ai); not needed where platform = "cloudflare", whose models are bound to the Worker."""
     path: str = ""
@@ -172,6 +177,8 @@ class Provider(Struct, frozen=True, forbid_unknown_fields=True):
     """How long such a stream is read on (on_disconnect = "drain")."""
     drain_bytes: Positive = 16 << 20
     """How much of it is read on."""
+    believed: bool = False
+    """Whether the `cost` in its replies, in dollars, is what they cost (service); else our price is."""
     usage_lookup: str = ""
     """Where it tells what a call took: an address with `{id}` for the call's x-request-id, or a path below `base_url` (openai)."""
     max_batch: Count = 0
@@ -199,6 +206,8 @@ class Target(Struct, frozen=True, forbid_unknown_fields=True):
     """The model as the provider calls it."""
     verb: Verb = "chat"
     """What it does."""
+    deployments: tuple[Deployment, ...] = ()
+    """Where it is reached, in place of its provider's."""
     stands_for: str = ""
     """The `kind/model` whose price it carries, where that is not its own (sandbox)."""
     context: Positive = 128_000
@@ -268,17 +277,6 @@ class Route(Struct, frozen=True, forbid_unknown_fields=True):
     """Its time-outs."""
     attempts: Positive = 3
     """Most tries of one request, over all its targets."""
-
-
-class Backend(Struct, frozen=True, forbid_unknown_fields=True):
-    """One place where a service is reached."""
-
-    url: str
-    """Root that the request's path is put behind: `http://10.0.0.5:3001`; `internal://auth`, `internal://chat` or `internal://billing` is the reference service in the gateway's own process (platform embedded)."""
-    weight: Weight = 100
-    """Its share of the requests beside the others' weights."""
-    health: str = "/health"
-    """Path below `url` that is asked every 30 s and answers 200 to 399 while it is well; empty: none, its replies alone tell."""
 
 
 class Service(Struct, frozen=True, forbid_unknown_fields=True):
@@ -383,6 +381,8 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     """Where answers are kept."""
     budgets: tuple[Budget, ...] = ()
     """What may be spent, and by whom."""
+    tenant_keys: TenantKeys = TenantKeys()
+    """Keys of their own that tenants have at providers, kept sealed."""
     prices: tuple[OwnPrice, ...] = ()
     """Negotiated prices, and those of models that the price table does not know."""
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from penstock.config import Backend, Config, Issuer, Service
+from penstock.config import Backend, Config, Issuer, Server, Service
 from penstock.config.services import INSIDE, VARIABLES, inside
 from penstock.entry.lines import report
 from penstock.errors import Misconfigured, Missing
@@ -49,6 +49,14 @@ def signer(config: Config) -> Issuer:
     return config.auth.issuers[0]
 
 
+def here(server: Server) -> str:
+    """Where the services reach the gateway themselves; empty where its port is not known before it listens."""
+    if not server.port:
+        return ""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(server.host, server.host)
+    return f"http://[{host}]:{server.port}" if ":" in host else f"http://{host}:{server.port}"
+
+
 def check_same(now: Config, wanted: Config) -> None:
     """That a reload asks for no service that does not run here, nor for other tokens of those that do; raises Misconfigured."""
     names = inside(wanted.services)
@@ -77,7 +85,8 @@ async def with_services(
     from penstock_services.settings import read
 
     settings = read(env, Path(config.data), signer(config))
-    settings = replace(settings, taken=config.auth.issuers)
+    gateway_url = settings.gateway_url or here(config.server)
+    settings = replace(settings, taken=config.auth.issuers, gateway_url=gateway_url)
     wanted = [name for name in NAMES if name in names]
     async with opened(wanted, settings, report, outer) as fetch:
         yield fetch

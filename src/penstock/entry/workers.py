@@ -21,7 +21,6 @@ from penstock.entry.known import known_models
 from penstock.entry.lines import error_line, request_line
 from penstock.errors import Error, Failed, Misconfigured
 from penstock.gateway import Gateway, build, reply
-from penstock.gateway.upkeep import upkeep
 from penstock.ledger import days
 from penstock.platforms.cloudflare import home, start, values
 from penstock.platforms.cloudflare.background import Background
@@ -29,7 +28,6 @@ from penstock.platforms.cloudflare.streams import Arriving, Leaving, Pipe
 from penstock.platforms.cloudflare.tables import CloudflareTables
 from penstock.platforms.world import RandomIds, RealClock
 from penstock.ports import Spawn
-from penstock.upstream.reconcile import Reconciler, in_pieces, keep_progress, progress_of
 from penstock.wire import sse
 from penstock.wire.http import Request, Response
 from penstock.wire.json import encode
@@ -42,10 +40,6 @@ SMALL = 64 << 10
 MOST_BODIES = 24 << 20
 """Of all request bodies in memory at once: an isolate has 128 MB, of which Python takes a third."""
 KEEP_ALIVE_SECONDS = 14.0
-MOST_QUESTIONS = 40
-"""Of the reconciler in one piece: the free plan bears 50 subrequests, and a start takes a few."""
-MOST_PIECES = 20
-"""Of one pass: the paid plan bears a thousand queries of D1. On the free one the second piece is refused in its course."""
 STUCK_SECONDS = 60.0
 """How long a reader may take none of what waits for it."""
 
@@ -63,7 +57,7 @@ def worker(settings: str) -> type[WorkerEntrypoint]:
             return await isolate.fetch(self.env, self.ctx, getattr(request, "js_object", request))
 
         async def scheduled(self, *_: Any) -> None:
-            await isolate.reconcile(self.env, self.ctx)
+            await isolate.scheduled(self.env, self.ctx)
 
     return Default
 
@@ -83,20 +77,11 @@ class Isolate:
         call.task = background.start(call.run())
         return await call.told
 
-    async def reconcile(self, env: Any, ctx: Any) -> None:
-        """One pass of the reconciler, from where the last one left off."""
-        gateway = await self.gateway(env, Background(ctx.waitUntil), "")
-        platform = gateway.platform
-        progress = await progress_of(platform.tables)
-        reconciler = Reconciler(
-            platform.tables, platform.fetch, platform.clock, gateway.config.providers, progress
-        )
+    async def scheduled(self, env: Any, ctx: Any) -> None:
+        """What is due each minute."""
+        from penstock.entry.scheduled import scheduled  # requests start without it
 
-        async def keep() -> None:
-            await keep_progress(platform.tables, reconciler.progress)
-            await upkeep(gateway)
-
-        await in_pieces(reconciler, MOST_QUESTIONS, MOST_PIECES, keep)
+        await scheduled(await self.gateway(env, Background(ctx.waitUntil), ""))
 
     async def gateway(self, env: Any, spawn: Spawn, edge: str) -> Gateway:
         """The gateway for one request; raises Misconfigured, Unavailable."""

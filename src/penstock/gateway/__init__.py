@@ -24,6 +24,7 @@ from penstock.gateway.limiting import Limits
 from penstock.gateway.names import Names
 from penstock.gateway.routes import Endpoint, find
 from penstock.gateway.services import Services
+from penstock.gateway.tenant_keys import TenantKeys
 from penstock.ledger.journal import Journal
 from penstock.ports import Platform
 from penstock.upstream.send import Upstream
@@ -57,6 +58,7 @@ class Gateway:
     purchases: Purchases
     lasting: Lasting
     services: Services
+    tenant_keys: TenantKeys
     edge: str = "unknown"
     started_at: float = 0.0
     draining: bool = False
@@ -189,7 +191,8 @@ def build(
             share_flights=platform.shared_loop, max_entry=most,
         ),
         upstream=Upstream(
-            platform.fetch, platform.clock, platform.ids, counters.attempt, platform.runner, kept_on.retries
+            platform.fetch, platform.clock, platform.ids, counters.attempt, platform.runner, kept_on.retries,
+            platform.secret, kept_on.fleet, platform.meter,
         ),
         journal=journal,
         cors=Cors(config.cors.origins),
@@ -201,9 +204,15 @@ def build(
         services=same.services if same else Services(
             config, kept_on, platform, before.services if before else None
         ),
+        tenant_keys=(
+            same.tenant_keys if same
+            else TenantKeys(config, platform.secret, generations, kept_on.tenant_keys)
+        ),
         edge=edge,
         started_at=platform.clock.now() if before is None else before.started_at,
     )  # fmt: skip
+    if same is None:
+        kept_on.fleet.renew(config, platform.clock.tick())
     kept_on.admission.bound(config.server.max_concurrent)
     kept_on.bodies.most = config.server.max_bodies_bytes
     return gateway

@@ -172,6 +172,12 @@ def as_it_is(passing: Handler, trusted: Networks) -> Handler:
     return passing
 
 
+def plain(path: str) -> str:
+    """A path as a service may read it that cares for neither case, doubled slashes nor parameters behind semicolons."""
+    parts = (part.partition(";")[0] for part in path.split("/"))
+    return "/" + "/".join(part.strip().lower() for part in parts if part.strip())
+
+
 def user_id(reply: bytes) -> str:
     """`user.id` of a reply, else `unknown`."""
     try:

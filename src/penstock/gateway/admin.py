@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from penstock.auth import tenant_keys
 from penstock.auth.caller import owner_named
+from penstock.errors import BadRequest
 from penstock.gateway import backends, tally
+from penstock.gateway import deployments as standing
 from penstock.gateway.exchange import Exchange
+from penstock.gateway.tenant_keys import Keeper, plain
 from penstock.ledger import reports
 from penstock.wire.http import JSON, Response
-from penstock.wire.json import encode
+from penstock.wire.json import decode_object, encode
 
 if TYPE_CHECKING:
     from penstock.gateway import Gateway
 
+OWN_KEY = ("tenant", "provider", "key")
 TEXT = ("content-type", "text/plain; version=0.0.4; charset=utf-8")
 
 
@@ -26,7 +31,9 @@ async def metrics(gateway: Gateway, exchange: Exchange) -> Response:
 def own_metrics(gateway: Gateway) -> str:
     """Those of this process."""
     own = gateway.counters.text(gateway.journal.dropped, gateway.lasting.load())
-    return own + backends.metrics(gateway.lasting.pools)
+    now = gateway.platform.clock.tick()
+    own += backends.metrics(gateway.lasting.pools)
+    return own + standing.metrics(gateway.lasting.fleet, now)
 
 
 async def services(gateway: Gateway, exchange: Exchange) -> Response:
@@ -34,6 +41,47 @@ async def services(gateway: Gateway, exchange: Exchange) -> Response:
     now = gateway.platform.clock.tick()
     listed = backends.listed(gateway.config.services, gateway.lasting.pools, now)
     return Response(200, [JSON], encode({"services": listed}))
+
+
+async def deployments(gateway: Gateway, exchange: Exchange) -> Response:
+    """The targets' deployments and how they stand, as this process sees them."""
+    listed = standing.listed(gateway.lasting.fleet, gateway.platform.clock.tick())
+    return Response(200, [JSON], encode({"targets": listed}))
+
+
+async def own_keys(gateway: Gateway, exchange: Exchange) -> Response:
+    """Tenants' own keys, of all tenants or of one: never the keys themselves."""
+    tenant = exchange.query().get("tenant", "")
+    found = await tenant_keys.listing(gateway.platform.tables, tenant)
+    return Response(200, [JSON], encode({"keys": plain(found)}))
+
+
+async def put_own_key(gateway: Gateway, exchange: Exchange) -> Response:
+    """Keeps a tenant's own key for a provider, in the place of the one before it."""
+    body, _ = decode_object(await exchange.read())
+    fields = [body.get(name) for name in OWN_KEY]
+    if set(body) != set(OWN_KEY) or not all(isinstance(one, str) for one in fields):
+        raise BadRequest(f"The body must have the strings {', '.join(OWN_KEY)}, and no more.")
+    tenant, provider, key = map(str, fields)
+    now = gateway.platform.clock.now()
+    made = await _keeper(gateway).put(tenant, provider, key, now)
+    await gateway.generations.read()
+    return Response(200, [JSON], encode(plain([made])[0]))
+
+
+async def drop_own_key(gateway: Gateway, exchange: Exchange) -> Response:
+    """Forgets a tenant's own key, and says whether there was one."""
+    wanted = exchange.query()
+    if set(wanted) != {"tenant", "provider"}:
+        raise BadRequest("Name 'tenant' and 'provider' in the query.", code="invalid_field")
+    was = await _keeper(gateway).drop(wanted["tenant"], wanted["provider"])
+    await gateway.generations.read()
+    return Response(200, [JSON], encode({"deleted": was}))
+
+
+def _keeper(gateway: Gateway) -> Keeper:
+    platform = gateway.platform
+    return Keeper(gateway.config, platform.secret, platform.tables, platform.crypto, platform.ids)
 
 
 async def cache_stats(gateway: Gateway, exchange: Exchange) -> Response:

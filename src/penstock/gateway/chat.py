@@ -23,11 +23,12 @@ async def chat(gateway: Gateway, exchange: Exchange, face: Face) -> Response:
         delivery.way = gateway.names.way(ask, exchange.caller)  # ModelNotFound, Unauthorized
         if await gateway.kept.find(delivery):  # a kept answer, or the first asker's live
             return await delivery.respond()
-        choice = delivery.rank()  # BadRequest where no target can take it
+        choice = await delivery.rank()  # BadRequest where no target can take it
         hold = await gateway.limits.hold(
             delivery, choice
         )  # RateLimited, OutOfBudget; reserves the dearest
-        delivery.start(await gateway.upstream.send(ask, choice.offers, hold, delivery.way.settings))
+        settings, shown = delivery.way.settings, exchange.shown  # a service sees who asks
+        delivery.start(await gateway.upstream.send(ask, choice.offers, hold, settings, shown))
         return await delivery.respond()
     except BaseException as error:
         await delivery.give_up(error)  # released only if nothing was sent, else estimated

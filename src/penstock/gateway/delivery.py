@@ -8,6 +8,9 @@ from contextlib import suppress
 from math import inf
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
+from penstock.auth import calls
 from penstock.cache.exact import Entry, Key
 from penstock.cache.flights import Flight
 from penstock.errors import Error, Failed, Unavailable, again
@@ -15,12 +18,14 @@ from penstock.gateway.exchange import Exchange
 from penstock.gateway.faces import Face, Told
 from penstock.gateway.later import later
 from penstock.gateway.limiting import account
+from penstock.gateway.tenant_keys import NONE
 from penstock.ledger import book
 from penstock.ledger.decisions import Decision, row
 from penstock.limits.estimate import UNBILLED, at_most
 from penstock.limits.hold import Hold
 from penstock.ports import Statement
-from penstock.routing.policies import Choice, fitting
+from penstock.routing.offers import by_own_keys
+from penstock.routing.policies import Choice, elsewhere, fitting
 from penstock.routing.routes import Way
 from penstock.upstream.answer import Answer, unfinished
 from penstock.wire import completion, sse
@@ -38,7 +43,7 @@ REVOKED_SECONDS = 10.0
 class Delivery:
     """One caller's answer, as a stream of bytes or whole. `aclose` is idempotent and runs whether it was read or not."""
 
-    __slots__ = ("_ask_again", "_blocks", "_closed", "_entry", "_finished", "_left", "_position", "_read", "_recorded", "_usage_data", "answer", "ask", "cache",
+    __slots__ = ("_ask_again", "_blocks", "_closed", "_entry", "_finished", "_left", "_position", "_private", "_read", "_recorded", "_usage_data", "answer", "ask", "cache",
                  "decision", "exchange", "face", "failure", "flight", "gateway", "hold", "key", "leads", "told", "way")  # fmt: skip
 
     def __init__(self, gateway: Gateway, exchange: Exchange, ask: Ask, face: Face) -> None:
@@ -63,18 +68,33 @@ class Delivery:
         self._ask_again = exchange.started + REVOKED_SECONDS if exchange.caller.credential else inf
         self._position = 0
         self._blocks: list[bytes] = []
+        if (mark := exchange.request.header(calls.NAME)) is not None:
+            platform = gateway.platform
+            exchange.inner = calls.holds(mark, platform.clock.now(), platform.secret)
         self._usage_data = b""
         self._finished = False
         self._left = False
+        self._private = False
         self._closed = False
         self._recorded = False
 
-    def rank(self) -> Choice:
-        """The policy's choice among the targets that can take this ask; raises BadRequest where none can."""
+    async def rank(self) -> Choice:
+        """The policy's choice among the targets that can take this ask, with the tenant's own keys; raises BadRequest
+        where none can."""
         assert self.way is not None
-        way, caller = self.way, self.exchange.caller
-        offers = self.gateway.limits.payable(caller, way.name, fitting(self.ask, way.offers))
+        way, caller, inner = self.way, self.exchange.caller, self.exchange.inner
+        keys = NONE
+        if not self.gateway.tenant_keys.none:
+            self._private = True
+            keys = await self.gateway.tenant_keys.of(caller, self.gateway.platform)
+            self._private = bool(keys)
+        offers = fitting(self.ask, elsewhere(way.offers) if inner else way.offers)
+        offers = self.gateway.limits.payable(caller, way.name, offers, keys)
         choice = way.policy.rank(self.ask, offers)
+        if keys:
+            choice = replace(choice, offers=by_own_keys(choice.offers, keys))
+        if inner:
+            choice = replace(choice, offers=tuple(offer.paid() for offer in choice.offers))
         self.decision.reason, self.decision.features = choice.reason, choice.features
         self.decision.ranks = tuple(offer.name for offer in choice.offers)
         return choice
@@ -202,8 +222,8 @@ class Delivery:
             self._record()
 
     def problem(self, error: BaseException) -> None:
-        """What went wrong: for the decision record, and for followers where the target is to blame."""
-        if isinstance(error, (Failed, Unavailable)):
+        """What went wrong: for the decision record, and for followers where the target is to blame, not the tenant's key."""
+        if isinstance(error, (Failed, Unavailable)) and not self._private:
             self.failure = error
         self.decision.error = error.code if isinstance(error, Error) else "cancelled"
         self.decision.status = error.status if isinstance(error, Error) else 499
@@ -317,6 +337,7 @@ class Delivery:
             decision.attempts = self.answer.attempt
             decision.upstream_us = int(self.answer.waited * 1e6)
             decision.price = self.answer.offer.frozen
+            decision.deployment = self.answer.turn.deployment
         if self.hold is not None:
             decision.reserved_nanos, decision.cost_nanos = self.hold.reserved, self.hold.amount
         now, journal = int(platform.clock.now() * 1000), self.gateway.journal

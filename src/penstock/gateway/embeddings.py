@@ -20,7 +20,7 @@ from penstock.gateway.limiting import account
 from penstock.ledger import book
 from penstock.ledger.decisions import Decision, row
 from penstock.prices import amount_nanos
-from penstock.routing.offers import Offer
+from penstock.routing.offers import Offer, by_own_keys
 from penstock.routing.policies import embedding
 from penstock.routing.routes import Way
 from penstock.upstream.embed import Batch, Embedding, send
@@ -104,6 +104,7 @@ class Work:
         self.cost = 0
         self.waited = 0.0
         self.attempts = 0
+        self.deployment = ""
         self._calls = 0
         self._patience = way.settings.timeouts.first_byte
         self._times = Counter(ask.texts) if len(ask.texts) > 1 else {ask.texts[0]: 1}
@@ -134,14 +135,15 @@ class Work:
             self.cache = "hit"
         return self._in_order()
 
-    def _offers(self) -> list[Offer]:
+    async def _offers(self) -> list[Offer]:
         """The targets of the first one's model, since another model's vectors would not compare with these, that can
         express all fields; raises BadRequest where none can."""
         model = self.offer.target.model
         same = [offer for offer in self.way.offers if offer.target.model == model]
         able = embedding(self.ask.fields, same)
         limits, caller = self.gateway.limits, self.exchange.caller
-        return list(limits.payable(caller, self.way.name, able))
+        keys = await self.gateway.tenant_keys.of(caller, self.gateway.platform)
+        return list(by_own_keys(limits.payable(caller, self.way.name, able, keys), keys))
 
     async def _named(self) -> dict[str, Key]:
         """One key a text, of the text and all that can change its vector; none where nothing may be kept."""
@@ -185,14 +187,15 @@ class Work:
 
     async def _buy(self) -> None:
         """Buys what is wanted, in as many calls as the targets' batches make it."""
-        offers = self._offers()
+        offers = await self._offers()
         size = min(offer.at.batch for offer in offers)
         for start in range(0, len(self._wanted), size):
             texts = self._wanted[start : start + size]
             try:
                 await self._call(texts, offers)
             except (Failed, Unavailable) as error:
-                self._fail(texts, error)
+                if not offers[0].own:  # what comes of a tenant's own key is no other's affair
+                    self._fail(texts, error)
                 raise
 
     def _fail(self, texts: Sequence[str], error: Error) -> None:
@@ -264,8 +267,9 @@ class Work:
 
     async def _bought(self, texts: Sequence[str], answer: Embedding, amount: int) -> None:
         """Hands out what was paid for, and keeps it at once, whatever becomes of the next call."""
-        self.offer, self.attempts = answer.offer, self.attempts + answer.attempt
+        self.offer, self.attempts = answer.offer, self.attempts + answer.turn.number
         self.waited += answer.waited
+        self.deployment = answer.turn.deployment
         self.cost += amount
         tokens, costs = wire.split(answer.usage.total, texts), wire.split(amount, texts)
         bought = [
@@ -310,6 +314,7 @@ class Work:
         )  # fmt: skip
         decision.total_us = int((platform.clock.tick() - self.exchange.started) * 1e6)
         decision.upstream_us = int(self.waited * 1e6)
+        decision.deployment = self.deployment
         if error is not None:
             decision.error = error.code if isinstance(error, Error) else "cancelled"
             decision.status = error.status if isinstance(error, Error) else 499

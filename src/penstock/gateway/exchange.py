@@ -12,7 +12,7 @@ from penstock.auth.caller import Caller
 from penstock.errors import BadRequest, UnsupportedEncoding
 from penstock.gateway.bodies import Bodies, bound_of
 from penstock.ports import Standing, Statement
-from penstock.wire.http import Request
+from penstock.wire.http import Headers, Request
 
 if TYPE_CHECKING:
     from penstock.gateway.routes import Endpoint
@@ -43,6 +43,8 @@ class Exchange(Struct):
     follows: bool = False
     leave: Callable[[], None] | None = None
     room: int = 0
+    inner: bool = False
+    """Whether it comes from inside a call to a service, which is charged already."""
     also: tuple[Statement, ...] = ()
     """What the first hold's batch writes beside its own: where that cannot be written nothing is sent."""
 
@@ -87,6 +89,15 @@ class Exchange(Struct):
             raise BadRequest("The query names a field twice.", code="duplicate_field")
         return found
 
+    @property
+    def shown(self) -> Headers:
+        """The caller's own credential, for a service that is asked on its behalf; none of one that made nobody of it."""
+        if self.caller.anonymous:
+            return ()
+        given = self.request.header("authorization")
+        key = self.request.header("x-api-key")
+        return (("authorization", given or f"Bearer {key}"),) if given or key else ()
+
     def end(self) -> None:
         """Gives back what it took of the gateway's room; again, it does nothing."""
         leave, self.leave = self.leave, None
@@ -99,6 +110,9 @@ class Exchange(Struct):
     @property
     def cache_control(self) -> frozenset[str]:
         """The directives of the caller's cache-control that matter here."""
+        if self.inner:
+            # What it is a part of may be in the air under the same key, and waits for it.
+            return frozenset({"no-store"})
         value = ",".join([text for name, text in self.request.headers if name == "cache-control"])
         if not value:
             return frozenset()

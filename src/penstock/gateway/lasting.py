@@ -12,9 +12,11 @@ from penstock.gateway.air import Air, Regular
 from penstock.gateway.bodies import Bodies
 from penstock.gateway.counters import Counters, Load
 from penstock.gateway.drains import Drains
+from penstock.gateway.tenant_keys import Known
 from penstock.ledger.journal import Journal
 from penstock.ports import Platform
 from penstock.upstream.budget import RetryBudget
+from penstock.upstream.deployments import Fleet
 from penstock.upstream.pools import Pools
 
 CLAIMS_SECONDS = 60.0
@@ -37,6 +39,8 @@ class Lasting:
     air: Air
     claims: Regular
     """When old claims of keys are swept."""
+    fleet: Fleet
+    tenant_keys: Known
 
     def load(self) -> Load:
         """How full all of it is."""
@@ -61,6 +65,8 @@ def lasting(platform: Platform) -> Lasting:
         Pools(),
         air,
         Regular(CLAIMS_SECONDS),
+        Fleet(),
+        Known(),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from contextlib import suppress
 from copy import copy
 from typing import TYPE_CHECKING
@@ -16,7 +16,7 @@ from penstock.ledger import budgets as counters
 from penstock.ledger.book import Account
 from penstock.ledger.budgets import Held
 from penstock.limits import budgets
-from penstock.limits.budgets import Budgets
+from penstock.limits.budgets import Applied, Budgets
 from penstock.limits.hold import GRACE_MS, Hold
 from penstock.limits.rates import PARALLEL, TOKENS, Rates, refusal
 from penstock.ports import Demand, Denial, Lease, Platform
@@ -45,10 +45,12 @@ class Limits:
         other._platform, other.rates = platform, self.rates.on(platform.meter)
         return other
 
-    def payable(self, caller: Caller, route: str, offers: Sequence[Offer]) -> tuple[Offer, ...]:
-        """The offers that this caller may be sent to, by what the operator says of those without a price;
-        raises BadRequest where none is left."""
-        priced = tuple([offer for offer in offers if offer.priced])
+    def payable(
+        self, caller: Caller, route: str, offers: Sequence[Offer], own: Container[str] = ()
+    ) -> tuple[Offer, ...]:
+        """The offers that this caller may be sent to, by what the operator says of those without a price; the providers
+        of whom the tenant has its `own` key cost us nothing. Raises BadRequest where none is left."""
+        priced = tuple([one for one in offers if one.priced or one.target.provider in own])
         if len(priced) == len(offers) or self._unpriced == "allow":
             return tuple(offers)
         if self._unpriced == "budget" and not budgets.money(self._budgets.of(caller, route)):
@@ -68,7 +70,7 @@ class Limits:
         settings = delivery.way.settings
         ask, tried = delivery.ask, choice.offers[: settings.attempts]
         # Under a budget a call has an output cap, so that it cannot cost more than was reserved for it.
-        capped = bool(self._budgets.of(delivery.exchange.caller, delivery.way.name))
+        capped = bool(self._applied(delivery.exchange, delivery.way.name))
         most = max(offer.most(ask, capped=capped).total for offer in tried)
         reserve = max(offer.reserve(ask, capped=capped) for offer in tried)
         whose = account(delivery.exchange, delivery.way.name, "chat")
@@ -96,7 +98,7 @@ class Limits:
         """Takes the lease, writes the reserve; a failure of the second gives the first back. `first` bounds the first attempt."""
         lease = await self._lease(exchange, most, int(total) + GRACE_MS // 1000)
         platform, now = self._platform, int(self._platform.clock.now() * 1000)
-        applied = self._budgets.of(exchange.caller, account.route)
+        applied = self._applied(exchange, account.route)
         held = budgets.hold(applied, now, reserve, most)
         hold = Hold(
             platform.tables, platform.meter, platform.clock, account, reserve, lease, held,
@@ -121,6 +123,10 @@ class Limits:
             raise
         return hold
 
+    def _applied(self, exchange: Exchange, route: str) -> Sequence[Applied]:
+        """The budgets a request counts to: what it is a part of was reserved in them already."""
+        return () if exchange.inner else self._budgets.of(exchange.caller, route)
+
     async def _abandon(self, hold: Hold) -> None:
         """Nothing was sent under it; what is left to it after the last try, the reconciler ends."""
         await later(self._platform, hold.abandon)
@@ -131,6 +137,8 @@ class Limits:
 
     async def _lease(self, exchange: Exchange, most: int, seconds: int) -> Lease | None:
         """What of the meter a call has until it ends, if its tier limits any of it."""
+        if exchange.inner:
+            return None
         caller, tier = exchange.caller, self.rates.tier(exchange.caller)
         limit, demands = tier.tokens_per_minute, []
         if limit:

@@ -93,7 +93,13 @@ ROUTES: Mapping[str, Mapping[str, Endpoint]] = {
         "DELETE": Endpoint(admin.cache_purge, scope=scopes.ADMIN, slot="first"),
     },
     "/admin/logins": {"GET": Endpoint(logins.everyone, scope=scopes.ADMIN, slot="first")},
+    "/admin/deployments": {"GET": Endpoint(admin.deployments, scope=scopes.ADMIN, slot="first")},
     "/admin/services": {"GET": Endpoint(admin.services, scope=scopes.ADMIN, slot="first")},
+    "/admin/tenant-keys": {
+        "GET": Endpoint(admin.own_keys, scope=scopes.ADMIN, slot="first"),
+        "PUT": Endpoint(admin.put_own_key, scope=scopes.ADMIN, slot="first"),
+        "DELETE": Endpoint(admin.drop_own_key, scope=scopes.ADMIN, slot="first"),
+    },
     "/admin/usage": {"GET": Endpoint(usage.everyone, scope=scopes.ADMIN, slot="first")},
 }
 

@@ -11,7 +11,7 @@ from penstock.auth.addresses import Networks
 from penstock.config import Config, Service
 from penstock.config.services import METHODS, OWN, PREFIXES, VARIABLES, cache_of, one_below, split
 from penstock.errors import Failed, TooLarge, Unavailable
-from penstock.gateway import tunnels
+from penstock.gateway import accounts, tunnels
 from penstock.gateway.accounts import SPECIAL
 from penstock.gateway.bodies import bound_of
 from penstock.gateway.exchange import Exchange
@@ -78,6 +78,8 @@ class Services:
         handlers = (answer.endpoint.handler for answer in answers)
         self.webhook = next((one for one in handlers if isinstance(one, Webhook)), None)
         self._found = _nested(answers, OWN)
+        named = {answer.path for answer in answers if not answer.rank}
+        self._named = [place for place in self._found if place.path in named]
         self._absent = _nested(_absent(config))
 
     def find(self, path: str) -> Methods | None:
@@ -85,8 +87,21 @@ class Services:
         for places in (self._found, self._absent):
             for place in places:
                 if place.has(path):
-                    return place.methods or None
+                    return self._held(path, place) or None
         return None
+
+    def _held(self, path: str, place: Place) -> Methods:
+        """Its methods. A path that a service may read as one of its named segments is held to that one's rate, and goes the
+        same way; whoever had to show a credential still has to."""
+        if not self._named or (plain := accounts.plain(path)) == path:
+            return place.methods
+        meant = next((one.methods for one in self._named if one.has(plain)), {})
+        return {
+            method: replace(found, handler=one.handler, limit=one.limit, failed=one.failed)
+            if (one := meant.get(method))
+            else found
+            for method, found in place.methods.items()
+        }
 
 
 class Place(NamedTuple):

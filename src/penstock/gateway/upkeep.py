@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from penstock.auth import keys
 from penstock.ledger import days, logins, webhooks
 
 if TYPE_CHECKING:
     from penstock.gateway import Gateway
 
-MOST_SWEEPS = 20
+HOUR, MINUTE = 3_600, 60
+"""What is old is dropped in the first minute of an hour: a pass comes in each, and most then ask the tables next to nothing."""
+MOST_SWEEPS = 100
 """Of each kind in one pass: what is left, the next one does."""
 MOST_DELIVERIES = 50
 DELIVERING_SECONDS = 20.0
@@ -19,8 +22,10 @@ DELIVERING_SECONDS = 20.0
 async def upkeep(gateway: Gateway) -> None:
     """One pass; raises Unavailable where the tables are out of reach."""
     await _deliver(gateway)
-    await _sweep_logins(gateway)
-    await _sweep_webhooks(gateway)
+    if gateway.platform.clock.now() % HOUR < MINUTE:
+        await _sweep_logins(gateway)
+        await _sweep_webhooks(gateway)
+        await _sweep_revocations(gateway)
 
 
 async def _deliver(gateway: Gateway) -> None:
@@ -42,6 +47,12 @@ async def _sweep_webhooks(gateway: Gateway) -> None:
     for _ in range(MOST_SWEEPS):
         now = int(gateway.platform.clock.now() * 1000)
         if not await webhooks.sweep(gateway.platform.tables, now):
+            return
+
+
+async def _sweep_revocations(gateway: Gateway) -> None:
+    for _ in range(MOST_SWEEPS):
+        if not await keys.sweep(gateway.platform.tables, now=gateway.platform.clock.now()):
             return
 
 

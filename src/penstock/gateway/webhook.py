@@ -82,6 +82,9 @@ class Webhook:
             return error.upstream_status
         except (Error, TimeoutError):
             return 0
+        except Exception as error:  # noqa: BLE001 - one event that nobody foresaw must not hold up the others
+            gateway.report(event.id, error)
+            return 0
         return response.status
 
     def _exchange(self, gateway: Gateway, event: Event) -> Exchange:

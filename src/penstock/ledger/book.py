@@ -13,6 +13,10 @@ from penstock.wire.chat import Usage
 Ended = Literal["settled", "released", "estimated"]
 
 
+OWN = "own:"
+"""Before the target of a call that was made with its tenant's own key: it is on no invoice of ours."""
+
+
 class Account(Struct, frozen=True):
     """Whose money and for what: the columns that every row of a request shares."""
 

@@ -36,6 +36,8 @@ class Decision(Struct, omit_defaults=True):
     error: str = ""
     total_us: int = 0
     upstream_us: int = 0
+    deployment: str = ""
+    """Of the target, where it has several."""
 
 
 _encode = msgspec.json.Encoder().encode

@@ -62,7 +62,8 @@ class Standing(Struct, frozen=True):
 
 def charged(offer: Offer) -> Charged:
     """The ledger's columns of an offer."""
-    return Charged(offer.target.provider, offer.target.model, offer.name)
+    name = f"{book.OWN}{offer.name}" if offer.own else offer.name
+    return Charged(offer.target.provider, offer.target.model, name)
 
 
 def bought(offer: Offer) -> Bought:

@@ -1,4 +1,4 @@
-"""Public-key signatures on CPython, by the `cryptography` library."""
+"""Public-key signatures and sealing on CPython, by the `cryptography` library."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.exceptions import InvalidSignature, InvalidTag, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa, utils
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 MOST_KEYS = 256
 """Parsed keys that are kept."""
@@ -50,6 +51,15 @@ class Signatures:
         except (InvalidSignature, UnsupportedAlgorithm, ValueError, TypeError, KeyError):
             return False
         return True
+
+    async def seal(self, key: bytes, nonce: bytes, plain: bytes, bound: bytes) -> bytes:
+        return AESGCM(key).encrypt(nonce, plain, bound)
+
+    async def open(self, key: bytes, nonce: bytes, sealed: bytes, bound: bytes) -> bytes | None:
+        try:
+            return AESGCM(key).decrypt(nonce, sealed, bound)
+        except InvalidTag:
+            return None
 
     def _check(self, alg: str, jwk: dict[str, Any]) -> Check:
         members = [jwk.get(name) for name in ("kty", "crv", "n", "e", "x", "y")]

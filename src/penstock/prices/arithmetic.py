@@ -31,6 +31,8 @@ FREE = Price()
 
 def amount_nanos(price: Price, usage: Usage) -> int:
     """What an answer costs."""
+    if usage.told is not None:
+        return usage.told
     return _up(
         usage.input * price.input
         + usage.cached_input * price.cached_input

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from penstock.providers import anthropic, openai, sandbox, workers_ai
+from penstock.providers import anthropic, openai, sandbox, service, workers_ai
 from penstock.providers.call import Call, Chat, Decoder, Embed
 
 __all__ = ["ALWAYS_CAPPED", "CHAT", "EMBED", "EMBED_FIELDS", "Call", "Chat", "Decoder", "Embed"]
@@ -12,6 +12,7 @@ CHAT: dict[str, Chat] = {
     "anthropic": anthropic,
     "workers_ai": workers_ai,
     "sandbox": sandbox,
+    "service": service,
 }
 """By provider kind."""
 

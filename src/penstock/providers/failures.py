@@ -18,6 +18,7 @@ MAX_RETRY_AFTER = 86_400.0
 
 _FIELD = re.compile(r"[a-z_]+(?:[.\[][a-z0-9_.\[\]]*)?", re.IGNORECASE)
 _TOO_LONG = re.compile(r"context.?length|prompt is too long|context window", re.IGNORECASE)
+_TOO_LARGE = re.compile(r"request (?:is )?too large", re.IGNORECASE)
 _FILTERED = frozenset({"content_filter", "content_policy_violation"})
 
 Meaning = tuple[str, Processed, str]
@@ -51,7 +52,8 @@ def by_status(status: int, headers: Headers, code: str, text: str, param: str | 
         code=name,
         processed=processed,
         upstream_status=status,
-        retry_after=retry_after(headers),
+        # A wait after a request that is too large by itself says nothing to others.
+        retry_after=None if _TOO_LARGE.search(text) else retry_after(headers),
     )
 
 
@@ -84,7 +86,7 @@ def refused(status: int, code: str, text: str, param: str | None) -> Failed:
 
 
 def retry_after(headers: Headers) -> float | None:
-    """Seconds from `retry-after-ms` or `retry-after`; a date needs a clock and is ignored."""
+    """Seconds from `retry-after-ms` or `retry-after`, of which a date is counted from the reply's own."""
     for name, scale in (("retry-after-ms", 1000), ("retry-after", 1)):
         value = header(headers, name)
         try:
@@ -93,7 +95,20 @@ def retry_after(headers: Headers) -> float | None:
             continue
         if 0 <= seconds < math.inf:
             return min(seconds, MAX_RETRY_AFTER)
-    return None
+    return _until(header(headers, "retry-after") or "", header(headers, "date") or "")
+
+
+def _until(then: str, now: str) -> float | None:
+    """Seconds between two dates, None where one of them is none."""
+    if not (then and now):
+        return None
+    from penstock.wire import dates  # few replies name one, and a Worker starts without it
+
+    since = dates.parse(now, 0.0)
+    until = None if since is None else dates.parse(then, since)
+    if since is None or until is None:
+        return None
+    return min(max(0.0, float(until - since)), MAX_RETRY_AFTER)
 
 
 def error_fields(body: bytes) -> tuple[str, str, str | None]:

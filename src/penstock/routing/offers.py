@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from penstock.config import Provider as Reached
 from penstock.config import Target
-from penstock.prices import MOST_IMAGE_TOKENS, Price, amount_nanos, dearest
+from penstock.prices import FREE, MOST_IMAGE_TOKENS, Price, amount_nanos, dearest
 from penstock.providers import ALWAYS_CAPPED, CHAT, EMBED, Chat, Embed
 from penstock.wire.chat import Ask, Usage
 
 CLOUDFLARE = "cloudflare"
+OWN_KINDS = frozenset({"openai", "anthropic"})
+"""Kinds that a tenant can have a key of its own for: nothing but the key says whose account it is."""
+_FREE = msgspec.json.encode(FREE).decode()
 
 
 class Offer(Struct, frozen=True):
@@ -30,15 +35,16 @@ class Offer(Struct, frozen=True):
     """The most input tokens one image can be."""
     priced: bool = True
     """Whether its price is known; if not, it is counted as free."""
+    own: bool = False
+    """Whether it is called with its tenant's own key: then it costs us nothing, and who is asked is the tenant's affair."""
+    name: str = ""
+    label: str = ""
+    """Its name where names are counted: callers cannot add to these."""
 
-    @property
-    def name(self) -> str:
-        return f"{self.target.provider}/{self.target.model}"
-
-    @property
-    def label(self) -> str:
-        """Its name where names are counted: callers cannot add to these."""
-        return self.name if self.configured else f"{self.target.provider}/*"
+    def __post_init__(self) -> None:
+        name, provider = self.target.name, self.target.provider
+        structs.force_setattr(self, "name", name)
+        structs.force_setattr(self, "label", name if self.configured else f"{provider}/*")
 
     @property
     def vendor(self) -> str:
@@ -66,9 +72,38 @@ class Offer(Struct, frozen=True):
             return self.target.default_max_output
         return self.target.max_output or self.target.context
 
+    def paid(self) -> Offer:
+        """The same for a call whose price another one pays, of which it is a part."""
+        return structs.replace(self, price=FREE, frozen=_FREE, priced=True)
+
     def reserve(self, ask: Ask, *, capped: bool = False) -> int:
         """The most it can cost here, in nano-dollars."""
         return amount_nanos(self.price, self.most(ask, capped=capped))
+
+
+def owned(offer: Offer, key: str) -> Offer:
+    """The same called with its tenant's own key, at the provider's own address."""
+    at = structs.replace(offer.at, api_key=key, deployments=(), free_neurons_per_day=0)
+    return Offer(
+        offer.target, at, FREE, offer.chat, offer.embed, _FREE, offer.configured, offer.image_tokens,
+        own=True,
+    )  # fmt: skip
+
+
+def by_own_keys(offers: Sequence[Offer], keys: Mapping[str, str]) -> tuple[Offer, ...]:
+    """Ranked offers as a tenant with these keys, by provider, is served: after its own key ours follows only where the
+    operator says so, and its price is known."""
+    found: list[Offer] = []
+    only = False
+    for offer in offers:
+        key = keys.get(offer.target.provider)
+        if key is not None:
+            found.append(owned(offer, key))
+            only = only or offer.at.tenant_keys == "only"
+        ours = key is None or (offer.at.tenant_keys == "first" and offer.priced)
+        if ours and not only:
+            found.append(offer)
+    return tuple(found)
 
 
 def make(

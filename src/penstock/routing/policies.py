@@ -57,6 +57,18 @@ class Heuristic:
         return Choice(kept, found, features)
 
 
+def elsewhere(offers: Sequence[Offer]) -> tuple[Offer, ...]:
+    """Those that are no service: for a call from inside one, which would go round; raises BadRequest where none is left."""
+    kept = tuple(offer for offer in offers if offer.at.kind != "service")
+    if not kept:
+        raise BadRequest(
+            "A service cannot be answered by a service: name another model.",
+            code="no_target_fits",
+            param="model",
+        )
+    return kept
+
+
 def fitting(ask: Ask, offers: Sequence[Offer]) -> tuple[Offer, ...]:
     """The offers that can take this ask at all; raises BadRequest saying what none of them can."""
     kept: list[Offer] = []

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from penstock.errors import Failed, Stalled
 from penstock.ports import Clock
 from penstock.providers import Decoder
-from penstock.routing.offers import Offer
+from penstock.upstream.tour import Turn
 from penstock.wire.chat import Event, Usage
 from penstock.wire.http import Response
 
@@ -15,20 +15,20 @@ from penstock.wire.http import Response
 class Answer:
     """Events of one attempt. `usage` is the last reported one, a lower bound until `ended`; `heard` the last event's tick."""
 
-    __slots__ = ("_clock", "_deadline", "_decoder", "_first", "_response", "attempt", "ended", "heard", "offer",
-                 "usage", "waited")  # fmt: skip
+    __slots__ = ("_clock", "_deadline", "_decoder", "_failure", "_first", "_response", "attempt", "ended", "heard",
+                 "offer", "turn", "usage", "waited")  # fmt: skip
 
     def __init__(
         self,
-        offer: Offer,
-        attempt: int,
+        turn: Turn,
         response: Response,
         decoder: Decoder,
         clock: Clock,
         deadline: float,
     ) -> None:
-        self.offer = offer
-        self.attempt = attempt
+        self.turn = turn
+        self.offer = turn.offer
+        self.attempt = turn.number
         self.usage: Usage | None = None
         self.ended = False
         self.waited = 0.0
@@ -38,6 +38,7 @@ class Answer:
         self._clock = clock
         self._deadline = deadline
         self._first: Sequence[Event] = ()
+        self._failure: Failed | None = None
 
     async def open(self) -> None:
         """Waits for the first event, the commit point; raises Failed where there is none."""
@@ -54,26 +55,35 @@ class Answer:
         body = self._response.body
         if isinstance(body, bytes):
             return self._all(body)
-        while not self.ended:
-            start = self._clock.tick()
-            try:
-                events = self._decoder.feed(await body.__anext__())
-            except StopAsyncIteration:
-                self.ended = True
-                events = self._decoder.close()
-            self.heard = now = self._clock.tick()
-            self.waited += now - start
-            if now > self._deadline:
-                raise Stalled(
-                    "The target took longer than the route's total time-out.", processed="yes"
-                )
-            if events:
-                self._note(events)
-                return events
+        try:
+            while not self.ended:
+                start = self._clock.tick()
+                try:
+                    events = self._decoder.feed(await body.__anext__())
+                except StopAsyncIteration:
+                    self.ended = True
+                    events = self._decoder.close()
+                self.heard = now = self._clock.tick()
+                self.waited += now - start
+                if now > self._deadline:
+                    raise Stalled(
+                        "The target took longer than the route's total time-out.", processed="yes"
+                    )
+                if events:
+                    self._note(events)
+                    return events
+        except Failed as failure:
+            self._failure = failure
+            raise
         return ()
 
     async def aclose(self) -> None:
-        await self._response.aclose()
+        try:
+            await self._response.aclose()
+        finally:
+            well = self.ended and self._failure is None
+            used = self.usage.total if well and self.usage is not None else None
+            await self.turn.end(None if well else self._failure or _Left(), used)
 
     def _all(self, body: bytes) -> Sequence[Event]:
         if self.ended:
@@ -89,6 +99,10 @@ class Answer:
                 self.usage = event.usage
             if event.end:
                 self.ended = True
+
+
+class _Left(Exception):
+    """Nobody read on."""
 
 
 def unfinished() -> Failed:

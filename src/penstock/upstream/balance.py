@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol, TypeVar
 
 
@@ -35,7 +35,13 @@ def weighted(seats: Sequence[S]) -> S:
     return best
 
 
-def least(seats: Sequence[S]) -> S:
-    """The one with the fewest requests in the air for its weight; of equals the next in turn."""
-    lowest = min([seat.in_air / seat.weight for seat in seats])
-    return weighted([seat for seat in seats if seat.in_air / seat.weight == lowest])
+def in_air(seat: Seat) -> float:
+    """Its requests in the air for its weight."""
+    return seat.in_air / seat.weight
+
+
+def least(seats: Sequence[S], load: Callable[[S], float] = in_air) -> S:
+    """The one with the least load, the fewest requests in the air for its weight unless told; of equals the next in turn."""
+    loads = [load(seat) for seat in seats]
+    lowest = min(loads)
+    return weighted([seat for seat, one in zip(seats, loads, strict=True) if one == lowest])

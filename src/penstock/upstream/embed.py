@@ -13,8 +13,9 @@ from penstock.limits.hold import Hold
 from penstock.ports import Vectors
 from penstock.routing.offers import Offer
 from penstock.upstream.send import Upstream, bounds, error_body, marks
+from penstock.upstream.tour import Turn
 from penstock.wire.chat import Usage
-from penstock.wire.http import Headers, collect
+from penstock.wire.http import collect
 
 MAX_REPLY = 256 << 20
 
@@ -30,7 +31,7 @@ class Embedding(Struct, frozen=True):
     """What one call brought."""
 
     offer: Offer
-    attempt: int
+    turn: Turn
     vectors: Vectors
     usage: Usage
     waited: float
@@ -41,60 +42,51 @@ async def send(
 ) -> Embedding:
     """The vectors of a batch; raises Failed, Unavailable."""
 
-    async def attempt(offer: Offer, number: int) -> Embedding:
-        named = marks(hold, offers, offer, number)
-        return await _call(upstream, batch, offer, number, hold, named, most, route)
+    async def attempt(turn: Turn) -> Embedding:
+        found = await _call(upstream, batch, turn, hold, most, route)
+        await turn.end(used=found.usage.total)
+        return found
 
-    return await upstream.tries(offers, hold, route.attempts, attempt)
+    def need(offer: Offer) -> int:
+        return most.total
+
+    return await upstream.tries(offers, hold, route.attempts, attempt, need)
 
 
 async def _call(
-    upstream: Upstream,
-    batch: Batch,
-    offer: Offer,
-    number: int,
-    hold: Hold,
-    named: Headers,
-    most: Usage,
-    route: Route,
+    upstream: Upstream, batch: Batch, turn: Turn, hold: Hold, most: Usage, route: Route
 ) -> Embedding:
     start = upstream.clock.tick()
-    if offer.at.kind == "local":
-        vectors, usage = await _local(upstream, batch, offer, number, hold, most)
+    if turn.at.kind == "local":
+        vectors, usage = await _local(upstream, batch, turn, hold, most)
     else:
-        vectors, usage = await _remote(upstream, batch, offer, number, hold, named, most, route)
+        vectors, usage = await _remote(upstream, batch, turn, hold, most, route)
     if len(vectors.values) != len(batch.texts):
         raise Failed("The target sent another number of vectors than of texts.", processed="yes")
-    return Embedding(offer, number, vectors, usage, upstream.clock.tick() - start)
+    return Embedding(turn.offer, turn, vectors, usage, upstream.clock.tick() - start)
 
 
 async def _local(
-    upstream: Upstream, batch: Batch, offer: Offer, number: int, hold: Hold, most: Usage
+    upstream: Upstream, batch: Batch, turn: Turn, hold: Hold, most: Usage
 ) -> tuple[Vectors, Usage]:
     if upstream.runner is None:
         raise Unavailable("The local embedding model is not loaded: install the 'local' extra.")
-    await hold.dispatch(number, offer, most)
+    await hold.dispatch(turn.number, turn.offer, most)
     vectors = await upstream.runner.embed(batch.texts)
     return vectors, Usage(input=vectors.tokens)
 
 
 async def _remote(
-    upstream: Upstream,
-    batch: Batch,
-    offer: Offer,
-    number: int,
-    hold: Hold,
-    named: Headers,
-    most: Usage,
-    route: Route,
+    upstream: Upstream, batch: Batch, turn: Turn, hold: Hold, most: Usage, route: Route
 ) -> tuple[Vectors, Usage]:
+    offer, at = turn.offer, turn.at
     speak = offer.embed
     assert speak is not None  # routing.policies.embedding leaves no other here
-    request = speak.embed(batch.texts, offer.target, offer.at, batch.fields)
-    request.headers = [*request.headers, *speak.key_headers(offer.at), *named]
+    request = speak.embed(batch.texts, offer.target, at, batch.fields)
+    request.headers = [*request.headers, *speak.key_headers(at), *marks(hold, turn)]
     request.timeouts = bounds(route.timeouts)
     request.max_reply = MAX_REPLY
-    await hold.dispatch(number, offer, most)
+    await hold.dispatch(turn.number, offer, most)
     response = await upstream.fetch(
         offer, request, hold.account.request_id, int(upstream.clock.now())
     )

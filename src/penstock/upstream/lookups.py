@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from msgspec import Struct
 
 from penstock.config import Provider
+from penstock.config.reached import reached
 from penstock.errors import Failed, TooLarge
-from penstock.ledger.book import Charged
+from penstock.ledger.book import OWN, Charged
 from penstock.ports import Fetch
 from penstock.prices import Price, amount_nanos
 from penstock.providers import CHAT
@@ -53,12 +54,14 @@ class Lookups:
     async def truth(self, request_id: str, attempts: Sequence[Attempt]) -> Truth | None:
         """What these attempts at one target took; None where it cannot be learnt now."""
         name = attempts[-1].what.provider
+        if any(attempt.what.target.startswith(OWN) for attempt in attempts):
+            return None  # it is in the tenant's account
         if not self.asks(name) or self._failures.get(name, 0) >= FAILURES:
             return None
         parts, amount = [], 0
         try:
             for attempt in attempts:
-                usage = await self._ask(self._providers[name], f"{request_id}.{attempt.number}")
+                usage = await self._asked(self._providers[name], f"{request_id}.{attempt.number}")
                 parts.append(usage)
                 # Each call was charged by itself, so each is rounded by itself.
                 amount += amount_nanos(attempt.price, usage)
@@ -69,7 +72,15 @@ class Lookups:
         self._failures[name] = 0
         return Truth(_sum(parts), amount)
 
-    async def _ask(self, at: Provider, mark: str) -> Usage:
+    async def _asked(self, provider: Provider, mark: str) -> Usage:
+        """By whichever deployment took the call; nothing where each says that it took none."""
+        for one in reached(provider):
+            usage = await self._ask(one.at, mark)
+            if usage is not None:
+                return usage
+        return Usage()
+
+    async def _ask(self, at: Provider, mark: str) -> Usage | None:
         request = lookup(at, mark)
         request.headers = [*request.headers, *CHAT[at.kind].key_headers(at)]
         request.timeouts = TIMEOUTS
@@ -83,7 +94,7 @@ class Lookups:
                 await response.aclose()
         except TooLarge as error:
             raise Failed("The target's usage look-up is too large.") from error
-        return looked_up(response.status, body) or Usage()
+        return looked_up(response.status, body)
 
 
 def _sum(parts: Sequence[Usage]) -> Usage:

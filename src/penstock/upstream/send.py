@@ -1,18 +1,21 @@
-"""Targets in order until the first event, which is the commit point: after it there is no failover."""
+"""Targets in order, by their deployments, until the first event, which is the commit point: after it there is no failover."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
+from penstock.auth import calls
 from penstock.config import Route, TimeoutSettings
 from penstock.errors import BadRequest, Error, Failed, TooLarge, Unavailable
 from penstock.limits.hold import Hold
-from penstock.ports import Clock, Fetch, Ids, Runner
+from penstock.ports import Clock, Fetch, Ids, Meter, Runner
 from penstock.providers import Call, sandbox
 from penstock.routing.offers import Offer
 from penstock.upstream.answer import Answer
 from penstock.upstream.budget import RetryBudget
+from penstock.upstream.deployments import Fleet
+from penstock.upstream.tour import Need, Tour, Turn, at_once
 from penstock.wire.chat import Ask
 from penstock.wire.http import Headers, Request, Response, Timeouts, collect
 
@@ -22,8 +25,8 @@ ERROR_BODY = 64 << 10
 PASSING = frozenset({408, 409, 425, 429})
 """Refusals below 500 that pass by themselves."""
 T = TypeVar("T")
-Attempt = Callable[[Offer, int], Awaitable[T]]
-"""One attempt at one offer, numbered from 1."""
+Attempt = Callable[[Turn], Awaitable[T]]
+"""One attempt; it ends its turn where it brings something."""
 
 Count = Callable[[str, str], None]
 """Told each attempt's target and what it came to."""
@@ -43,35 +46,59 @@ class Upstream:
         count: Count,
         runner: Runner | None = None,
         budget: RetryBudget | None = None,
+        secret: bytes = b"",
+        fleet: Fleet | None = None,
+        meter: Meter | None = None,
     ) -> None:
         self._fetch = fetch
         self._ids = ids
         self._count = count
+        self._secret = secret
         self.clock = clock
         self.runner = runner
         self.budget = budget or RetryBudget()
+        self._fleet = fleet or Fleet()
+        self._meter = meter
 
-    async def send(self, ask: Ask, offers: Sequence[Offer], hold: Hold, route: Route) -> Answer:
-        """The answer of the first target that gives one; raises Failed, or Unavailable where there is no target."""
+    async def send(
+        self, ask: Ask, offers: Sequence[Offer], hold: Hold, route: Route, shown: Headers = ()
+    ) -> Answer:
+        """The answer of the first target that gives one, a service being `shown` who asks; raises Failed, or
+        Unavailable where there is no target."""
 
-        async def call(offer: Offer, attempt: int) -> Answer:
-            named = marks(hold, offers, offer, attempt)
-            return await self._call(ask, offer, attempt, hold, named, route.timeouts)
+        async def call(turn: Turn) -> Answer:
+            named: Headers = ()
+            if turn.at.kind == "service":
+                until = self.clock.now() + route.timeouts.total
+                of = f"{hold.account.request_id}.{turn.number}"
+                named = (*shown, (calls.NAME, calls.mark(of, until, self._secret)))
+            return await self._call(ask, turn, hold, route.timeouts, named)
 
-        return await self.tries(offers, hold, route.attempts, call)
+        def need(offer: Offer) -> int:
+            return offer.most(ask, capped=True).total
+
+        return await self.tries(offers, hold, route.attempts, call, need)
 
     async def tries(
-        self, offers: Sequence[Offer], hold: Hold, attempts: int, call: Attempt[T]
+        self, offers: Sequence[Offer], hold: Hold, attempts: int, call: Attempt[T], need: Need
     ) -> T:
         """What the first successful attempt brings; another one follows only a failure that surely cost nothing, or
-        at a target that recognises the repeat."""
+        at a deployment that recognises the repeat. Raises Cooling, with nothing sent, where none may be asked now."""
+        if not offers:
+            raise Unavailable("No target is configured for this route.")
+        turn = at_once(offers[0], self._fleet, self.clock)
+        tour = self._tour(offers[:attempts], need, turn) if turn is None else None
         unsure = False
+        tried = 0
         self.budget.firsts += 1
         try:
-            for attempt in range(1, attempts + 1):
-                offer = offers[(attempt - 1) % len(offers)]
+            if tour is not None:
+                turn = await tour.first()
+            assert turn is not None
+            while True:
+                tried += 1
                 try:
-                    return await self._within_budget(call, offer, attempt)
+                    return await self._within_budget(call, turn, again=tried > 1)
                 except Failed as failure:
                     if failure.upstream_status or failure.processed == "no":
                         hold.unprocessed()
@@ -79,14 +106,14 @@ class Upstream:
                         # An attempt before this one may have been processed all the same.
                         failure.processed = "unknown"
                     unsure = failure.processed != "no"
-                    following = offers[attempt % len(offers)]
-                    if attempt == attempts or not await self._may_repeat(
-                        failure, offer, following, attempt
+                    tour = tour or self._tour(offers[:attempts], need, turn)
+                    if tried == attempts or not (
+                        following := await self._following(failure, turn, tour)
                     ):
                         raise
+                    turn = following
         finally:
             self.budget.firsts -= 1
-        raise Unavailable("No target is configured for this route.")
 
     async def fetch(self, offer: Offer, request: Request, id: str, created: int) -> Response:
         """Sends to where an offer is reached: another machine, this process for the sandbox, or a model bound to it."""
@@ -100,30 +127,26 @@ class Upstream:
             return await self.runner.run(offer.target.model, request)
         return await self._fetch(request)
 
-    async def _within_budget(self, call: Attempt[T], offer: Offer, attempt: int) -> T:
-        retry = attempt > 1
-        self.budget.retries += retry
+    async def _within_budget(self, call: Attempt[T], turn: Turn, *, again: bool) -> T:
+        self.budget.retries += again
         outcome = CANCELLED
         try:
-            found = await call(offer, attempt)
+            found = await call(turn)
             outcome = ANSWERED
-        except Exception as error:
-            outcome = error.code if isinstance(error, Error) else Error.code
+        except BaseException as error:
+            if isinstance(error, Exception):
+                outcome = error.code if isinstance(error, Error) else Error.code
+            await turn.end(error)
             raise
         finally:
-            self.budget.retries -= retry
-            self._count(offer.label, outcome)
+            self.budget.retries -= again
+            self._count(turn.offer.label, outcome)
         return found
 
     async def _call(
-        self,
-        ask: Ask,
-        offer: Offer,
-        attempt: int,
-        hold: Hold,
-        named: Headers,
-        timeouts: TimeoutSettings,
+        self, ask: Ask, turn: Turn, hold: Hold, timeouts: TimeoutSettings, shown: Headers
     ) -> Answer:
+        offer, at = turn.offer, turn.at
         speak = offer.chat
         if speak is None:
             raise BadRequest(
@@ -131,43 +154,48 @@ class Upstream:
             )
         cap = offer.cap if hold.capped and not ask.max_output else None
         id, created = hold.account.request_id, int(self.clock.now())
-        call = Call(ask, offer.target, offer.at, id, created, cap)
+        call = Call(ask, offer.target, at, id, created, cap)
         request = speak.chat(call)
-        request.headers = [*request.headers, *speak.key_headers(offer.at), *named]
+        request.headers = [*request.headers, *speak.key_headers(at), *marks(hold, turn), *shown]
         request.timeouts = bounds(timeouts)
-        await hold.dispatch(attempt, offer, offer.most(ask, capped=hold.capped))
+        await hold.dispatch(turn.number, offer, offer.most(ask, capped=hold.capped))
         start = self.clock.tick()
         response = await self.fetch(offer, request, call.id, call.created)
-        answer = Answer(
-            offer, attempt, response, speak.decoder(call), self.clock, start + timeouts.total
-        )
+        answer = Answer(turn, response, speak.decoder(call), self.clock, start + timeouts.total)
         answer.waited = self.clock.tick() - start
         try:
             if not 200 <= response.status < 300:
                 raise speak.failure(response.status, response.headers, await error_body(response))
             await answer.open()
-        except BaseException:
+        except BaseException as error:
+            await turn.end(error)
             await answer.aclose()
             raise
         return answer
 
-    async def _may_repeat(
-        self, failure: Failed, tried: Offer, following: Offer, attempt: int
-    ) -> bool:
-        """Whether another attempt may be made; waits the jittered back-off where it is the same target again."""
+    def _tour(self, offers: Sequence[Offer], need: Need, begun: Turn | None) -> Tour:
+        return Tour(offers, self._fleet, self.clock, self._meter, need, begun)
+
+    async def _following(self, failure: Failed, tried: Turn, tour: Tour) -> Turn | None:
+        """Another attempt, None where none may be made; waits the jittered back-off where it is the same place again."""
         unbilled = failure.processed == "no" or (
             failure.processed == "unknown" and tried.at.idempotent
         )
         if not (unbilled and failure.retryable and self.budget.may_retry()):
-            return False
-        if following is not tried:
-            # An unknown outcome may only be repeated where it cannot be charged twice: at the same target.
-            return failure.processed == "no"
+            return None
+        if failure.processed == "no":
+            # What one deployment finds fault with in a request, the others of its target do too.
+            turn = await tour.elsewhere(at_all=failure.status != 400)
+            if turn is not None:
+                return turn
+        if not (failure.processed == "no" or tour.same_next):
+            # An unknown outcome may only be repeated where it cannot be charged twice: at the same place.
+            return None
         asked = failure.retry_after or 0.0
         if lasting(failure.upstream_status) or asked > MOST_WAIT_SECONDS:
-            return False
-        await self.clock.sleep(asked + self._ids.fraction() * BACKOFF_SECONDS * 2**attempt)
-        return True
+            return None
+        await self.clock.sleep(asked + self._ids.fraction() * BACKOFF_SECONDS * 2**tried.number)
+        return await tour.again()
 
 
 def lasting(status: int) -> bool:
@@ -190,11 +218,11 @@ async def error_body(response: Response) -> bytes:
         return b""
 
 
-def marks(hold: Hold, offers: Sequence[Offer], offer: Offer, attempt: int) -> Headers:
+def marks(hold: Hold, turn: Turn) -> Headers:
     """The headers that name an attempt to its provider, for looking it up there. One that recognises repeats gets
-    the name of the first attempt at this target as the key of all of them."""
+    the name of the first attempt at this deployment as the key of all of them."""
     id = hold.account.request_id
-    name = ("x-request-id", f"{id}.{attempt}")
-    if not offer.at.idempotent:
+    name = ("x-request-id", f"{id}.{turn.number}")
+    if not turn.at.idempotent:
         return (name,)
-    return name, ("idempotency-key", f"{id}.{offers.index(offer) + 1}")
+    return name, ("idempotency-key", f"{id}.{turn.first}")

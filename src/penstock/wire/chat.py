@@ -116,6 +116,8 @@ class Usage(Struct, frozen=True):
     output: int = 0
     reasoning: int = 0
     estimated: bool = False
+    told: int | None = None
+    """What the target itself said it cost, in nano-dollars, where that is believed."""
 
     @property
     def total_input(self) -> int:

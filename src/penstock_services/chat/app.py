@@ -7,6 +7,7 @@ from typing import Literal
 
 from msgspec import Struct
 
+from penstock.auth import calls
 from penstock.errors import BadRequest, Failed, ModelNotFound
 from penstock.ports import Platform
 from penstock.wire import sse
@@ -65,7 +66,7 @@ class ChatService:
         asked = await call.read(Completing, MESSAGES, ASK_BYTES)
         if not 0 < len(asked.messages) <= MOST_MESSAGES:
             raise BadRequest(f"Send 1 to {MOST_MESSAGES} messages.", text=MESSAGES)
-        completion = await self._begun(owner, asked)
+        completion = await self._begun(owner, asked, call.request.header(calls.NAME) or "")
         if asked.stream:
             return Response(200, sse.HEADERS, Events(completion, self._world.clock.now))
         try:
@@ -78,7 +79,7 @@ class ChatService:
         finally:
             await completion.answer.aclose()
 
-    async def _begun(self, owner: str, asked: Completing) -> Completion:
+    async def _begun(self, owner: str, asked: Completing, mark: str) -> Completion:
         id = asked.conversationId
         before = await self._conversations.context(owner, id) if id else []
         model = self._named(asked.model)
@@ -91,7 +92,7 @@ class ChatService:
                 await self._conversations.keep(owner, id, exchange)
 
         try:
-            begun = await self._chat.begin(Ask(model, [*before, *said], options))
+            begun = await self._chat.begin(Ask(model, [*before, *said], options, mark))
         except Failed as error:
             error.text = FAILED
             raise
@@ -150,7 +151,7 @@ def made(world: Platform, settings: Settings, report: Report) -> App:
     """The service as a `Fetch`."""
     chat: Chat = Canned()
     if settings.openai_key:
-        chat = OpenAI(world.fetch, settings.openai_key, settings.openai_url)
+        chat = OpenAI(world.fetch, settings.openai_key, settings.openai_url, settings.gateway_url)
     service = ChatService(world, Callers(settings.taken, world), chat, settings.chat_models)
     routes: Mapping[str, Handler] = {
         "POST /api/chat/completions": service.complete,

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import msgspec
 from msgspec import Struct
 
+from penstock.auth import calls
 from penstock.config import Provider
 from penstock.errors import Error, Failed
 from penstock.ports import Fetch
@@ -32,6 +33,8 @@ class Ask(Struct, frozen=True):
     model: str
     messages: Sequence[dict[str, str]]
     options: dict[str, Any]
+    mark: str = ""
+    """What a gateway put on the call, which is charged there already: shown again where the provider is that gateway."""
 
 
 class Piece(Struct, frozen=True):
@@ -95,8 +98,11 @@ class OpenAI:
 
     name = kind = "openai"
 
-    def __init__(self, fetch: Fetch, key: str, base_url: str) -> None:
+    def __init__(self, fetch: Fetch, key: str, base_url: str, gateway_url: str = "") -> None:
         self._fetch = fetch
+        self._marked = bool(gateway_url) and f"{base_url}/".startswith(
+            f"{gateway_url.rstrip('/')}/"
+        )
         self._at = Provider(kind="openai", base_url=base_url or openai.BASE_URL, api_key=key)
 
     async def begin(self, ask: Ask) -> Answer:
@@ -121,6 +127,8 @@ class OpenAI:
         }
         made = openai.post(self._at.base_url, "/chat/completions", body, stream=True)
         made.headers = [*made.headers, *openai.key_headers(self._at)]
+        if self._marked and ask.mark:
+            made.headers = [*made.headers, (calls.NAME, ask.mark)]
         made.timeouts = TIMEOUTS
         return made
 

@@ -281,7 +281,7 @@ async def test_refuses_tokens_above_the_cap() -> None:
     assert await verify(fitting, jwk_of("HS256"), "HS256") is not None
 
 
-class Gullible:
+class Gullible(Signatures):
     """Takes every signature."""
 
     async def verify(self, alg: str, jwk: dict[str, Any], message: bytes, signature: bytes) -> bool:

@@ -187,6 +187,22 @@ def test_retry_after(headers: tuple[tuple[str, str], ...], seconds: float | None
     assert openai.failure(429, headers, b"").retry_after == seconds
 
 
+def test_retry_after_as_a_date_is_counted_from_the_replys_own() -> None:
+    now, then = "Wed, 21 Oct 2026 07:28:00 GMT", "Wed, 21 Oct 2026 07:29:30 GMT"
+    for headers, seconds in (
+        ((("date", now), ("retry-after", then)), 90.0),
+        ((("date", then), ("retry-after", now)), 0.0),
+        ((("date", "yesterday"), ("retry-after", then)), None),
+        ((("date", now), ("retry-after", "soon")), None),
+    ):
+        assert openai.failure(429, headers, b"").retry_after == seconds
+
+
+def test_a_request_too_large_for_the_rate_tells_others_no_wait() -> None:
+    body = b'{"error":{"message":"Request too large for gpt-4o: Limit 30000, Requested 50000"}}'
+    assert openai.failure(429, (("retry-after", "60"),), body).retry_after is None
+
+
 @given(st.integers(300, 599), st.binary(max_size=80))
 def test_any_error_body_is_a_failure(status: int, body: bytes) -> None:
     for provider in CHAT.values():

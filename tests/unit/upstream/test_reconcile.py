@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from penstock.config import Provider
+from penstock.config import Deployment, Provider
 from penstock.errors import Conflict, NotSent, Unavailable
 from penstock.ledger import book, reports
 from penstock.ledger.budgets import Held
@@ -71,6 +71,30 @@ async def crashed(platform: MemoryPlatform, number: int = 1, attempts: int = 1) 
 async def reserved(platform: MemoryPlatform, number: int = 1) -> None:
     now = int(platform.clock.now() * 1000)
     await platform.tables.batch(book.reserve(account(number), now, now + 660_000, 1_000_000))
+
+
+async def test_a_look_up_asks_each_deployment_until_one_knows_the_call() -> None:
+    def books(request: Request) -> Response:
+        if b"b.test" not in request.target:
+            return Response(404, (), b"{}")
+        assert request.header("authorization") == "Bearer sk-b"
+        usage = {"prompt_tokens": USED.input, "completion_tokens": USED.output}
+        return Response(200, (), json.dumps({"usage": usage}).encode())
+
+    several = Provider(
+        kind="openai",
+        base_url="http://x.test/v1",
+        usage_lookup="/usage/{id}",
+        deployments=tuple(
+            Deployment(url=f"http://{name}.test/v1", key=f"sk-{name}") for name in "abc"
+        ),
+    )
+    platform = memory.platform(books)
+    await crashed(platform)
+    platform.clock.advance(LEASE)
+    assert (await reconciler(platform, {"p": several}).once()).settled == 1
+    hosts = [request.target.decode().split("/")[2] for request in platform.fetch.requests]
+    assert hosts == ["a.test", "b.test"]
 
 
 async def test_a_running_hold_is_left_alone() -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-from penstock.cache.http import dates, fields
+from penstock.cache.http import fields
+from penstock.wire import dates
 from penstock.wire.http import Headers, Request, header
 
 OURS = frozenset({"if-modified-since", "if-none-match", "if-range", "range"})

@@ -9,7 +9,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from penstock.cache.generations import Generations
-from penstock.cache.http import conditions, dates, entries, fields, keys, replies, rules, states
+from penstock.cache.http import conditions, entries, fields, keys, replies, rules, states
 from penstock.cache.http.collecting import Collection, Room
 from penstock.cache.http.entries import Entry
 from penstock.cache.http.flights import Flight, Flights
@@ -20,6 +20,7 @@ from penstock.cache.http.shelves import Shelves
 from penstock.cache.http.states import Freshen, Instead, Miss, Pass, Refuse, Serve, Validate, Wish
 from penstock.errors import Error, Failed, Unavailable
 from penstock.ports import Clock, Fetch, Spawn
+from penstock.wire import dates
 from penstock.wire.http import Headers, Request, Response, Timeouts, collect, header
 
 TURNS = 3

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from penstock.cache.http import dates, fields
+from penstock.cache.http import fields
 from penstock.cache.http.fields import Directives
+from penstock.wire import dates
 from penstock.wire.http import Headers, header
 
 HEURISTIC_SHARE = 0.1

@@ -17,6 +17,7 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from penstock.config import Config, Provider
+from penstock.config.reached import Reached, everywhere
 from penstock.entry import home
 from penstock.entry.secrets import FILE
 from penstock.errors import Misconfigured, Missing
@@ -52,8 +53,8 @@ async def config_probes(config: Config, *, ask: bool) -> list[Finding]:
     for name, provider in config.providers.items():
         if provider.kind == "local":
             findings.append(local_runner(name, provider))
-    remote = {name: at for name, at in config.providers.items() if at.kind in _PROBES and ask}
-    asked = [asyncio.to_thread(reachable, name, at) for name, at in remote.items()]
+    remote = [found for found in everywhere(config) if found[1].at.kind in _PROBES and ask]
+    asked = [asyncio.to_thread(reachable, named(config, *one), one[1].at) for one in remote]
     return findings + list(await asyncio.gather(*asked))
 
 
@@ -194,9 +195,16 @@ _PROBES = {
 """Of each kind the cheapest GET that needs its key."""
 
 
-def reachable(name: str, provider: Provider) -> Finding:
-    """Does the provider answer, and take our key?"""
-    check = f"provider {name}"
+def named(config: Config, owner: str, one: Reached) -> str:
+    """What a deployment is called: by its provider alone, where that has no other."""
+    provider = config.providers.get(owner)
+    if provider is None:
+        return f"target {owner}, deployment {one.name}"
+    return f"provider {owner}" + (f", deployment {one.name}" if provider.deployments else "")
+
+
+def reachable(check: str, provider: Provider) -> Finding:
+    """Does the provider answer there, and take our key?"""
     base = provider.base_url
     if provider.kind == "anthropic":
         base = base.removesuffix("/v1")
@@ -205,9 +213,9 @@ def reachable(name: str, provider: Provider) -> Finding:
     try:
         status, _ = get(url, dict(CHAT[provider.kind].key_headers(provider)))
     except (OSError, HTTPException, ValueError):
-        return Finding(check, False, f"{host} is out of reach", "check the network and base_url")
+        return Finding(check, False, f"{host} is out of reach", "check the network and the url")
     if status in {401, 403}:
-        return Finding(check, False, f"{host} refuses the key ({status})", "check api_key")
+        return Finding(check, False, f"{host} refuses the key ({status})", "check the key")
     good = status < 500
     found = f"{host} {'answers' if good else 'is failing'} ({status})"
     return Finding(check, good, found, "try again later, or see the provider's status page")

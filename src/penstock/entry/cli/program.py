@@ -20,6 +20,7 @@ from penstock.entry.cli.reconcile import RECONCILE
 from penstock.entry.cli.serve import SERVE
 from penstock.entry.cli.services import SERVICES
 from penstock.entry.cli.show import one_line
+from penstock.entry.cli.tenant_keys import TENANT_KEYS
 from penstock.entry.cli.token import TOKEN
 from penstock.entry.cli.usage import USAGE
 from penstock.errors import Error
@@ -31,6 +32,7 @@ COMMANDS: dict[str, Command] = {
     "check": CHECK,
     "token": TOKEN,
     "keys": KEYS,
+    "tenant-keys": TENANT_KEYS,
     "usage": USAGE,
     "explain": EXPLAIN,
     "cache": CACHE,

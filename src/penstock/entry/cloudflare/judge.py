@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from penstock.config import Config, defaults, read
-from penstock.config.defaults import WEBHOOK_SECRET
+from penstock.config.defaults import MASTER_KEY, WEBHOOK_SECRET
 from penstock.config.services import VARIABLES
 from penstock.config.targets import Known
 from penstock.errors import Misconfigured
@@ -33,6 +33,8 @@ IDLE: Mapping[str, str] = {
     "server.grace_seconds": "a Worker is never told to stop",
 }
 """Settings without a meaning there, and why."""
+SECRETS = ("tenant_keys.master", "billing.webhook_secrets")
+"""Settings that are lists of secrets."""
 _REFERENCE = re.compile(r"\$\$|\$\{([A-Za-z_]\w*)(:-[^}]*)?\}", re.ASCII)
 _HERE = re.compile(r"localhost|127\.\d+\.\d+\.\d+|0\.0\.0\.0|::1|.*\.local(host)?", re.IGNORECASE)
 
@@ -96,26 +98,42 @@ def unusable(raw: Mapping[str, Any]) -> Iterator[str]:
             yield f"{path} has no use on Cloudflare: {why}; remove it"
     for name, provider in _tables(raw, "providers"):
         yield from _unusable_provider(f"providers.{name}", provider)
+    for at, target in enumerate(_list(raw.get("targets"))):
+        yield from _unusable_deployments(f"targets[{at}]", target)
     for at, issuer in enumerate(_list(_at(raw, "auth.issuers"))):
         yield from _open_secret(f"auth.issuers[{at}].secret", issuer.get("secret"))
-    hooks = _at(raw, "billing.webhook_secrets")
-    for at, secret in enumerate(hooks if isinstance(hooks, list) else ()):
-        yield from _open_secret(f"billing.webhook_secrets[{at}]", secret)
+    for path in SECRETS:
+        yield from _open_secrets(path, _at(raw, path))
 
 
 def _unusable_provider(path: str, provider: Mapping[str, Any]) -> Iterator[str]:
     if provider.get("kind") == "local":
         yield f"{path}.kind is local, and a Worker holds no model; use kind workers_ai or openai"
-    host = urlsplit(str(provider.get("base_url", ""))).hostname or ""
-    if _HERE.fullmatch(host):
-        yield f"{path}.base_url is this machine's own, out of a Worker's reach; name a public one"
+    yield from _out_of_reach(f"{path}.base_url", provider.get("base_url"))
     yield from _open_secret(f"{path}.api_key", provider.get("api_key"))
+    yield from _unusable_deployments(path, provider)
+
+
+def _unusable_deployments(path: str, owner: Mapping[str, Any]) -> Iterator[str]:
+    for at, one in enumerate(_list(owner.get("deployments"))):
+        yield from _out_of_reach(f"{path}.deployments[{at}].url", one.get("url"))
+        yield from _open_secret(f"{path}.deployments[{at}].key", one.get("key"))
+
+
+def _out_of_reach(path: str, url: Any) -> Iterator[str]:
+    if _HERE.fullmatch(urlsplit(str(url or "")).hostname or ""):
+        yield f"{path} is this machine's own, out of a Worker's reach; name a public one"
 
 
 def _open_secret(path: str, value: Any) -> Iterator[str]:
     """The bundle carries the file, so that a secret must not stand in it."""
     if isinstance(value, str) and value and "${" not in value:
         yield f"{path} stands in the file, which lies in the Worker; write it as ${{NAME}}"
+
+
+def _open_secrets(path: str, values: Any) -> Iterator[str]:
+    for at, value in enumerate(values if isinstance(values, list) else ()):
+        yield from _open_secret(f"{path}[{at}]", value)
 
 
 def secrets(
@@ -132,6 +150,8 @@ def secrets(
     billing = billing or _at(raw, "services.billing") is not None
     if billing and not _at(raw, "billing.webhook_secrets"):
         optional.add(WEBHOOK_SECRET)
+    if not _at(raw, "tenant_keys.master"):
+        optional.add(MASTER_KEY)
     return tuple(sorted(required)), tuple(sorted(optional - required))
 
 

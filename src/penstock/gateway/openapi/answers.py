@@ -149,28 +149,6 @@ def _reports() -> dict[str, Schema]:
     row = {"period": TEXT, "service": TEXT, "provider": TEXT, "model": TEXT} | sums
     wide = row | {"user": TEXT, "route": TEXT}
     kind = exact({"kind": {"enum": list(KINDS)}, "hits": COUNT, "misses": COUNT})
-    texts = {"type": "array", "items": TEXT}
-    backend = exact(
-        {
-            "url": TEXT,
-            "weight": COUNT,
-            "state": {"enum": ["up", "bad", "ejected"]},
-            "for": {"type": "number", "description": "Seconds it has been so."},
-            "probe": {"enum": ["none yet", "well", "failed", "off"]},
-            "failures_in_a_row": COUNT,
-            "ejections": COUNT,
-            "in_air": COUNT,
-            "requests": {"type": "object", "additionalProperties": COUNT},
-        }
-    )
-    service = exact(
-        {
-            "name": TEXT,
-            "prefixes": texts,
-            "balance": {"enum": ["weighted", "least"]},
-            "backends": {"type": "array", "items": backend},
-        }
-    )
     named = dict.fromkeys(("period", "email", "ip", "country"), TEXT)
     tried = dict.fromkeys(("attempts", "succeeded", "failed", "registrations"), COUNT)
     purged = {"anyOf": [{"const": "all"}, {"type": "object", "additionalProperties": TEXT}]}
@@ -193,6 +171,71 @@ def _reports() -> dict[str, Schema]:
         ),
         "CacheCounts": exact({"kinds": {"type": "array", "items": kind}}),
         "Purged": exact({"purged": purged}),
+        **_standing(),
+        **_tenant_keys(),
+    }
+
+
+def _tenant_keys() -> dict[str, Schema]:
+    key = exact(
+        {
+            "tenant": TEXT,
+            "provider": TEXT,
+            "last4": {**TEXT, "description": "Its last four characters."},
+            "at": {**COUNT, "description": "When it was put there, in seconds since the epoch."},
+            "master": {**TEXT, "description": "The id of the master key that opens it."},
+        }
+    )
+    return {
+        "TenantKey": key,
+        "TenantKeys": exact({"keys": {"type": "array", "items": ref("TenantKey")}}),
+        "TenantKeyDeleted": exact({"deleted": {"type": "boolean"}}),
+    }
+
+
+def _standing() -> dict[str, Schema]:
+    """How what is behind the gateway stands."""
+    texts = {"type": "array", "items": TEXT}
+    backend = exact(
+        {
+            "url": TEXT,
+            "weight": COUNT,
+            "state": {"enum": ["up", "bad", "ejected"]},
+            "for": {"type": "number", "description": "Seconds it has been so."},
+            "probe": {"enum": ["none yet", "well", "failed", "off"]},
+            "failures_in_a_row": COUNT,
+            "ejections": COUNT,
+            "in_air": COUNT,
+            "requests": {"type": "object", "additionalProperties": COUNT},
+        }
+    )
+    service = exact(
+        {
+            "name": TEXT,
+            "prefixes": texts,
+            "balance": {"enum": ["weighted", "least"]},
+            "backends": {"type": "array", "items": backend},
+        }
+    )
+    number = {"type": "number"}
+    deployment = exact(
+        {
+            "name": TEXT,
+            "weight": COUNT,
+            "state": {"enum": ["up", "bad", "ejected"]},
+            "cooling": {**number, "description": "Seconds for which it asked to be left alone."},
+            "full": {**number, "description": "Seconds for which its limits are used up."},
+            "requests_per_minute": COUNT,
+            "tokens_per_minute": COUNT,
+            "used": {**number, "description": "Share of its limits, from 0 to 1."},
+            "in_air": COUNT,
+            "picks": COUNT,
+            "failures_in_a_row": COUNT,
+        }
+    )
+    target = exact({"target": TEXT, "deployments": {"type": "array", "items": deployment}})
+    return {
+        "Deployments": exact({"targets": {"type": "array", "items": target}}),
         "Services": exact({"services": {"type": "array", "items": service}}),
     }
 

@@ -104,6 +104,8 @@ _PURGE = tuple(
         PURGEABLE, ("chat", "", "gpt-4o", "auto", "", "/api/orders/7", "orders"), strict=True
     )
 )
+_TENANT = _query("tenant", {"type": "string", "minLength": 1}, "A tenant's keys only.", "acme")
+_PROVIDER = _query("provider", {"type": "string", "minLength": 1}, "The provider.", "openai")
 _ID: Parameter = {
     "name": "id",
     "in": "path",
@@ -188,8 +190,28 @@ ADMIN = (
         parameters=(*_SPAN, _BY_LOGINS),
     ),
     Operation(
+        "/admin/deployments", "getDeployments", "Admin", "How targets' deployments stand",
+        "As the process that answers sees them.", ("Deployments",), scope=scopes.ADMIN,
+    ),
+    Operation(
         "/admin/services", "getServices", "Admin", "How services and their backends stand",
         "As the process that answers sees them.", ("Services",), scope=scopes.ADMIN,
+    ),
+    Operation(
+        "/admin/tenant-keys", "getTenantKeys", "Admin", "Tenants' own keys",
+        "Of all tenants or of one; never the keys themselves.", ("TenantKeys",), scope=scopes.ADMIN,
+        parameters=(_TENANT,),
+    ),
+    Operation(
+        "/admin/tenant-keys", "putTenantKey", "Admin", "Keep a tenant's own key",
+        "In the place of the one before it. Holds everywhere within 10 s.", ("TenantKey",), "PUT", scope=scopes.ADMIN,
+        body="TenantKeyRequest",
+        example={"tenant": "acme", "provider": "openai", "key": "sk-of-acme-and-nobody-else"}, also=(503,),
+    ),
+    Operation(
+        "/admin/tenant-keys", "deleteTenantKey", "Admin", "Forget a tenant's own key",
+        "From then on the tenant is served by ours. Holds everywhere within 10 s.", ("TenantKeyDeleted",), "DELETE",
+        scope=scopes.ADMIN, parameters=tuple({**one, "required": True} for one in (_TENANT, _PROVIDER)),
     ),
     Operation(
         "/admin/usage", "getUsageOfAll", "Admin", "What everybody used",

@@ -47,9 +47,15 @@ def curl(method: str, path: str, operation: Tree) -> str:
     """A command line that runs against a server started by `make serve`."""
     for parameter in operation.get("parameters", ()):
         path = path.replace(f"{{{parameter['name']}}}", parameter["example"])
-    words = ["curl", f"{SERVER}{path}"]
-    if method != "get":
-        words[1:1] = ["-X", method.upper()] if "requestBody" not in operation else []
+    needed = [
+        one
+        for one in operation.get("parameters", ())
+        if one["in"] == "query" and one.get("required")
+    ]
+    query = "&".join([f"{one['name']}={one['example']}" for one in needed])
+    words = ["curl", f"'{SERVER}{path}?{query}'" if query else f"{SERVER}{path}"]
+    if method != ("post" if "requestBody" in operation else "get"):
+        words[1:1] = ["-X", method.upper()]
     lines = [" ".join(words)]
     if operation["security"]:
         lines.append('-H "Authorization: Bearer $TOKEN"')

@@ -76,8 +76,8 @@ MEANINGS: dict[int, Meaning] = {
     ),
     503: Meaning(
         "Unavailable",
-        "A store is out of reach, nothing is configured for this, or the gateway has too much to do.",
-        ("service_unavailable", "issuer_unreachable", "overloaded"),
+        "A store is out of reach, nothing is configured for this, the gateway has too much to do, or its target has.",
+        ("service_unavailable", "issuer_unreachable", "overloaded", "upstream_cooling", "tenant_key_unreadable"),
     ),
     504: Meaning("Gateway timeout", "The target took too long.", ("upstream_timeout",)),
 }  # fmt: skip

@@ -6,6 +6,8 @@ from typing import Any
 
 import msgspec
 
+from penstock.auth.jwt import LONGEST_NAME
+from penstock.auth.tenant_keys import LONGEST, SHORTEST
 from penstock.config.standing import TIERS
 from penstock.gateway.embeddings import OPENAI_BATCH
 from penstock.wire.chat import FORBIDDEN, MAX_NAME, PARTS, ChatBody
@@ -55,9 +57,24 @@ def schemas() -> dict[str, Schema]:
     found["ProductChatRequest"] = _product({"messages": _product_messages()}, "messages")
     found["OneMessageRequest"] = _product({"message": _TEXT}, "message")
     found["ProductEmbeddingsRequest"] = _product_embeddings()
+    found["TenantKeyRequest"] = _tenant_key()
     for schema in found.values():
         _tell(schema)
     return found
+
+
+def _tenant_key() -> Schema:
+    bounds = {"minLength": SHORTEST, "maxLength": LONGEST, "pattern": "^[!-~]+$"}
+    return {
+        "type": "object",
+        "properties": {
+            "tenant": {**_TEXT, "maxLength": LONGEST_NAME},
+            "provider": {**_TEXT, "description": "One that takes tenants' own keys."},
+            "key": {"type": "string", **bounds, "description": "It is never shown again."},
+        },
+        "required": ["tenant", "provider", "key"],
+        "additionalProperties": False,
+    }
 
 
 def _generated() -> dict[str, Schema]:

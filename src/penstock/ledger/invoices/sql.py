@@ -8,7 +8,7 @@ select cast(at / $1 as bigint) * $1, provider, model, count(distinct request_id)
   cast(sum(input + cached_input + cache_write) as bigint), cast(sum(cached_input) as bigint),
   cast(sum(output) as bigint), cast(sum(amount_nanos) as bigint)
 from ledger
-where stage in ('final', 'correction') and ended <> 'released' and cache <> 'hit' and at >= $2 and at < $3
+where stage in ('final', 'correction') and ended <> 'released' and cache <> 'hit' and target not like 'own:%' and at >= $2 and at < $3
 group by cast(at / $1 as bigint) * $1, provider, model
 order by cast(at / $1 as bigint) * $1, provider, model limit 100000
 """

@@ -1,4 +1,4 @@
-"""Public-key signatures by WebCrypto."""
+"""Public-key signatures and sealing by WebCrypto."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ CURVES = {
 }
 """An algorithm's curve, the bytes of a coordinate, and its hash."""
 ED25519 = {"name": "Ed25519"}
+GCM = "AES-GCM"
 
 Parameters = dict[str, Any]
 
@@ -57,6 +58,24 @@ class CloudflareCrypto:
         except (values.JsException, ValueError, TypeError, KeyError):
             return False
 
+    async def seal(self, key: bytes, nonce: bytes, plain: bytes, bound: bytes) -> bytes:
+        imported = await self._sealing(key)
+        told, given = _gcm(nonce, bound), values.value(plain)
+        return values.content(await values.subtle.encrypt(told, imported, given)) or b""
+
+    async def open(self, key: bytes, nonce: bytes, sealed: bytes, bound: bytes) -> bytes | None:
+        imported = await self._sealing(key)
+        told, given = _gcm(nonce, bound), values.value(sealed)
+        try:
+            return values.content(await values.subtle.decrypt(told, imported, given))
+        except values.JsException:
+            return None
+
+    async def _sealing(self, key: bytes) -> Any:
+        uses = values.array(["encrypt", "decrypt"])
+        told = values.options({"name": GCM})
+        return await values.subtle.importKey("raw", values.value(key), told, False, uses)
+
     async def _key(self, alg: str, jwk: dict[str, Any]) -> tuple[Parsed, Any]:
         members = [jwk.get(name) for name in ("kty", "crv", "n", "e", "x", "y")]
         name = msgspec.json.encode([alg, members]).decode()
@@ -76,6 +95,11 @@ class CloudflareCrypto:
         if len(self._keys) > MOST_KEYS:
             self._keys.popitem(last=False)
         return parsed, key
+
+
+def _gcm(nonce: bytes, bound: bytes) -> Any:
+    iv, data = values.value(nonce), values.value(bound)
+    return values.options({"name": GCM, "iv": iv, "additionalData": data})
 
 
 def parse(alg: str, jwk: dict[str, Any]) -> Parsed:

@@ -45,7 +45,7 @@ def secret(folder: Path) -> bytes:
     if len(value) < SECRET_BYTES:
         raise Misconfigured(
             f"{path} is not {SECRET_BYTES} bytes in hex that this user may read: restore it, or delete it"
-            " and have a new one made (what is cached is then lost)."
+            " and have a new one made (what is cached, and tenants' own keys that it sealed, are then lost)."
         )
     return value
 

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from penstock.cache.http import conditions, dates
+from penstock.cache.http import conditions
+from penstock.wire import dates
 from tests.unit.cache.http.scene import get
 
 NOW = 1_800_000_000.0

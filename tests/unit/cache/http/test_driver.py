@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from penstock.cache.generations import raise_generations
-from penstock.cache.http import dates
 from penstock.cache.http.rules import Rules
 from penstock.errors import Broken
+from penstock.wire import dates
 from penstock.wire.http import Response
 from tests.unit.cache.http.scene import Parts, Scene, get, named, reply
 

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from penstock.cache.http import dates, fields, freshness
+from penstock.cache.http import fields, freshness
 from penstock.cache.http.freshness import MOST_KEPT_SECONDS, UNREACHABLE_SECONDS, Terms
+from penstock.wire import dates
 
 NOW = 1_800_000_000.0
 

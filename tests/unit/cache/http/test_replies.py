@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from penstock.cache.http import dates, replies
+from penstock.cache.http import replies
 from penstock.cache.http.entries import Entry
 from penstock.cache.http.freshness import Terms
 from penstock.cache.http.rules import Rules
+from penstock.wire import dates
 from penstock.wire.http import Response
 from tests.unit.cache.http.scene import get, named
 

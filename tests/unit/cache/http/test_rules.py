@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from penstock.cache.http import dates, rules
+from penstock.cache.http import rules
 from penstock.cache.http.freshness import Terms
 from penstock.cache.http.rules import Came, Rules
+from penstock.wire import dates
 from tests.unit.cache.http.scene import get, named, reply
 
 NOW = 1_800_000_000.0

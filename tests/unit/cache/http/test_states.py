@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from penstock.cache.http import dates, states
+from penstock.cache.http import states
 from penstock.cache.http.entries import Entry
 from penstock.cache.http.freshness import Terms
 from penstock.cache.http.rules import Came, Rules
@@ -24,6 +24,7 @@ from penstock.cache.http.states import (
     Validate,
     Wish,
 )
+from penstock.wire import dates
 from tests.unit.cache.http.scene import get
 
 NOW = 1_800_000_000.0

@@ -16,8 +16,13 @@ from penstock.entry.cli.show import one_line
 from penstock.errors import Unavailable
 
 ALL = [
-    *([name] for name in COMMANDS if name not in {"keys", "cache", "deploy", "migrate"}),
+    *(
+        [name]
+        for name in COMMANDS
+        if name not in {"keys", "tenant-keys", "cache", "deploy", "migrate"}
+    ),
     *(["keys", action] for action in ("create", "list", "revoke")),
+    *(["tenant-keys", action] for action in ("put", "delete", "list", "reseal")),
     *(["cache", action] for action in ("stats", "purge")),
     ["deploy", "cloudflare"],
     *(["migrate", action] for action in ("status", "up")),
@@ -26,7 +31,7 @@ ALL = [
 
 def test_the_commands_of_this_version():
     assert list(COMMANDS) == [
-        "serve", "check", "token", "keys", "usage", "explain", "cache", "deploy", "doctor",
+        "serve", "check", "token", "keys", "tenant-keys", "usage", "explain", "cache", "deploy", "doctor",
         "migrate", "reconcile", "services",
     ]  # fmt: skip
 
@@ -42,7 +47,7 @@ def test_every_command_has_help_json_and_config(command, capsys):
 
 
 @pytest.mark.parametrize(
-    "command", [[], ["keys"], ["cache"], ["deploy"], ["migrate"]], ids=" ".join
+    "command", [[], ["keys"], ["tenant-keys"], ["cache"], ["deploy"], ["migrate"]], ids=" ".join
 )
 def test_help_of_the_groups_lists_what_they_hold(command, capsys):
     assert main([*command, "--help"]) == 0

@@ -33,6 +33,18 @@ OPENAI = '[providers.openai]\nkind = "openai"\napi_key = "${KEY}"\n'
             '[providers.o]\nkind = "openai"\napi_key = "sk-1"',
             "providers.o.api_key stands in the file",
         ),
+        (
+            '[providers.o]\nkind = "openai"\ndeployments = [{ key = "${A}" }, { key = "sk-1" }]',
+            "providers.o.deployments[1].key stands in the file",
+        ),
+        (
+            '[[targets]]\nprovider = "o"\nmodel = "m"\ndeployments = [{ url = "http://127.0.0.1:1/v1" }]',
+            "targets[0].deployments[0].url is this machine's own",
+        ),
+        (
+            f'[tenant_keys]\nmaster = ["${{A}}", "{"s" * 32}"]',
+            "tenant_keys.master[1] stands in the file",
+        ),
         (f'[[auth.issuers]]\nsecret = "{"s" * 32}"', "auth.issuers[0].secret stands in the file"),
     ],
 )
@@ -65,7 +77,7 @@ def test_without_a_file_it_is_the_environments():
     )
     assert judged.raw == {"platform": "cloudflare"}
     assert judged.required == ("JWT_SECRET",)
-    assert judged.optional == ("ANTHROPIC_API_KEY", "OPENAI_API_KEY")
+    assert judged.optional == ("ANTHROPIC_API_KEY", "OPENAI_API_KEY", "PENSTOCK_MASTER_KEY")
     assert judged.variables == {"OPENAI_BASE_URL": "https://proxy.example/v1"}
     assert "openai" in judged.config.providers
 
@@ -73,7 +85,10 @@ def test_without_a_file_it_is_the_environments():
 def test_secrets_are_those_the_file_refers_to():
     text = OPENAI + '[providers.b]\nkind = "openai"\nbase_url = "${URL:-https://b.example/v1}"\n'
     judged = judge(text, {}, KNOWN)
-    assert (judged.required, judged.optional) == (("JWT_SECRET", "KEY"), ("URL",))
+    assert (judged.required, judged.optional) == (
+        ("JWT_SECRET", "KEY"),
+        ("PENSTOCK_MASTER_KEY", "URL"),
+    )
     assert judged.raw["providers"]["openai"]["api_key"] == "${KEY}"
 
 
@@ -97,7 +112,7 @@ def test_a_webhook_of_billing_takes_a_secret_which_stands_in_no_file():
 
 def test_an_issuer_of_its_own_needs_no_jwt_secret_and_dollars_are_no_references():
     raw = {"auth": {"issuers": [{"secret": "${MINE}"}]}, "providers": {"a": {"api_key": "$${NOT}"}}}
-    assert secrets(raw) == (("MINE",), ())
+    assert secrets(raw) == (("MINE",), ("PENSTOCK_MASTER_KEY",))
 
 
 def test_what_is_not_set_here_is_judged_by_what_stands_for_it():

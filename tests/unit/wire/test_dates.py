@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from penstock.cache.http import dates
+from penstock.wire import dates
 
 NOW = 1_800_000_000.0  # 15 January 2027
 MOMENT = 784_111_777
