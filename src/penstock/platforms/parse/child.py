@@ -14,7 +14,15 @@ import msgspec
 
 from penstock.errors import Unreadable
 from penstock.platforms.parse import limits
-from penstock.platforms.parse.frames import LENGTH, PIECE_CHARACTERS, Task, Told, framed, piece
+from penstock.platforms.parse.frames import (
+    LENGTH,
+    PIECE_CHARACTERS,
+    SPENT,
+    Task,
+    Told,
+    framed,
+    piece,
+)
 from penstock.ports import Text
 from penstock.rag import reading
 from penstock.rag.canonical import Writer
@@ -60,13 +68,14 @@ def answer(task: Task, source: BinaryIO) -> tuple[Told, str]:
     """The file's text, or why there is none."""
     try:
         read = reader(task)
+    except ImportError:
+        return Told("document_reader_missing"), ""
+    try:
         data = source.read()
         limits.shut()
         text = read(data)
     except Unreadable as refusal:
         return Told(refusal.code), ""
-    except ImportError:
-        return Told("document_reader_missing"), ""
     except (MemoryError, RecursionError):
         return Told("document_too_complex"), ""
     except Exception:  # noqa: BLE001 - libraries fail in any way on what is damaged, and their texts stay here
@@ -81,7 +90,14 @@ def main() -> None:
     head = source.read(LENGTH.unpack(source.read(LENGTH.size))[0])
     task = msgspec.json.decode(head, type=Task)
     limits.bound(task.limits)
-    told, text = answer(task, source)
+    try:
+        told, text = answer(task, source)
+        say(told, text, out)
+    except MemoryError:
+        raise SystemExit(SPENT) from None
+
+
+def say(told: Told, text: str, out: int) -> None:
     with open(out, "wb") as sink:
         sink.write(framed(told))
         for at in range(0, len(text), PIECE_CHARACTERS):

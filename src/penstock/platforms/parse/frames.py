@@ -16,6 +16,8 @@ from penstock.ports import DocumentKind
 LENGTH = struct.Struct(">I")
 MOST_HEAD = 1 << 17
 PIECE_CHARACTERS = 1 << 18
+SPENT = 70
+"""The exit status of a reader that had no memory left to say so."""
 MOST_PIECE = 4 * PIECE_CHARACTERS
 
 

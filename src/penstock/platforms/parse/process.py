@@ -15,7 +15,7 @@ from itertools import pairwise
 import msgspec
 
 from penstock.errors import Unavailable
-from penstock.platforms.parse.frames import LENGTH, MOST_HEAD, MOST_PIECE, Task, Told, framed
+from penstock.platforms.parse.frames import LENGTH, MOST_HEAD, MOST_PIECE, SPENT, Task, Told, framed
 from penstock.platforms.parse.limits import Limits
 from penstock.ports import MOST_CHARACTERS, MOST_PAGES, Clock, Text
 from penstock.rag import reading
@@ -138,7 +138,7 @@ class ProcessParse:
     def _died(self, returned: int, sniffed: Sniffed) -> Exception:
         if returned in _TIMES:
             return self._refusal("document_too_slow", sniffed)
-        if returned < 0:
+        if returned < 0 or returned == SPENT:
             return self._refusal("document_too_complex", sniffed)
         return Unavailable("The process that reads files ended before it answered: try again.")
 

@@ -161,6 +161,11 @@ async def test_what_a_signal_means(end: str, wanted: str) -> None:
         assert await code(parse.text(HTML)) == wanted
 
 
+async def test_no_memory_to_answer_with() -> None:
+    async with opened(command=saying(b"", "sys.exit(70)")) as parse:
+        assert await code(parse.text(HTML)) == "document_too_complex"
+
+
 # What it says
 
 
@@ -288,3 +293,20 @@ async def is_not_held_up_by_what_it_does_not_read() -> None:
 @pytest.mark.parametrize("work", [reads_and_is_left, is_not_held_up_by_what_it_does_not_read])
 def test_on_each_loop(run, work) -> None:
     run(work())
+
+
+@pytest.mark.parametrize(("kind", "module"), [("pdf", "pypdfium2"), ("xlsx", "openpyxl")])
+async def test_a_missing_library_is_named_by_what_installs_it(kind: str, module: str) -> None:
+    """As where the extra is not installed: the real reader, which does not find it."""
+    script = (
+        f"import sys; sys.modules[{module!r}] = None;"
+        "from penstock.platforms.parse import child; child.main()"
+    )
+    made = {"pdf": documents.pdf([["words"]]), "xlsx": documents.xlsx("")}
+    async with opened(command=(sys.executable, "-I", "-c", script)) as parse:
+        with pytest.raises(Unreadable) as refusal:
+            await parse.text(made[kind])
+        assert refusal.value.code == "document_reader_missing"
+        assert "pip install 'penstock[documents]'" in refusal.value.message
+        assert kind.upper() in refusal.value.message
+        assert (await parse.text(documents.docx(documents.word("x")))).kind == "docx"
