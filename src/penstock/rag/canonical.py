@@ -14,6 +14,7 @@ DEEPEST_ITEM = 8
 
 _BREAKS = re.compile("\r\n?|[\x0b\x0c\x85\u2028\u2029]")
 _GONE = re.compile("[\0-\x08\x0e-\x1f\x7f-\x9f\xad\ufdd0-\ufdef\ufeff\ufffe\uffff\ud800-\udfff]")
+_MARKS = re.compile("^(?:#{1,6}(?= |$)|`{3}|~{3})", re.MULTILINE)
 _FENCES = re.compile("^`{3,}", re.MULTILINE)
 MOST_FENCE = 20
 
@@ -62,7 +63,8 @@ class Writer:
             self._block(f"{'#' * max(1, min(level, DEEPEST_HEADING))} {told}")
 
     def paragraph(self, text: str) -> None:
-        self._block(lines(text))
+        """A line that would be read as a heading or a fence has a backslash before it."""
+        self._block(_MARKS.sub(r"\\\g<0>", lines(text)))
 
     def item(self, depth: int, text: str) -> None:
         """One of a list, `depth` lists deep (0: the outermost)."""

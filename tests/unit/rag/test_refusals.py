@@ -189,6 +189,15 @@ def test_each_reason_is_a_sentence(code: str) -> None:
     assert " 0 " not in refusal.message
 
 
+def test_text_makes_no_structure() -> None:
+    to = Writer()
+    to.paragraph("# one\n#two\n```\n  ~~~ x\n- #\n####### x\n#")
+    to.table([["a|b", "```"]])
+    assert to.text("text").text == (
+        "\\# one\n#two\n\\```\n\\~~~ x\n- #\n####### x\n\\#\n\n| a\\|b | ``` |\n| --- | --- |"
+    )
+
+
 # Archives
 
 
