@@ -94,3 +94,19 @@ async def test_the_longest_due_comes_first_until_each_has_ended(books):
     await webhooks.sweep(books, NOW + webhooks.PATIENCE_MS + webhooks.KEPT_MS + 1)
     rows = await books.rows("select id from webhook_events order by id")
     assert [tuple(row) for row in rows] == [("evt_2",)]
+
+
+async def test_one_that_was_given_up_begins_anew_once(books):
+    await webhooks.store(books, Event("evt_1", BODY, "t=1,v1=2", NOW))
+    late = NOW + webhooks.PATIENCE_MS
+    first = await webhooks.claim(books, late)
+    assert first is not None
+    await webhooks.failed(books, first, 500, late)
+    assert await webhooks.claim(books, late + webhooks.PATIENCE_MS) is None
+    again = Event("evt_1", BODY.replace("1, ", "0, "), "t=2,v1=3", late)
+    stored = await asyncio.gather(*(webhooks.store(books, again) for _ in range(4)))
+    assert sorted(stored) == [False, False, False, True]
+    claimed = await webhooks.claim(books, late + webhooks.LEASE_MS)
+    assert claimed == Event("evt_1", again.body, "t=2,v1=3", late, 2)
+    await webhooks.delivered(books, claimed, 200, late)
+    assert not await webhooks.store(books, again)

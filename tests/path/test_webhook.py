@@ -321,6 +321,29 @@ async def test_after_three_days_it_is_given_up_and_kept_for_a_while():
     assert await world.rows() == []
 
 
+async def test_one_that_was_given_up_is_delivered_where_stripe_sends_it_again():
+    world = Hooked()
+    world.answer = lambda request: Response(500)
+    await world.hook()
+    await world.done()
+    for _ in range(90):
+        await world.passes(HOUR)
+    tried = world.counts["billing.test"]
+    counted = EVENT.replace(b'"pending_webhooks": 1', b'"pending_webhooks": 0')
+    replies = await asyncio.gather(*(world.hook(counted) for _ in range(5)))
+    told = [(await body(reply))["duplicate"] for reply in replies]
+    assert sorted(told) == [False] + [True] * 4
+    await world.done()
+    assert world.counts["billing.test"] == tried + 1
+    assert await world.rows() == [("evt_1", counted.decode(), 1, 500, "")]
+    world.answer = lambda request: Response(200)
+    await world.passes(10)
+    assert world.last.body == counted
+    assert verified(*world.sent("stripe-signature"), counted, (NEW,), world.platform.clock.now())
+    assert [row[2:] for row in await world.rows()] == [(2, 200, "delivered")]
+    assert (await body(await world.hook(counted)))["duplicate"] is True
+
+
 async def test_one_that_is_refused_holds_up_no_other():
     world = Hooked()
 

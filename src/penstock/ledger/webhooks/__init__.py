@@ -37,7 +37,8 @@ class Event(Struct, frozen=True):
 
 
 async def store(tables: Tables, event: Event) -> bool:
-    """Whether it is new; it then is durable, and its storer's to deliver. Raises Repeated where its id names another event."""
+    """Whether it is new, or was given up and begins anew; it then is durable, and its storer's to deliver. Raises Repeated
+    where its id names another event."""
     due = event.received_at + LEASE_MS
     row = (event.id, event.body, event.signature, event.received_at, due)
     try:
@@ -52,7 +53,10 @@ async def store(tables: Tables, event: Event) -> bool:
             raise Repeated(
                 "An event of this id was taken before, and was another.", code="event_id_reused"
             ) from conflict
-        return False
+        # Who mended the service has Stripe send again by hand what was given up.
+        anew = (event.body, event.signature, event.received_at, due, event.id)
+        [revived] = await tables.batch((sql.REVIVE, anew))
+        return bool(revived)
     return True
 
 
