@@ -80,6 +80,15 @@ async def test_a_service_calls_it_otherwise():
     assert world.last.target == b"http://billing.test/api/billing/hooks"
 
 
+async def test_a_services_own_name_for_it_is_no_way_past_the_signature():
+    world = Hooked(BILLING + 'rewrite = { webhook = "hooks" }\n')
+    for path in ("/api/billing/hooks", "/api/billing/Hooks/", "/api/billing/hooks/x"):
+        for token in (None, world.token()):
+            signature = [("stripe-signature", world.signature(EVENT))]
+            assert (await world.ask(path, EVENT, token=token, headers=signature)).status in (401, 404)
+    assert world.seen == []
+
+
 async def test_a_repeat_is_told_so_and_goes_no_further():
     world = Hooked()
     first = world.signature(EVENT)
