@@ -12,7 +12,9 @@ import pytest
 from penstock.auth.signatures import signed, verified
 from penstock.errors import Unavailable
 from penstock.gateway.upkeep import upkeep
+from penstock.gateway.webhook import MOST_AT_ONCE
 from penstock.ledger import webhooks
+from penstock.ledger.webhooks import LEASE_MS
 from penstock.wire.http import Request, Response
 from tests.path.services import Served
 from tests.path.world import body, read
@@ -314,6 +316,32 @@ async def test_a_delivery_that_hangs_is_cut_and_made_again():
     world.answer = lambda request: Response(200)
     await world.passes(10)
     assert [row[4] for row in await world.rows()] == ["delivered"]
+
+
+async def test_while_deliveries_hang_what_comes_waits_in_the_table():
+    world = Hooked()
+    never = asyncio.Event()
+
+    async def hang(request: Request) -> Response:
+        await never.wait()
+        return Response(200)
+
+    world.answer = hang
+    for number in range(MOST_AT_ONCE + 3):
+        assert (await world.hook(json.dumps({"id": f"evt_{number}"}).encode())).status == 200
+        await world.reached(min(number + 1, MOST_AT_ONCE))
+    assert len(world.seen) == MOST_AT_ONCE
+    world.answer = lambda request: Response(200)
+    await world.platform.clock.run(20)
+    await world.done()
+    await world.passes(LEASE_MS / 1000)
+    await world.passes(1)
+    assert {row[4] for row in await world.rows()} == {"delivered"}
+    assert world.counts["billing.test"] == 2 * MOST_AT_ONCE + 3
+    # There is room again.
+    await world.hook(b'{"id": "evt_last"}')
+    await world.done()
+    assert world.last.body == b'{"id": "evt_last"}'
 
 
 async def test_after_three_days_it_is_given_up_and_kept_for_a_while():
