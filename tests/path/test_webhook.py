@@ -87,7 +87,10 @@ async def test_a_services_own_name_for_it_is_no_way_past_the_signature():
     for path in ("/api/billing/hooks", "/api/billing/Hooks/", "/api/billing/hooks/x"):
         for token in (None, world.token()):
             signature = [("stripe-signature", world.signature(EVENT))]
-            assert (await world.ask(path, EVENT, token=token, headers=signature)).status in (401, 404)
+            assert (await world.ask(path, EVENT, token=token, headers=signature)).status in (
+                401,
+                404,
+            )
     assert world.seen == []
 
 

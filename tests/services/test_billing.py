@@ -210,6 +210,13 @@ async def test_a_signed_thing_that_is_no_event_is_refused(billing, body):
     assert (await billing.hook(body, signature)).status == 400
 
 
+@pytest.mark.parametrize("odd", [{"status": 1}, {"items": []}, {"customer": {"id": "cus_1"}}, {"metadata": {"n": None}}])  # fmt: skip
+async def test_an_event_that_means_nothing_to_us_is_taken_whatever_it_is_about(billing, odd):
+    assert (await billing.tell("radar.something", {"id": "x", **odd})).status == 200
+    refused = await billing.tell("customer.subscription.updated", {"id": "x", **odd, "refunded": 1})
+    assert (refused.status, refused.json["code"]) == (400, "invalid_event")
+
+
 async def test_without_a_secret_the_webhook_is_off(auth):
     billing = Billing(auth, STRIPE_WEBHOOK_SECRET="")
     reply = await billing.hook(billing.stripe.event("ping", {"id": "x"}))
