@@ -144,6 +144,15 @@ async def test_order_does_not_matter(billing):
     assert await billing.tier() == "free"
 
 
+async def test_that_it_was_created_undoes_nothing_of_the_same_second(billing):
+    told = await billing.subscribed(status="incomplete")
+    assert await billing.tier() == "free"
+    await billing.tell("customer.subscription.updated", told | {"status": "active"})
+    assert await billing.tier() == "pro"
+    await billing.tell("customer.subscription.created", told)
+    assert await billing.tier() == "pro"
+
+
 async def test_the_better_of_two_subscriptions_counts(billing):
     told = await billing.subscribed()
     better = told | {"id": "sub_other"}

@@ -56,6 +56,7 @@ class Effects(NamedTuple):
 Prices = Mapping[str, str]
 Effect = Callable[[Event, Object, Prices], Effects]
 
+CREATED = "customer.subscription.created"
 NUL = rb"\u0000"
 _decode = msgspec.json.Decoder(Event).decode
 _decode_data = msgspec.json.Decoder(Data).decode
@@ -104,7 +105,7 @@ def _subscription(event: Event, told: Object, prices: Prices) -> Effects:
     row = (
         told.id, owner, user_id, told.customer, tier, rank(tier), status,
         int(start) * 1000, int(end) * 1000, int(bool(told.cancel_at_period_end)),
-        (told.canceled_at or 0) * 1000, event.created,
+        (told.canceled_at or 0) * 1000, event.created, int(event.type != CREATED),
     )  # fmt: skip
     written: list[Statement] = [
         (sql.CUSTOMER, (owner, user_id, told.customer)),
@@ -146,7 +147,7 @@ def _refunded(event: Event, told: Object, prices: Prices) -> Effects:
 
 EFFECTS: dict[str, Effect] = {
     "checkout.session.completed": _checkout,
-    "customer.subscription.created": _subscription,
+    CREATED: _subscription,
     "customer.subscription.updated": _subscription,
     "customer.subscription.deleted": _subscription,
     "customer.subscription.paused": _subscription,
