@@ -325,3 +325,11 @@ async def test_it_checks_the_token_itself(billing):
     for route in ("GET /api/billing/subscription", "GET /api/billing/payments"):
         assert (await ask(billing.app, route)).status == 401
         assert (await ask(billing.app, route, token="a.b.c")).status == 401
+
+
+async def test_a_head_is_a_get_without_its_body(billing):
+    whole = await ask(billing.app, "GET /api/billing/plans")
+    bare = await ask(billing.app, "HEAD /api/billing/plans")
+    assert (bare.status, bare.body) == (200, b"")
+    assert bare.headers["content-length"] == str(len(whole.body))
+    assert (await ask(billing.app, "HEAD /api/billing/subscribe")).status == 405
