@@ -58,7 +58,7 @@ async def test_while_deliveries_hang_what_comes_waits_in_the_table():
     assert world.last.body == b'{"id": "evt_last"}'
 
 
-async def test_after_three_days_it_is_given_up_and_kept_for_a_while():
+async def test_after_three_days_it_is_given_up_and_kept_for_a_while(caplog):
     world = Hooked()
     world.answer = lambda request: Response(500)
     await world.hook()
@@ -68,6 +68,8 @@ async def test_after_three_days_it_is_given_up_and_kept_for_a_while():
     [(_, _, attempts, status, outcome)] = await world.rows()
     assert (status, outcome) == (500, "given_up")
     assert 70 < attempts < 80
+    said = "Stripe's event evt_1 is given up; the last reply was 500."
+    assert [line.getMessage() for line in caplog.records] == [said]
     await world.passes(41 * 24 * HOUR)
     assert await world.rows() == []
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,8 @@ from penstock.wire.json import decode_object, encode
 
 if TYPE_CHECKING:
     from penstock.gateway import Gateway
+
+LOG = logging.getLogger(__name__)
 
 EVENT_BYTES = 1 << 20
 REPLY_BYTES = 64 << 10
@@ -64,8 +67,8 @@ class Webhook:
         tables, now = gateway.platform.tables, int(gateway.platform.clock.now() * 1000)
         if 200 <= status < 300:
             await webhooks.delivered(tables, event, status, now)
-        else:
-            await webhooks.failed(tables, event, status, now)
+        elif await webhooks.failed(tables, event, status, now):
+            LOG.error("Stripe's event %s is given up; the last reply was %d.", event.id, status)
 
     async def _first(self, gateway: Gateway, event: Event) -> None:
         # What is not written is delivered once more when the claim is over: the service knows the id.

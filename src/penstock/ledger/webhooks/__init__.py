@@ -71,13 +71,14 @@ async def delivered(tables: Tables, event: Event, status: int, now: int) -> None
     await _end(tables, event, "delivered", status, now)
 
 
-async def failed(tables: Tables, event: Event, status: int, now: int) -> None:
-    """It is not, by a reply of that status or (0) by none: it is due again later, or given up."""
+async def failed(tables: Tables, event: Event, status: int, now: int) -> bool:
+    """It is not, by a reply of that status or (0) by none: it is due again later, or (then this is true) given up."""
     if now - event.received_at >= PATIENCE_MS:
         await _end(tables, event, "given_up", status, now)
-        return
+        return True
     due = now + BACKOFF_MS[min(event.attempts, len(BACKOFF_MS)) - 1]
     await tables.batch((sql.AGAIN, (due, status, event.id, event.attempts)))
+    return False
 
 
 async def sweep(tables: Tables, now: int) -> bool:
