@@ -14,7 +14,7 @@ from penstock.errors import Unavailable
 from penstock.gateway import build
 from penstock.gateway.upkeep import upkeep
 from penstock.wire.http import Request, Response
-from tests.path.test_accounts import People, answering, problem
+from tests.path.test_accounts import AUTH, People, answering, problem
 
 
 async def test_a_logout_ends_the_token_everywhere():
@@ -48,6 +48,14 @@ async def test_what_a_logout_wrote_is_dropped_when_it_says_nothing_any_more():
         world.platform.clock.advance(hours * 3_600)
         await upkeep(world.gateway)
         assert (await world.platform.tables.rows(held))[0][0] == rows
+
+
+async def test_a_logout_that_is_called_public_is_a_logout_all_the_same():
+    world = People(AUTH + 'public = ["login", "logout"]\n')
+    world.answer = answering(200)
+    token = world.token()
+    assert (await world.post("logout", token=token)).status == 200
+    assert (await world.get("/api/usage", token=token)).status == 401
 
 
 @pytest.mark.parametrize("status", [401, 500])

@@ -277,7 +277,7 @@ def _answers(name: str, service: Service, prefix: str, means: Means) -> Iterator
         endpoint = Endpoint(passing, "address", limit=rate or limit, label=label)
         yield Answer(0, f"{root}/{segment}", method, endpoint)
     for segment, one in special.items() if method in ("", "POST") else ():
-        known: Auth = "address" if segment in service.public else one.auth or auth
+        known: Auth = one.auth or ("address" if segment in service.public else auth)
         handler = one.make(passing, means.trusted)
         endpoint = Endpoint(handler, known, "", one.limit or limit, one.failed, label=label)
         yield Answer(0, f"{root}/{segment}", "POST", endpoint)
