@@ -94,6 +94,9 @@ class App:
             self._report(id, error)
             response = problem(Error())
         response.headers = [*response.headers, ("x-request-id", id)]
+        if request.method == "HEAD" and isinstance(response.body, bytes):
+            response.headers = [*response.headers, ("content-length", str(len(response.body)))]
+            response.body = b""
         return response
 
     def _find(self, request: Request) -> tuple[Handler, tuple[str, ...]]:
@@ -108,9 +111,11 @@ class App:
                 found.setdefault(method, (handler, parts))
         if not found:
             raise NotFound()
-        if request.method not in found:
-            raise NotAllowed(headers=(("allow", ", ".join(sorted(found))),))
-        return found[request.method]
+        method = "GET" if request.method == "HEAD" else request.method
+        if method not in found:
+            allowed = sorted([*found, *(["HEAD"] if "GET" in found else [])])
+            raise NotAllowed(headers=(("allow", ", ".join(allowed)),))
+        return found[method]
 
     async def _health(self, call: Call) -> Response:
         await self._world.tables.rows(ANSWERS)

@@ -55,6 +55,23 @@ async def test_attempts_are_counted_and_dropped(books):
     assert [row["ip"] for row in left["rows"]] == ["192.0.2.1", "192.0.2.0"]
 
 
+MANY = """
+insert into registrations (id, at, user_id, email, ip, country, referrer)
+with recursive n(i) as (select 1000 union all select i + 1 from n where i < 2000)
+select cast(i as text), $1, '', cast(i as text) || '@b.test', '', '', '' from n
+"""
+
+
+async def test_of_the_most_frequent_both_kinds_are_counted(books):
+    whences = [Whence(f"req_{number}", NOW, "192.0.2.1") for number in range(3)]
+    rows = [logins.login("2000@b.test", whence, success=True) for whence in whences]
+    await books.batch((MANY, (NOW,)), *rows)
+    found = (await logins.report(books, since=NOW, until=NOW + 1, by="email"))["rows"]
+    assert len(found) == 1_000
+    counts = {"attempts": 3, "succeeded": 3, "failed": 0, "registrations": 1}
+    assert found[0] == {"email": "2000@b.test", **counts}
+
+
 async def test_of_many_at_once_one_stores_an_event(books):
     event = Event("evt_1", BODY, "t=1,v1=2", NOW)
     assert sorted(await asyncio.gather(*(webhooks.store(books, event) for _ in range(8)))) == [
@@ -94,3 +111,19 @@ async def test_the_longest_due_comes_first_until_each_has_ended(books):
     await webhooks.sweep(books, NOW + webhooks.PATIENCE_MS + webhooks.KEPT_MS + 1)
     rows = await books.rows("select id from webhook_events order by id")
     assert [tuple(row) for row in rows] == [("evt_2",)]
+
+
+async def test_one_that_was_given_up_begins_anew_once(books):
+    await webhooks.store(books, Event("evt_1", BODY, "t=1,v1=2", NOW))
+    late = NOW + webhooks.PATIENCE_MS
+    first = await webhooks.claim(books, late)
+    assert first is not None
+    await webhooks.failed(books, first, 500, late)
+    assert await webhooks.claim(books, late + webhooks.PATIENCE_MS) is None
+    again = Event("evt_1", BODY.replace("1, ", "0, "), "t=2,v1=3", late)
+    stored = await asyncio.gather(*(webhooks.store(books, again) for _ in range(4)))
+    assert sorted(stored) == [False, False, False, True]
+    claimed = await webhooks.claim(books, late + webhooks.LEASE_MS)
+    assert claimed == Event("evt_1", again.body, "t=2,v1=3", late, 2)
+    await webhooks.delivered(books, claimed, 200, late)
+    assert not await webhooks.store(books, again)

@@ -311,3 +311,16 @@ async def test_what_others_wrote_is_kept_short_and_plain():
     await world.post("register", NEW, headers=[("referer", "https://a.test/\x7f" + "x" * 900)])
     [(_, _, _, _, referrer)] = await world.rows("registrations")
     assert referrer == "https://a.test/" + "x" * 484
+
+
+async def test_a_services_own_name_for_a_login_is_no_second_chance():
+    world = People(AUTH + 'rewrite = { login = "enter" }\n')
+    world.answer = answering(401)
+    for segment, token in (("login", None), ("enter", world.token())):
+        assert (await world.post(segment, ADA, token=token)).status == 401
+        assert world.last.target == b"http://auth.test/api/auth/enter"
+    assert (await world.post("enter", ADA)).status == 401
+    assert len(world.seen) == 2
+    assert len(await world.rows("logins")) == 2
+    replies = [await world.post("enter", ADA, token=world.token()) for _ in range(10)]
+    assert [reply.status for reply in replies] == [401] * 9 + [429]

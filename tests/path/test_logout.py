@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -11,8 +13,8 @@ from penstock.auth import keys
 from penstock.errors import Unavailable
 from penstock.gateway import build
 from penstock.gateway.upkeep import upkeep
-from penstock.wire.http import Response
-from tests.path.test_accounts import People, answering, problem
+from penstock.wire.http import Request, Response
+from tests.path.test_accounts import AUTH, People, answering, problem
 
 
 async def test_a_logout_ends_the_token_everywhere():
@@ -48,6 +50,14 @@ async def test_what_a_logout_wrote_is_dropped_when_it_says_nothing_any_more():
         assert (await world.platform.tables.rows(held))[0][0] == rows
 
 
+async def test_a_logout_that_is_called_public_is_a_logout_all_the_same():
+    world = People(AUTH + 'public = ["login", "logout"]\n')
+    world.answer = answering(200)
+    token = world.token()
+    assert (await world.post("logout", token=token)).status == 200
+    assert (await world.get("/api/usage", token=token)).status == 401
+
+
 @pytest.mark.parametrize("status", [401, 500])
 async def test_a_logout_that_the_service_refused_ends_nothing(status):
     world = People()
@@ -55,6 +65,25 @@ async def test_a_logout_that_the_service_refused_ends_nothing(status):
     token = world.token()
     assert (await world.post("logout", token=token)).status == status
     assert (await world.get("/api/usage", token=token)).status == 200
+
+
+async def test_a_logout_whose_client_leaves_before_the_answer_ends_the_token_too():
+    world = People()
+    never = asyncio.Event()
+
+    async def hang(request: Request) -> Response:
+        await never.wait()
+        return Response(200)
+
+    world.answer = hang
+    token = world.token()
+    leaving = asyncio.ensure_future(world.post("logout", token=token))
+    await world.reached(1)
+    leaving.cancel()
+    with suppress(asyncio.CancelledError):
+        await leaving
+    await world.platform.spawn.join()
+    assert (await world.get("/api/usage", token=token)).status == 401
 
 
 async def test_a_logout_without_a_good_token_goes_no_further():

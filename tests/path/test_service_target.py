@@ -9,7 +9,7 @@ import pytest
 
 from penstock.auth import calls
 from penstock.errors import Misconfigured
-from penstock.wire.http import Response
+from penstock.wire.http import Request, Response
 from tests.path.services import Backend, Served
 from tests.path.world import SECRET, Script, World, body, read, streamed, whole
 
@@ -222,6 +222,21 @@ async def test_where_it_refuses_unprocessed_the_next_target_answers(status):
     response = await world.chat(COMPLEX)
     assert (response.status, response.header("x-penstock-target")) == (200, "openai/gpt-4o-mini")
     assert b"secret words" not in await read(response)
+
+
+async def test_a_wait_that_the_service_asks_of_one_caller_holds_up_no_other():
+    world = Deep()
+    alice, bob = world.token("alice"), world.token("bob")
+
+    def per_caller(request: Request) -> Response:
+        if request.header("authorization") == f"Bearer {alice}":
+            return Response(429, [("retry-after", "3600")], b"{}")
+        return answer()
+
+    world.answer = per_caller
+    for token, target in ((alice, "openai/gpt-4o-mini"), (bob, TARGET)):
+        response = await world.chat(COMPLEX, token=token)
+        assert (response.status, response.header("x-penstock-target")) == (200, target)
 
 
 @pytest.mark.parametrize("reply", [b"", b"{}", b"[]", b"nope", b'{"message": 1}', b'{"message": {"content": "x"}, "usage": {"input": -1, "output": 1}}'])  # fmt: skip

@@ -91,6 +91,13 @@ async def test_every_reason_to_refuse_a_login_reads_the_same(auth):
     assert refused[0].json["code"] == "login_refused"
 
 
+async def test_what_is_longer_than_a_password_can_be_is_none(auth):
+    longest = "x" * 256
+    await auth.verified(password=longest)
+    assert (await auth.login(password=longest + "y")).status == 401
+    assert (await auth.login(password=longest)).status == 200
+
+
 async def test_as_many_hashes_are_made_for_a_stranger_as_for_a_user(auth, monkeypatch):
     await auth.verified()
     seen: list[str] = []
@@ -259,3 +266,11 @@ async def test_what_is_not_there_is_404_and_what_is_not_taken_405(auth):
     assert (await auth.ask("GET /api/auth/nothing")).status == 404
     assert (await auth.ask("GET /api/auth/login")).headers["allow"] == "POST"
     assert (await ask(auth.app, "GET /health")).json == {"status": "healthy"}
+
+
+@pytest.mark.parametrize("odd", [b"\\ud800", b"\\u0000", b"\xed\xa0\x80", b"\xff"])
+@pytest.mark.parametrize("route", ["register", "login", "forgot-password", "verify-email"])
+async def test_what_is_no_text_is_an_answer_and_no_failure(auth, route, odd):
+    names = b"email", b"password", b"username", b"token"
+    body = b"{" + b",".join(b'"%b":"%bada@example.com"' % (name, odd) for name in names) + b"}"
+    assert (await auth.ask(f"POST /api/auth/{route}", body)).status in (400, 401)

@@ -144,6 +144,15 @@ async def test_order_does_not_matter(billing):
     assert await billing.tier() == "free"
 
 
+async def test_that_it_was_created_undoes_nothing_of_the_same_second(billing):
+    told = await billing.subscribed(status="incomplete")
+    assert await billing.tier() == "free"
+    await billing.tell("customer.subscription.updated", told | {"status": "active"})
+    assert await billing.tier() == "pro"
+    await billing.tell("customer.subscription.created", told)
+    assert await billing.tier() == "pro"
+
+
 async def test_the_better_of_two_subscriptions_counts(billing):
     told = await billing.subscribed()
     better = told | {"id": "sub_other"}
@@ -208,6 +217,13 @@ async def test_what_stripe_did_not_sign_is_refused_and_nothing_written(billing):
 async def test_a_signed_thing_that_is_no_event_is_refused(billing, body):
     signature = "t=1,v1=00" if body == b"\xff" else billing.stripe.signed(body)
     assert (await billing.hook(body, signature)).status == 400
+
+
+@pytest.mark.parametrize("odd", [{"status": 1}, {"items": []}, {"customer": {"id": "cus_1"}}, {"metadata": {"n": None}}])  # fmt: skip
+async def test_an_event_that_means_nothing_to_us_is_taken_whatever_it_is_about(billing, odd):
+    assert (await billing.tell("radar.something", {"id": "x", **odd})).status == 200
+    refused = await billing.tell("customer.subscription.updated", {"id": "x", **odd, "refunded": 1})
+    assert (refused.status, refused.json["code"]) == (400, "invalid_event")
 
 
 async def test_without_a_secret_the_webhook_is_off(auth):
@@ -309,3 +325,11 @@ async def test_it_checks_the_token_itself(billing):
     for route in ("GET /api/billing/subscription", "GET /api/billing/payments"):
         assert (await ask(billing.app, route)).status == 401
         assert (await ask(billing.app, route, token="a.b.c")).status == 401
+
+
+async def test_a_head_is_a_get_without_its_body(billing):
+    whole = await ask(billing.app, "GET /api/billing/plans")
+    bare = await ask(billing.app, "HEAD /api/billing/plans")
+    assert (bare.status, bare.body) == (200, b"")
+    assert bare.headers["content-length"] == str(len(whole.body))
+    assert (await ask(billing.app, "HEAD /api/billing/subscribe")).status == 405

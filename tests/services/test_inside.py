@@ -18,11 +18,13 @@ from msgspec.structs import replace
 
 from load.fake_stripe import FakeStripe
 from penstock.config import Backend, Config, Issuer, Server, Service, decode, defaults
+from penstock.config.accounts import Billing
 from penstock.config.services import VARIABLES
 from penstock.entry import inside
 from penstock.entry.settings import load
 from penstock.errors import Misconfigured, Missing
 from penstock.platforms import memory
+from penstock.wire.http import Request
 from penstock_services.home import NEEDS
 from tests.clients.process import END_SECONDS, OURS, READY, until
 from tests.services.home import PASSWORD, SECRET, SHARED, secret
@@ -190,6 +192,10 @@ def test_a_reload_neither_starts_a_service_nor_changes_whose_tokens_they_take():
     inside.check_same(now, configured(names=()))
     with pytest.raises(Misconfigured, match="restart to have it"):
         inside.check_same(now, configured(SHARED))
+    charged = configured(SHARED, names=("billing",))
+    hooked = replace(charged, billing=Billing(webhook_secrets=(HOOK,)))
+    with pytest.raises(Misconfigured, match="webhook_secrets cannot change"):
+        inside.check_same(charged, hooked)
     with pytest.raises(Misconfigured, match="cannot change while services run"):
         inside.check_same(now, configured(Issuer(secret=SECRET[::-1]), names=("chat",)))
 
@@ -214,6 +220,18 @@ async def test_a_configured_service_that_is_not_installed_stops_the_start(monkey
     with pytest.raises(Missing, match="pip install 'penstock"):
         async with inside.with_services(configured(SHARED), outer, {}):
             raise AssertionError("it started")
+
+
+async def test_billing_takes_the_secrets_that_the_gateway_signs_by(tmp_path):
+    config = replace(configured(SHARED, names=("billing",)), data=str(tmp_path))
+    hooked = replace(config, billing=Billing(webhook_secrets=(HOOK,)))
+    stripe = FakeStripe("sk_test", HOOK, int(time.time()))
+    event = stripe.event("invoice.paid", {"id": "in_1", "customer": "cus_1"})
+    url, signature = b"internal://billing/api/billing/webhook", stripe.signed(event)
+    outer = memory.platform().fetch
+    async with inside.with_services(hooked, outer, {}) as fetch:
+        sent = Request("POST", url, headers=[("stripe-signature", signature)], body=event)
+        assert (await fetch(sent)).status == 200
 
 
 async def test_without_any_the_fetch_is_as_it_was():

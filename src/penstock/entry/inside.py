@@ -58,7 +58,7 @@ def here(server: Server) -> str:
 
 
 def check_same(now: Config, wanted: Config) -> None:
-    """That a reload asks for no service that does not run here, nor for other tokens of those that do; raises Misconfigured."""
+    """That a reload asks for no service that does not run here, nor for other secrets of those that do; raises Misconfigured."""
     names = inside(wanted.services)
     fresh = sorted(names - inside(now.services))
     if fresh:
@@ -66,6 +66,10 @@ def check_same(now: Config, wanted: Config) -> None:
     if names and now.auth.issuers != wanted.auth.issuers:
         raise Misconfigured(
             "auth.issuers cannot change while services run in this process; restart it"
+        )
+    if "billing" in names and now.billing != wanted.billing:
+        raise Misconfigured(
+            "billing.webhook_secrets cannot change while billing runs in this process; restart it"
         )
 
 
@@ -86,7 +90,10 @@ async def with_services(
 
     settings = read(env, Path(config.data), signer(config))
     gateway_url = settings.gateway_url or here(config.server)
-    settings = replace(settings, taken=config.auth.issuers, gateway_url=gateway_url)
+    settings = replace(
+        settings, taken=config.auth.issuers, gateway_url=gateway_url,
+        stripe_secrets=config.billing.webhook_secrets,
+    )  # fmt: skip
     wanted = [name for name in NAMES if name in names]
     async with opened(wanted, settings, report, outer) as fetch:
         yield fetch

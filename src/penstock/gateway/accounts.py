@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from asyncio import CancelledError
 from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from penstock.auth import keys
@@ -121,7 +123,13 @@ class Logout:
             )
         if caller.refusal is not None:
             raise caller.refusal
-        response = await self._passing(gateway, exchange)
+        try:
+            response = await self._passing(gateway, exchange)
+        except CancelledError:
+            # Whoever closes the page at once has asked for it all the same, and the service may have done it.
+            if not caller.key_id:
+                gateway.platform.spawn(_refused(gateway, caller))
+            raise
         if 200 <= response.status < 300 and not caller.key_id:
             try:
                 await _refuse(gateway, caller)
@@ -260,6 +268,12 @@ async def _refuse(gateway: Gateway, caller: Caller) -> None:
         raise
     finally:
         gateway.identity.forget(caller.credential)
+
+
+async def _refused(gateway: Gateway, caller: Caller) -> None:
+    """The same where nobody waits for it."""
+    with suppress(Error):
+        await _refuse(gateway, caller)
 
 
 _REGISTER = Special(Register, "register", "Registration failed")

@@ -12,7 +12,7 @@ from penstock.config import Config, Service
 from penstock.config.services import METHODS, OWN, PREFIXES, VARIABLES, cache_of, one_below, split
 from penstock.errors import Failed, TooLarge, Unavailable
 from penstock.gateway import accounts, tunnels
-from penstock.gateway.accounts import SPECIAL
+from penstock.gateway.accounts import SPECIAL, Special
 from penstock.gateway.bodies import bound_of
 from penstock.gateway.exchange import Exchange
 from penstock.gateway.routes import Auth, Endpoint
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 REPLAYED_BYTES = 64 << 10
 """A body up to this size is read first where another backend may have to get it too."""
+HOOK = "webhook"
 
 Methods = Mapping[str, Endpoint]
 
@@ -270,21 +271,28 @@ def _answers(name: str, service: Service, prefix: str, means: Means) -> Iterator
     single = one_below(path)
     root = path.rstrip("/")
     label = path if single else f"{root}/*"
-    special = {} if single else SPECIAL.get(name, {})
+    special = {} if single else _either(SPECIAL.get(name, {}), service)
     for segment in () if single else service.public:
         rate = special[segment].limit if segment in special else ""
         endpoint = Endpoint(passing, "address", limit=rate or limit, label=label)
         yield Answer(0, f"{root}/{segment}", method, endpoint)
     for segment, one in special.items() if method in ("", "POST") else ():
-        known: Auth = "address" if segment in service.public else one.auth or auth
+        known: Auth = one.auth or ("address" if segment in service.public else auth)
         handler = one.make(passing, means.trusted)
         endpoint = Endpoint(handler, known, "", one.limit or limit, one.failed, label=label)
         yield Answer(0, f"{root}/{segment}", "POST", endpoint)
     if name == "billing" and not single and method in ("", "POST"):
-        hook = Webhook(passing, f"{root}/webhook")
-        yield Answer(0, f"{root}/webhook", "POST", Endpoint(hook, "none", label=label))
+        hook = Endpoint(Webhook(passing, f"{root}/{HOOK}"), "none", label=label)
+        for segment in {HOOK, service.rewrite.get(HOOK, HOOK)}:
+            yield Answer(0, f"{root}/{segment}", "POST", hook)
     whole = Endpoint(passing, auth, limit=limit, label=label)
     yield Answer(2 if method else 1, path, method, whole)
+
+
+def _either(special: Mapping[str, Special], service: Service) -> dict[str, Special]:
+    """Also by the service's own names for them: what one name is held to, the other must not be let off."""
+    own = {service.rewrite[name]: one for name, one in special.items() if name in service.rewrite}
+    return {**own, **special}
 
 
 def _absent(config: Config) -> list[Answer]:

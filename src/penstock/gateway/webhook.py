@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,8 @@ from penstock.wire.json import decode_object, encode
 if TYPE_CHECKING:
     from penstock.gateway import Gateway
 
+LOG = logging.getLogger(__name__)
+
 EVENT_BYTES = 1 << 20
 REPLY_BYTES = 64 << 10
 LONGEST_ID = 255
@@ -25,6 +28,8 @@ DELIVERY_SECONDS = 20.0
 """The longest one delivery takes: behind a Worker's reply there are 30 s."""
 FRESH_SECONDS = 200
 """A signature this old goes on as it came; behind an older one the event is signed anew, for a service that checks too."""
+MOST_AT_ONCE = 64
+"""Deliveries that one process begins as events come: while a service hangs, the others wait in the table for the upkeep."""
 NOBODY = "unknown"
 
 
@@ -34,6 +39,7 @@ class Webhook:
     def __init__(self, passing: Handler, path: str) -> None:
         self._path = path
         self._endpoint = Endpoint(passing, "none")
+        self._running = 0
 
     async def __call__(self, gateway: Gateway, exchange: Exchange) -> Response:
         """200 once the event is durable; raises BadRequest, NotFound, Repeated, TooLarge, Unavailable."""
@@ -50,7 +56,8 @@ class Webhook:
             raise _unsigned()
         event = Event(_id(body), body.decode(), sent[0], int(now * 1000))
         fresh = await webhooks.store(gateway.platform.tables, event)
-        if fresh:
+        # On Workers each request's work is bounded by itself, and may be cut off without a word.
+        if fresh and (self._running < MOST_AT_ONCE or not gateway.platform.shared_loop):
             gateway.platform.spawn(self._first(gateway, event))
         return Response(200, [JSON], encode({"received": True, "duplicate": not fresh}))
 
@@ -60,13 +67,17 @@ class Webhook:
         tables, now = gateway.platform.tables, int(gateway.platform.clock.now() * 1000)
         if 200 <= status < 300:
             await webhooks.delivered(tables, event, status, now)
-        else:
-            await webhooks.failed(tables, event, status, now)
+        elif await webhooks.failed(tables, event, status, now):
+            LOG.error("Stripe's event %s is given up; the last reply was %d.", event.id, status)
 
     async def _first(self, gateway: Gateway, event: Event) -> None:
         # What is not written is delivered once more when the claim is over: the service knows the id.
-        with suppress(Error):
-            await self.deliver(gateway, event)
+        self._running += 1
+        try:
+            with suppress(Error):
+                await self.deliver(gateway, event)
+        finally:
+            self._running -= 1
 
     async def _sent(self, gateway: Gateway, event: Event) -> int:
         """The status of the service's reply, 0 where there was none in time."""

@@ -17,6 +17,7 @@ Need = Callable[[Offer], int]
 """The most tokens that the request can be at an offer."""
 ASKS_TOO_MUCH = 429
 NOT_THERE = 404
+OF_CALLER = frozenset({401, 403, ASKS_TOO_MUCH})
 NEUTRAL = frozenset({409, 425, ASKS_TOO_MUCH})
 """Statuses that say nothing of a deployment's health."""
 
@@ -81,6 +82,8 @@ class Turn:
     def _failed(self, error: Failed) -> None:
         pool, member, now = self._of.pool, self.one.member, self._clock.tick()
         status = error.upstream_status
+        if self.at.kind == "service" and status in OF_CALLER:
+            return  # it was shown the caller's own credential, and speaks of that one
         if status == ASKS_TOO_MUCH and error.retry_after:
             self.one.cool(error.retry_after, now)
         if error.status == 400:

@@ -110,8 +110,9 @@ class Accounts:
         counted = (now, now + LOCKED_MS, email.strip().lower()[:LONGEST_EMAIL])
         [rows] = await self._tables.batch((sql.ATTEMPT, counted))
         hashed, may = (rows[0][6], _may_enter(rows[0])) if rows else (None, False)
-        right = await self._passwords.check(hashed, password[:LONGEST_TRIED], self._secret())
-        if hashed is None or not (right and may):
+        tried = password[:LONGEST_TRIED]
+        right = await self._passwords.check(hashed, tried, self._secret())
+        if hashed is None or not (right and may and tried == password):
             raise refused()
         return User(*rows[0][:6]), hashed, await self._passwords.renewed(hashed, password)
 

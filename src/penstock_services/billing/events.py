@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import msgspec
-from msgspec import Struct
+from msgspec import Raw, Struct
 
 from penstock.errors import BadRequest
 from penstock.ports import Statement
@@ -38,12 +38,12 @@ class Data(Struct):
 
 
 class Event(Struct):
-    """One event as Stripe sends it; `created` in seconds."""
+    """One event as Stripe sends it; `created` in seconds. What it is about is read only where it means something to us."""
 
     id: str
     type: str
     created: int
-    data: Data
+    data: Raw
 
 
 class Effects(NamedTuple):
@@ -54,33 +54,45 @@ class Effects(NamedTuple):
 
 
 Prices = Mapping[str, str]
-Effect = Callable[[Event, Prices], Effects]
+Effect = Callable[[Event, Object, Prices], Effects]
 
+CREATED = "customer.subscription.created"
 NUL = rb"\u0000"
 _decode = msgspec.json.Decoder(Event).decode
+_decode_data = msgspec.json.Decoder(Data).decode
 
 
 def read(body: bytes) -> Event:
     """Raises BadRequest."""
     try:
         if NUL in body:
-            raise BadRequest("This is no event of Stripe's.", code="invalid_event")
+            raise _no_event()
         event = _decode(body)
     except (msgspec.DecodeError, RecursionError) as error:
-        raise BadRequest("This is no event of Stripe's.", code="invalid_event") from error
+        raise _no_event() from error
     if not event.id or not 0 <= event.created < 1 << 40:
-        raise BadRequest("This is no event of Stripe's.", code="invalid_event")
+        raise _no_event()
     return event
 
 
 def effects(event: Event, prices: Prices) -> Effects:
-    """What to write; nothing for events that mean nothing to us."""
+    """What to write; nothing for events that mean nothing to us. Raises BadRequest."""
     effect = EFFECTS.get(event.type)
-    return Effects([]) if effect is None else effect(event, prices)
+    if effect is None:
+        return Effects([])
+    try:
+        told = _decode_data(event.data).object
+    except msgspec.DecodeError as error:
+        raise _no_event() from error
+    return effect(event, told, prices)
 
 
-def _subscription(event: Event, prices: Prices) -> Effects:
-    told, marks = event.data.object, event.data.object.metadata or {}
+def _no_event() -> BadRequest:
+    return BadRequest("This is no event of Stripe's.", code="invalid_event")
+
+
+def _subscription(event: Event, told: Object, prices: Prices) -> Effects:
+    marks = told.metadata or {}
     owner, user_id = marks.get("owner"), marks.get("user_id")
     if not (owner and user_id and told.customer):
         return Effects([])  # not begun by us
@@ -93,7 +105,7 @@ def _subscription(event: Event, prices: Prices) -> Effects:
     row = (
         told.id, owner, user_id, told.customer, tier, rank(tier), status,
         int(start) * 1000, int(end) * 1000, int(bool(told.cancel_at_period_end)),
-        (told.canceled_at or 0) * 1000, event.created,
+        (told.canceled_at or 0) * 1000, event.created, int(event.type != CREATED),
     )  # fmt: skip
     written: list[Statement] = [
         (sql.CUSTOMER, (owner, user_id, told.customer)),
@@ -103,24 +115,23 @@ def _subscription(event: Event, prices: Prices) -> Effects:
     return Effects(written, user_id)
 
 
-def _checkout(event: Event, prices: Prices) -> Effects:
-    told, marks = event.data.object, event.data.object.metadata or {}
+def _checkout(event: Event, told: Object, prices: Prices) -> Effects:
+    marks = told.metadata or {}
     owner, user_id = marks.get("owner"), marks.get("user_id")
     if not (owner and user_id and told.customer):
         return Effects([])
     return Effects([(sql.CUSTOMER, (owner, user_id, told.customer))])
 
 
-def _paid(event: Event, prices: Prices) -> Effects:
-    return _invoice(event, "SUCCEEDED", event.data.object.amount_paid, event.created * 1000)
+def _paid(event: Event, told: Object, prices: Prices) -> Effects:
+    return _invoice(event, told, "SUCCEEDED", told.amount_paid, event.created * 1000)
 
 
-def _unpaid(event: Event, prices: Prices) -> Effects:
-    return _invoice(event, "FAILED", event.data.object.amount_due, 0)
+def _unpaid(event: Event, told: Object, prices: Prices) -> Effects:
+    return _invoice(event, told, "FAILED", told.amount_due, 0)
 
 
-def _invoice(event: Event, status: str, amount: int | None, paid_at: int) -> Effects:
-    told = event.data.object
+def _invoice(event: Event, told: Object, status: str, amount: int | None, paid_at: int) -> Effects:
     row = (
         told.id, told.customer or "", told.payment_intent or "", amount or 0,
         told.currency or "", status, paid_at, event.created,
@@ -128,8 +139,7 @@ def _invoice(event: Event, status: str, amount: int | None, paid_at: int) -> Eff
     return Effects([(sql.PAYMENT, row)])
 
 
-def _refunded(event: Event, prices: Prices) -> Effects:
-    told = event.data.object
+def _refunded(event: Event, told: Object, prices: Prices) -> Effects:
     if not (told.refunded and told.payment_intent):
         return Effects([])  # in part: the payment stands
     return Effects([(sql.REFUND, (told.payment_intent,))])
@@ -137,7 +147,7 @@ def _refunded(event: Event, prices: Prices) -> Effects:
 
 EFFECTS: dict[str, Effect] = {
     "checkout.session.completed": _checkout,
-    "customer.subscription.created": _subscription,
+    CREATED: _subscription,
     "customer.subscription.updated": _subscription,
     "customer.subscription.deleted": _subscription,
     "customer.subscription.paused": _subscription,

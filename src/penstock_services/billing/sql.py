@@ -10,7 +10,8 @@ on conflict (owner) do update set stripe_customer = excluded.stripe_customer
 """
 CUSTOMER_OF = "select stripe_customer from customers where owner = $1"
 
-# Stripe promises no order: an older event changes nothing, and what was canceled stays so.
+# Stripe promises no order: an older event changes nothing, what was canceled stays so, and of one second's events the one
+# that it was created ($13 = 0) is the oldest.
 SUBSCRIPTION = """
 insert into subscriptions
   (id, owner, user_id, stripe_customer, tier, rank, status, period_start, period_end,
@@ -21,7 +22,7 @@ on conflict (id) do update set
   period_start = excluded.period_start, period_end = excluded.period_end,
   cancel_at_period_end = excluded.cancel_at_period_end, canceled_at = excluded.canceled_at,
   event_at = excluded.event_at
-where subscriptions.event_at <= excluded.event_at and subscriptions.status <> 'CANCELED'
+where subscriptions.event_at < excluded.event_at + cast($13 as bigint) and subscriptions.status <> 'CANCELED'
 """
 
 LATEST = """

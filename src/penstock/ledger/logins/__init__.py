@@ -63,14 +63,14 @@ async def report(tables: Tables, *, since: int, until: int, by: By) -> dict[str,
         step = days.HOUR_MS if by == "hour" else days.DAY_MS
         logins = await tables.rows(sql.LOGINS_BY_SPAN, step, *span)
         registrations = await tables.rows(sql.REGISTRATIONS_BY_SPAN, step, *span)
+        rows = _joined(logins, registrations, by)
     else:
-        of_logins, of_registrations = sql.BY[by]
-        logins = await tables.rows(of_logins, *span)
-        registrations = await tables.rows(of_registrations, *span)
+        found = await tables.rows(sql.BY[by], *span)
+        rows = [{by: row[0], **_counts((row[1], row[2]), row[3])} for row in found]
     [(attempts, succeeded)] = await tables.rows(sql.TOTALS, *span)
     [(registered,)] = await tables.rows(sql.TOTAL_REGISTRATIONS, *span)
     totals = _counts((attempts, succeeded), registered)
-    return {"rows": _joined(logins, registrations, by), "totals": totals}
+    return {"rows": rows, "totals": totals}
 
 
 async def sweep(tables: Tables, before: int) -> bool:
@@ -82,20 +82,16 @@ async def sweep(tables: Tables, before: int) -> bool:
 
 
 def _joined(logins: Sequence[Row], registrations: Sequence[Row], by: By) -> list[dict[str, Any]]:
-    tried: Mapping[Any, tuple[int, int]] = {row[0]: (row[1], row[2]) for row in logins}
-    registered: Mapping[Any, int] = {row[0]: row[1] for row in registrations}
-    names = {**tried, **registered}
-    ordered = sorted(names) if by in ("hour", "day") else list(names)
+    tried: Mapping[int, tuple[int, int]] = {row[0]: (row[1], row[2]) for row in logins}
+    registered: Mapping[int, int] = {row[0]: row[1] for row in registrations}
     return [
-        {**_named(name, by), **_counts(tried.get(name, (0, 0)), registered.get(name, 0))}
-        for name in ordered
+        {"period": _period(at, by), **_counts(tried.get(at, (0, 0)), registered.get(at, 0))}
+        for at in sorted({**tried, **registered})
     ]
 
 
-def _named(name: Any, by: By) -> dict[str, Any]:
-    if by == "hour":
-        return {"period": days.iso(name)[:13] + ":00Z"}
-    return {"period": days.day(name)} if by == "day" else {by: name}
+def _period(at: int, by: By) -> str:
+    return days.iso(at)[:13] + ":00Z" if by == "hour" else days.day(at)
 
 
 def _counts(tried: tuple[int, int], registered: int) -> dict[str, int]:

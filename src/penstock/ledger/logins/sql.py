@@ -22,17 +22,16 @@ group by {_SPAN} order by {_SPAN} limit 10000
 """
 
 
-def _by(column: str) -> tuple[str, str]:
-    """Logins and registrations by one of their columns, the most frequent first."""
-    logins = f"""
-select {column}, {_COUNTS} from logins where at >= $1 and at < $2
-group by {column} order by count(*) desc, {column} limit 1000
+def _by(column: str) -> str:
+    """Logins and registrations by one of their columns, the most frequent first: both counted of each."""
+    return f"""
+select named, cast(sum(tried) as bigint), cast(sum(success) as bigint), cast(sum(registered) as bigint) from (
+  select {column} as named, 1 as tried, success, 0 as registered from logins where at >= $1 and at < $2
+  union all
+  select {column}, 0, 0, 1 from registrations where at >= $1 and at < $2
+) both_kinds
+group by named order by sum(tried) + sum(registered) desc, sum(tried) desc, named limit 1000
 """
-    registrations = f"""
-select {column}, count(*) from registrations where at >= $1 and at < $2
-group by {column} order by count(*) desc, {column} limit 1000
-"""
-    return logins, registrations
 
 
 BY = {column: _by(column) for column in ("email", "ip", "country")}

@@ -37,7 +37,8 @@ class Event(Struct, frozen=True):
 
 
 async def store(tables: Tables, event: Event) -> bool:
-    """Whether it is new; it then is durable, and its storer's to deliver. Raises Repeated where its id names another event."""
+    """Whether it is new, or was given up and begins anew; it then is durable, and its storer's to deliver. Raises Repeated
+    where its id names another event."""
     due = event.received_at + LEASE_MS
     row = (event.id, event.body, event.signature, event.received_at, due)
     try:
@@ -52,7 +53,10 @@ async def store(tables: Tables, event: Event) -> bool:
             raise Repeated(
                 "An event of this id was taken before, and was another.", code="event_id_reused"
             ) from conflict
-        return False
+        # Who mended the service has Stripe send again by hand what was given up.
+        anew = (event.body, event.signature, event.received_at, due, event.id)
+        [revived] = await tables.batch((sql.REVIVE, anew))
+        return bool(revived)
     return True
 
 
@@ -67,13 +71,14 @@ async def delivered(tables: Tables, event: Event, status: int, now: int) -> None
     await _end(tables, event, "delivered", status, now)
 
 
-async def failed(tables: Tables, event: Event, status: int, now: int) -> None:
-    """It is not, by a reply of that status or (0) by none: it is due again later, or given up."""
+async def failed(tables: Tables, event: Event, status: int, now: int) -> bool:
+    """It is not, by a reply of that status or (0) by none: it is due again later, or (then this is true) given up."""
     if now - event.received_at >= PATIENCE_MS:
         await _end(tables, event, "given_up", status, now)
-        return
+        return True
     due = now + BACKOFF_MS[min(event.attempts, len(BACKOFF_MS)) - 1]
     await tables.batch((sql.AGAIN, (due, status, event.id, event.attempts)))
+    return False
 
 
 async def sweep(tables: Tables, now: int) -> bool:

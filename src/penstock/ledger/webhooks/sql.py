@@ -9,6 +9,13 @@ values ($1, $2, $3, $4, $5, 1, 0, '', 0)
 
 FIND = "select body from webhook_events where id = $1"
 
+REVIVE = """
+update webhook_events
+set body = $1, signature = $2, received_at = $3, due_at = $4, attempts = 1, status = 0, outcome = '', ended_at = 0
+where id = $5 and outcome = 'given_up'
+returning id
+"""
+
 CLAIM = """
 update webhook_events set due_at = $1, attempts = attempts + 1
 where outcome = '' and due_at <= $2 and id = (
