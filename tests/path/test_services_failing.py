@@ -255,6 +255,35 @@ async def test_what_is_known_outlives_a_reload() -> None:
     }
 
 
+async def test_what_was_asked_before_a_reload_is_judged_with_what_is_asked_after_it() -> None:
+    unprobed = THREE.replace(".test\"", ".test\", health = \"\"")
+    world = Served(unprobed)
+    let_go = asyncio.Event()
+
+    async def breaks_off(request: Request) -> Response:
+        await let_go.wait()
+        raise Broken
+
+    world.backends["one.test"] = breaks_off
+    asked = [asyncio.ensure_future(world.ask("/api/orders", {})) for _ in range(15)]
+    await world.reached(15)
+    config, _ = defaults(decode(CONFIG + unprobed, {}), {})
+    before = world.gateway
+    world.gateway = build(config, world.platform, before.report, before=before)
+    let_go.set()
+    assert sorted([(await one).status for one in asked]) == [200] * 10 + [502] * 5
+    assert world.states()["http://one.test"] == "ejected"
+    counts = world.counts["one.test"]
+    for _ in range(30):
+        assert (await world.get("/api/orders")).status == 200
+    assert world.counts["one.test"] == counts
+    world.platform.clock.advance(31.0)
+    world.backends["one.test"] = world.otherwise
+    for _ in range(30):
+        await world.get("/api/orders")
+    assert world.counts["one.test"] == counts + 10
+
+
 async def test_on_workers_requests_alone_find_out_and_time_brings_it_back() -> None:
     """There each request has a gateway of its own, and nobody probes though `health` is set."""
     world = Served(THREE)

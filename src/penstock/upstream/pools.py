@@ -57,10 +57,10 @@ class Pools:
             else Member(one.url, one.weight, one.health, probed=probed, now=now)
             for one in service.backends
         ]
-        pool = Pool(members, service.balance)
-        if before is not None:
-            pool.retries = before.retries
-        return pool
+        if before is None:
+            return Pool(members, service.balance)
+        before.become(members, service.balance)
+        return before
 
 
 def _stays(member: Member, backend: Backend, *, probed: bool) -> Member:
