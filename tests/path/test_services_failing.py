@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from penstock.config import decode, defaults
-from penstock.errors import Broken, Cut, Failed, NotSent, Stalled
+from penstock.errors import Broken, Cut, Failed, NotSent, Overlong, Stalled
 from penstock.gateway import build
 from penstock.platforms.memory.world import Background
 from penstock.upstream.health import FAILURES
@@ -206,6 +206,35 @@ async def test_bodies_that_break_off_count_as_failures() -> None:
         with suppress(Broken):
             await read(response)
     assert world.states()["http://one.test"] == "ejected"
+
+
+async def test_a_stream_that_outlasts_its_time_says_nothing_of_its_backend() -> None:
+    """It may have no end, or a slow reader."""
+    world = Served(THREE, lambda request: Response(200, [], Script([b"x", Overlong("x")])))
+    for _ in range(30):
+        response = await world.get("/api/orders")
+        with pytest.raises(Overlong):
+            await read(response)
+    assert set(world.states().values()) == {"up"}
+
+
+@pytest.mark.parametrize(("sent", "state"), [(False, "up"), (True, "bad")])
+async def test_nor_does_a_body_that_its_sender_was_too_slow_with(*, sent: bool, state: str) -> None:
+    world = Served(THREE)
+
+    async def backend(request: Request) -> Response:
+        assert not isinstance(request.body, bytes)
+        async for _ in request.body:
+            if not sent:
+                break
+        raise Overlong("x")
+
+    world.otherwise = backend
+    for _ in range(15):
+        headers = [("authorization", f"Bearer {world.token()}")]
+        asked = Request("POST", b"/api/orders", "/api/orders", "", headers, "192.0.2.1", Script([b"x"]))
+        assert (await world.gateway(asked)).status == 504
+    assert set(world.states().values()) == {state}
 
 
 async def test_probes_bring_it_back() -> None:

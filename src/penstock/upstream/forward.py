@@ -7,7 +7,7 @@ from contextlib import suppress
 
 from msgspec import Struct
 
-from penstock.errors import Error, Failed, NotSent, TooLarge
+from penstock.errors import Error, Failed, NotSent, Overlong, TooLarge
 from penstock.ports import Clock, Fetch
 from penstock.upstream import hops, paths
 from penstock.upstream.health import Member, Pool
@@ -37,21 +37,25 @@ class Manner(Struct, frozen=True):
 
 
 class Sent:
-    """A body on its way to a service, at most `limit` bytes; `touched` once any of it was taken."""
+    """A body on its way to a service, at most `limit` bytes; `touched` once any of it was taken, `ended` once all was."""
 
-    __slots__ = ("_body", "_left", "_limit", "touched")
+    __slots__ = ("_body", "_left", "_limit", "ended", "touched")
 
     def __init__(self, body: Stream, limit: int) -> None:
         self._body = body
         self._limit = self._left = limit
-        self.touched = False
+        self.ended = self.touched = False
 
     def __aiter__(self) -> AsyncIterator[bytes]:
         return self
 
     async def __anext__(self) -> bytes:
         self.touched = True
-        part = await self._body.__anext__()
+        try:
+            part = await self._body.__anext__()
+        except StopAsyncIteration:
+            self.ended = True
+            raise
         self._left -= len(part)
         if self._left < 0:
             raise TooLarge(
@@ -135,7 +139,7 @@ class Forward:
         try:
             response = await self._fetch(sent)
         except BaseException as error:
-            going.end(error)
+            going.end(_Slow() if _awaited(request, error) else error)
             raise
         going.status = response.status
         if isinstance(response.body, bytes):
@@ -266,7 +270,8 @@ class Coming:
             self._going.end()
             raise
         except Error as error:
-            self._going.end(error)
+            # A stream may have no end, and its reader may be slow.
+            self._going.end(_Slow() if isinstance(error, Overlong) else error)
             raise
 
     async def aclose(self) -> None:
@@ -307,3 +312,13 @@ class Opened:
 
 class _Closed(Exception):
     """Nobody read on."""
+
+
+class _Slow(Exception):
+    """The time was over, and whose fault that is nobody knows."""
+
+
+def _awaited(request: Request, error: BaseException) -> bool:
+    """Whether the time was over before the caller had sent all: then it was not the backend that was waited for."""
+    body = request.body
+    return isinstance(error, Overlong) and isinstance(body, Sent) and not body.ended

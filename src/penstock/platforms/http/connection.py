@@ -7,12 +7,12 @@ from typing import Protocol, cast
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
-from penstock.errors import Broken, Failed, Stalled
+from penstock.errors import Broken, Failed
 from penstock.platforms.http import head as heads
 from penstock.platforms.http.encode import LAST_CHUNK, chunk
 from penstock.platforms.http.exchange import Exchange
 from penstock.platforms.http.tunnel import Tunnel
-from penstock.platforms.outbound import MOST_FIELDS, SILENCES, cut_short, unsound
+from penstock.platforms.outbound import MOST_FIELDS, cut_short, stalled, unsound
 from penstock.platforms.target import Origin
 from penstock.wire.http import Stream, Timeouts
 from penstock.wire.websocket import SWITCHING
@@ -326,4 +326,4 @@ class Connection(asyncio.Protocol):
             self._set_timer(min(due, now + self._look_every))
         else:
             phase = "total" if due == end else "idle" if exchange.head else "first-byte"
-            self.fail(Stalled(SILENCES[phase]))
+            self.fail(stalled(phase))
