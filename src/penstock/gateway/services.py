@@ -153,7 +153,7 @@ class Passing:
         body = await self._body(exchange)
         onward = Request(
             request.method, target.encode("ascii"), headers=headers, body=body,
-            timeouts=self._manner.timeouts, notes=exchange.notes,
+            timeouts=self._manner.timeouts, length=_declared(request), notes=exchange.notes,
         )  # fmt: skip
         response = await self._answer(gateway, exchange, onward)
         if response.status in ELSEWHERE and service.failures == "own" and not _only_kept(request):
@@ -242,6 +242,12 @@ def _replies(
         found = Replies(platform, kept_on.generations)
     found.bound(config.cache.http_max_bytes)
     return found
+
+
+def _declared(request: Request) -> int | None:
+    """How long a body that comes will be, where its sender said so; the server sees to it that it is."""
+    declared = request.header("content-length")
+    return None if declared is None or isinstance(request.body, bytes) else int(declared)
 
 
 def _only_kept(request: Request) -> bool:

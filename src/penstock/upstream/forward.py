@@ -169,6 +169,7 @@ class Forward:
             member.url.encode() + target,
             headers=request.headers,
             body=request.body,
+            length=request.length,
             timeouts=times,
             max_reply=manner.max_reply,
             verbatim=True,

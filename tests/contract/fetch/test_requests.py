@@ -159,6 +159,31 @@ async def test_streamed_body_is_chunked(http: Http, received: list[bytes]) -> No
     assert second.endswith(b"\r\n\r\n0\r\n\r\n")
 
 
+async def test_streamed_body_of_a_known_length_is_as_long_as_its_head_says(received: list[bytes]) -> None:
+    """Not every target can read chunks. On Workers the length is the platform's to say."""
+    http = Http()
+    async with peer(keeping(received)) as target:
+        request = post(target.url, Parts(b"one", b"", b"x" * 20))
+        request.length = 23
+        await http(request)
+        request = post(target.url, Parts(b"last"))
+        request.length = 4
+        await http(request)
+        assert target.calls == 1
+        for parts in ((b"one",), (b"one", b"two")):
+            request = post(target.url, Parts(*parts))
+            request.length = 4
+            with pytest.raises(ValueError, match="as long"):
+                await http(request)
+    first, second = received[:2]
+    assert b"\r\ncontent-length: 23\r\n" in first
+    assert b"transfer-encoding" not in first
+    assert first.endswith(b"\r\n\r\none" + b"x" * 20)
+    assert second.endswith(b"\r\n\r\nlast")
+    assert (http.busy, http.idle) == (0, 0)
+    await http.close()
+
+
 async def test_streamed_body_that_fails(http: Http) -> None:
     seen = asyncio.Event()
 

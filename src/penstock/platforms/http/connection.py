@@ -114,22 +114,32 @@ class Connection(asyncio.Protocol):
         self._started = self._active
         return exchange
 
-    async def upload(self, exchange: Exchange, body: Stream) -> None:
-        """Sends a body in chunks, as fast as the target takes them; stops where it answers before the end."""
+    async def upload(self, exchange: Exchange, body: Stream, length: int | None = None) -> None:
+        """Sends a body, in chunks unless its length is known, as fast as the target takes it; stops where it answers before
+        the end."""
         assert self._transport is not None
         self._sending = True
         self._patience = NEVER
+        left = length
         async for part in body:
+            if left is not None:
+                left -= len(part)
+                self._sending = left > 0
+            if left is not None and left < 0:
+                break
             if part and not exchange.ready:
-                self._transport.write(chunk(part))
+                self._transport.write(chunk(part) if left is None else part)
             self._wait(self._limits.idle)
             while self._full and not exchange.ready:
                 await exchange.arrival()
             if exchange.ready:
                 return
             self._patience = NEVER  # now it is the body that is waited for
+        if left:
+            raise ValueError("a body is not as long as its head says")
         self._sending = False
-        self._transport.write(LAST_CHUNK)
+        if left is None:
+            self._transport.write(LAST_CHUNK)
         self._wait(self._limits.first_byte)
 
     def resume(self) -> None:

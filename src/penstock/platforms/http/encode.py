@@ -21,7 +21,7 @@ _DEFAULTS = (
 
 
 def encode(request: Request, target: Target) -> tuple[bytes, str]:
-    """The head, followed by a body of bytes; a Stream follows in chunks. The second is a WebSocket's key, if it asks for one.
+    """The head, followed by a body of bytes; a Stream follows, in chunks unless its length is known. The second is a WebSocket's key, if it asks for one.
 
     Raises NotSent for what cannot be sent.
     """
@@ -41,7 +41,9 @@ def encode(request: Request, target: Target) -> tuple[bytes, str]:
         lines += _SWITCH if key else ()
     body = request.body
     if not isinstance(body, bytes):
-        lines.append("transfer-encoding: chunked")
+        # Not every target reads chunks: they are for what has no known length.
+        known = request.length is not None
+        lines.append(f"content-length: {request.length}" if known else "transfer-encoding: chunked")
         body = b""
     elif body or request.method not in _BODILESS:
         lines.append(f"content-length: {len(body)}")
