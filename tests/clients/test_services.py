@@ -138,6 +138,23 @@ def test_events_arrive_one_by_one(served: Served) -> None:
         assert b"".join(pieces) == b"data: 2\n\n"
 
 
+def test_a_stream_of_events_begins_before_its_first_event(served: Served) -> None:
+    """A page learns by it that it is connected."""
+    gateway, [backend] = served
+    seen = threading.Event()
+
+    def answer(came: Came) -> Iterable[bytes]:
+        yield EVENTS
+        assert seen.wait(20)
+        yield b"9\r\ndata: 1\n\n\r\n0\r\n\r\n"
+
+    backend.answer = answer
+    with httpx.stream("GET", f"{gateway.url}/api/orders", timeout=5) as reply:
+        assert reply.status_code == 200
+        seen.set()
+        assert b"".join(reply.iter_raw()) == b"data: 1\n\n"
+
+
 def test_who_leaves_is_missed_at_the_backend(served: Served) -> None:
     gateway, [backend] = served
 

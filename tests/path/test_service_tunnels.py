@@ -9,6 +9,7 @@ import pytest
 
 from penstock.auth import keys
 from penstock.errors import Broken, NoTunnel, Unauthorized, Unavailable
+from penstock.gateway import build
 from penstock.platforms.memory.duplex import End, pair
 from penstock.ports import Demand, Lease
 from penstock.wire.http import Duplex, Request, Response
@@ -165,6 +166,20 @@ async def test_each_caller_has_so_many_open_at_once() -> None:
     await one.aclose()
     assert (await world.open()).status == 101
     assert (await world.open()).status == 429
+
+
+async def test_under_all_its_prefixes_and_after_a_reload_too() -> None:
+    two = ORDERS.replace('["/api/orders"]', '["/api/orders", "/api/orders/live"]')
+    world = Tunnels(two + "websockets = { per_caller = 2 }\n")
+    one = await world.open()
+    headers = [*HANDSHAKE]
+    assert (await world.ask("/api/orders/x", method="GET", headers=headers)).status == 101
+    assert (await world.open()).status == 429
+    before = world.gateway
+    world.gateway = build(before.config, world.platform, before.report, before=before)
+    assert (await world.open()).status == 429
+    await one.aclose()
+    assert (await world.open()).status == 101
 
 
 async def test_what_opens_nothing_counts_for_nothing() -> None:

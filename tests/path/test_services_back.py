@@ -83,6 +83,7 @@ async def test_who_leaves_a_stream_closes_it() -> None:
         ("https://one.test/z", "https://one.test/z"),
         ("http://elsewhere.test/z", "http://elsewhere.test/z"),
         ("http://one.test//evil.test/", "http://one.test//evil.test/"),
+        ("http://one.test/\\evil.test/", "http://one.test/\\evil.test/"),
         ("http://[", "http://["),
     ],
 )

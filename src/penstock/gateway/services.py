@@ -51,6 +51,7 @@ class Means(NamedTuple):
     """What all services have in common; `replies` is None where none are kept, `most` the largest of them in bytes."""
 
     pools: Pools
+    doors: Mapping[str, tunnels.Doors]
     trusted: Networks
     platform: Platform
     replies: Replies | None
@@ -68,7 +69,8 @@ class Services:
         pools.renew(config.services, platform.clock.tick(), probed=platform.shared_loop)
         trusted = Networks(config.server.trusted_proxies)
         self.replies = _replies(config, kept_on, platform, before)
-        means = Means(pools, trusted, platform, self.replies, config.cache.max_entry_bytes)
+        self._doors = _doors(config, before)
+        means = Means(pools, self._doors, trusted, platform, self.replies, config.cache.max_entry_bytes)
         answers = [
             answer
             for name, service in config.services.items()
@@ -132,7 +134,7 @@ class Passing:
         self._manner = _manner(service, times)
         open_times = Timeouts(times.connect, times.first_byte, lasting.idle, lasting.total)
         self._tunnels = _manner(service, open_times) if lasting.enabled else None
-        self._doors = tunnels.Doors(lasting.per_caller)
+        self._doors = means.doors[name]
         kept = service.cookies == "pass"
         sent = service.forward_authorization
         self._dropped = hops.dropped(
@@ -248,6 +250,15 @@ def _declared(request: Request) -> int | None:
     """How long a body that comes will be, where its sender said so; the server sees to it that it is."""
     declared = request.header("content-length")
     return None if declared is None or isinstance(request.body, bytes) else int(declared)
+
+
+def _doors(config: Config, before: Services | None) -> dict[str, tunnels.Doors]:
+    """A service's for all its prefixes; a reload does not forget who came in."""
+    known = before._doors if before is not None else {}
+    found = {name: known.get(name) or tunnels.Doors() for name in config.services}
+    for name, doors in found.items():
+        doors.most = config.services[name].websockets.per_caller
+    return found
 
 
 def _only_kept(request: Request) -> bool:

@@ -45,19 +45,19 @@ def admit(gateway: Gateway, exchange: Exchange, onward: Headers) -> None:
 class Doors:
     """How many tunnels of a service each caller has open in this process: at most so many, for each keeps a slot."""
 
-    def __init__(self, most: int) -> None:
-        self._most = most
+    def __init__(self) -> None:
+        self.most = 0
         self._open: dict[str, int] = {}
 
     def enter(self, owner: str) -> None:
         """One more; raises RateLimited."""
         count = self._open.get(owner, 0)
-        if count >= self._most:
+        if count >= self.most:
             raise RateLimited(
                 f"{count} WebSockets of yours are open already, as many as may at once: close one.",
                 code="websocket_limit_exceeded",
                 headers=(("retry-after", WAIT),),
-                body={"retryAfter": int(WAIT), "limit": self._most},
+                body={"retryAfter": int(WAIT), "limit": self.most},
             )
         self._open[owner] = count + 1
 

@@ -11,6 +11,7 @@ from penstock.errors import Error, Failed, NotSent, Overlong, TooLarge
 from penstock.ports import Clock, Fetch
 from penstock.upstream import hops, paths
 from penstock.upstream.health import Member, Pool
+from penstock.wire import sse
 from penstock.wire.http import Duplex, Request, Response, Stream, Timeouts
 from penstock.wire.websocket import SWITCHING
 
@@ -150,7 +151,8 @@ class Forward:
             return response
         response.body = coming = Coming(response.body, going)
         try:
-            await coming.open()
+            if not _are_events(response):
+                await coming.open()
         except BaseException:
             await coming.aclose()
             raise
@@ -200,6 +202,11 @@ def _redirected(response: Response) -> Failed:
         code="upstream_redirected",
         upstream_status=response.status,
     )
+
+
+def _are_events(response: Response) -> bool:
+    """Whether its head goes out at once: the first event may be long in coming, and a page waits to hear that it is connected."""
+    return (response.header("content-type") or "").lower().startswith(sse.TYPE)
 
 
 class Going:
