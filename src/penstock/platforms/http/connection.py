@@ -234,7 +234,7 @@ class Connection(asyncio.Protocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         fields = self._fields
-        fields.append((name, value))
+        fields.append((name, value.rstrip(b" \t")))
         if len(fields) > MOST_FIELDS:
             raise _Refused
 
