@@ -70,7 +70,9 @@ class Services:
         trusted = Networks(config.server.trusted_proxies)
         self.replies = _replies(config, kept_on, platform, before)
         self._doors = _doors(config, before)
-        means = Means(pools, self._doors, trusted, platform, self.replies, config.cache.max_entry_bytes)
+        means = Means(
+            pools, self._doors, trusted, platform, self.replies, config.cache.max_entry_bytes
+        )
         answers = [
             answer
             for name, service in config.services.items()
@@ -130,6 +132,8 @@ class Passing:
         # Its own for good: what still waits when a reload takes the service away has somewhere to go.
         self._pool = means.pools.of(name)
         self._trusted = means.trusted
+        # On Workers the platform writes the URL, elsewhere the caller does.
+        self._told_scheme = not means.platform.shared_loop
         times, lasting = bounds(service.timeouts), service.websockets
         self._manner = _manner(service, times)
         open_times = Timeouts(times.connect, times.first_byte, lasting.idle, lasting.total)
@@ -158,7 +162,11 @@ class Passing:
             timeouts=self._manner.timeouts, length=_declared(request), notes=exchange.notes,
         )  # fmt: skip
         response = await self._answer(gateway, exchange, onward)
-        if response.status in ELSEWHERE and service.failures == "own" and not _only_kept(request):
+        if (
+            response.status in ELSEWHERE
+            and service.failures == "own"
+            and not (self._caching is not None and self._caching.refused(onward, response))
+        ):
             raise await _failed(response, request.method)
         return response
 
@@ -202,7 +210,8 @@ class Passing:
     def _whence(self, exchange: Exchange) -> Whence:
         request = exchange.request
         known = self._trusted.look(request.client) if self._trusted else None
-        scheme = "https" if request.target.startswith(b"https:") else "http"
+        secure = self._told_scheme and request.target.startswith(b"https:")
+        scheme = "https" if secure else "http"
         believed = known is not None and known[1]
         return Whence(request.client, exchange.caller.address, exchange.id, scheme, believed)
 
@@ -259,11 +268,6 @@ def _doors(config: Config, before: Services | None) -> dict[str, tunnels.Doors]:
     for name, doors in found.items():
         doors.most = config.services[name].websockets.per_caller
     return found
-
-
-def _only_kept(request: Request) -> bool:
-    """Whether a 504 may be the cache's own: the caller wants nothing else."""
-    return "only-if-cached" in (request.header("cache-control") or "").lower()
 
 
 async def _failed(response: Response, method: str) -> Failed:

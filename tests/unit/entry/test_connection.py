@@ -49,7 +49,9 @@ async def test_blanks_around_a_headers_value_are_no_part_of_it() -> None:
 
     server = Server(shows)
     visitor = server.visitor()
-    head = b"POST / HTTP/1.1\r\n" + HOST.encode() + b"x-one: \t a b \t\r\ncontent-length:  2 \r\n\r\n"
+    head = (
+        b"POST / HTTP/1.1\r\n" + HOST.encode() + b"x-one: \t a b \t\r\ncontent-length:  2 \r\n\r\n"
+    )
     await visitor.send(head)
     await visitor.send(b"ab")
     [told] = visitor.replies()

@@ -9,7 +9,7 @@ from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
 from penstock.errors import Broken, Failed
 from penstock.platforms.http import head as heads
-from penstock.platforms.http.encode import LAST_CHUNK, chunk
+from penstock.platforms.http.encode import Frames
 from penstock.platforms.http.exchange import Exchange
 from penstock.platforms.http.tunnel import Tunnel
 from penstock.platforms.outbound import MOST_FIELDS, cut_short, stalled, unsound
@@ -120,26 +120,24 @@ class Connection(asyncio.Protocol):
         assert self._transport is not None
         self._sending = True
         self._patience = NEVER
-        left = length
+        frames = Frames(length)
         async for part in body:
-            if left is not None:
-                left -= len(part)
-                self._sending = left > 0
-            if left is not None and left < 0:
-                break
-            if part and not exchange.ready:
-                self._transport.write(chunk(part) if left is None else part)
+            framed = frames.of(part)
+            self._sending = frames.left != 0
+            if framed and not exchange.ready:
+                self._transport.write(framed)
             self._wait(self._limits.idle)
             while self._full and not exchange.ready:
                 await exchange.arrival()
             if exchange.ready:
                 return
             self._patience = NEVER  # now it is the body that is waited for
-        if left:
-            raise ValueError("a body is not as long as its head says")
+        last = frames.last()
+        if self._exchange is not exchange:
+            return  # it was answered in full: the connection may be another's by now
         self._sending = False
-        if left is None:
-            self._transport.write(LAST_CHUNK)
+        if last:
+            self._transport.write(last)
         self._wait(self._limits.first_byte)
 
     def resume(self) -> None:

@@ -50,9 +50,34 @@ def encode(request: Request, target: Target) -> tuple[bytes, str]:
     return _bytes(lines) + body, key
 
 
-def chunk(part: bytes) -> bytes:
-    """One part of a streamed body, in its frame."""
-    return b"%x\r\n%b\r\n" % (len(part), part)
+class Frames:
+    """The frames of a streamed body: none where its length is known, of which so much is `left`, else chunks."""
+
+    __slots__ = ("left",)
+
+    def __init__(self, length: int | None) -> None:
+        self.left = length
+
+    def of(self, part: bytes) -> bytes:
+        """One part, in its frame; raises ValueError behind the end."""
+        if self.left is None:
+            return b"%x\r\n%b\r\n" % (len(part), part) if part else b""
+        self.left -= len(part)
+        if self.left < 0:
+            raise _unequal()
+        return part
+
+    def last(self) -> bytes:
+        """What follows the last part; raises ValueError before the end."""
+        if self.left is None:
+            return LAST_CHUNK
+        if self.left:
+            raise _unequal()
+        return b""
+
+
+def _unequal() -> ValueError:
+    return ValueError("a body is not as long as its head says")
 
 
 def _key(request: Request) -> str:
