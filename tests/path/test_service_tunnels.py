@@ -269,6 +269,22 @@ async def test_it_ends_once_its_token_is_revoked() -> None:
     await response.aclose()
 
 
+async def test_or_has_ended() -> None:
+    """From then on nobody knows any more whether it was revoked before."""
+    world = Tunnels()
+    response = await world.open()  # with a token for an hour
+    tunnel, [end] = tunnel_of(response), world.ends
+    world.platform.clock.advance(3_590.0)
+    await tunnel.send(b"1")
+    assert await anext(end) == b"1"
+    world.platform.clock.advance(11.0)
+    await end.send(b"2")
+    with pytest.raises(Unauthorized) as ended:
+        await anext(tunnel)
+    assert ended.value.code == "token_expired"
+    await response.aclose()
+
+
 async def test_while_nobody_can_tell_it_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
     world = Tunnels()
     response = await world.open()
