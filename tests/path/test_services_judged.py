@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from penstock.config import decode, defaults
-from penstock.errors import Broken, Overlong
+from penstock.errors import Broken, Overlong, Stalled
 from penstock.gateway import build
 from penstock.wire.http import Request, Response
 from tests.path.services import Served
@@ -23,6 +23,18 @@ async def test_a_stream_that_outlasts_its_time_says_nothing_of_its_backend() -> 
         with pytest.raises(Overlong):
             await read(response)
     assert set(world.states().values()) == {"up"}
+
+
+@pytest.mark.parametrize(("kind", "state"), [("text/event-stream", "up"), ("text/plain", "bad")])
+async def test_nor_do_events_that_are_long_in_coming(kind: str, state: str) -> None:
+    world = Served(
+        THREE,
+        lambda request: Response(200, [("content-type", kind)], Script([b"x", Stalled("x")])),
+    )
+    for _ in range(15):
+        with pytest.raises(Stalled):
+            await read(await world.get("/api/orders"))
+    assert set(world.states().values()) == {state}
 
 
 @pytest.mark.parametrize(("sent", "state"), [(False, "up"), (True, "bad")])

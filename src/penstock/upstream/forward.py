@@ -7,7 +7,7 @@ from contextlib import suppress
 
 from msgspec import Struct
 
-from penstock.errors import Error, Failed, NotSent, Overlong, TooLarge
+from penstock.errors import Error, Failed, NotSent, Overlong, Stalled, TooLarge
 from penstock.ports import Clock, Fetch
 from penstock.upstream import hops, paths
 from penstock.upstream.health import Member, Pool
@@ -149,9 +149,10 @@ class Forward:
         if response.status == SWITCHING and isinstance(response.body, Duplex):
             response.body = Opened(response.body, going)
             return response
-        response.body = coming = Coming(response.body, going)
+        events = _are_events(response)
+        response.body = coming = Coming(response.body, going, Stalled if events else Overlong)
         try:
-            if not _are_events(response):
+            if not events:
                 await coming.open()
         except BaseException:
             await coming.aclose()
@@ -251,13 +252,15 @@ class Going:
 
 
 class Coming:
-    """A reply's body on its way, whose end ends the attempt; closed early, it says nothing of the backend."""
+    """A reply's body on its way, whose end ends the attempt; closed early, it says nothing of the backend, nor where it is
+    cut for being `slow`: it may have no end, its reader may be slow, and events may be long in coming."""
 
-    __slots__ = ("_body", "_first", "_going")
+    __slots__ = ("_body", "_first", "_going", "_slow")
 
-    def __init__(self, body: Stream, going: Going) -> None:
+    def __init__(self, body: Stream, going: Going, slow: type[Stalled]) -> None:
         self._body = body
         self._going = going
+        self._slow = slow
         self._first = b""
 
     async def open(self) -> None:
@@ -278,8 +281,7 @@ class Coming:
             self._going.end()
             raise
         except Error as error:
-            # A stream may have no end, and its reader may be slow.
-            self._going.end(_Slow() if isinstance(error, Overlong) else error)
+            self._going.end(_Slow() if isinstance(error, self._slow) else error)
             raise
 
     async def aclose(self) -> None:
