@@ -77,6 +77,11 @@ class Member:
         self.probing = False
         self.outcomes: Counter[str] = Counter()
 
+    def forget(self) -> None:
+        """Counts what is in the air anew; what was until now is not taken back any more."""
+        self.turn += 1
+        self.in_air = 0
+
     @property
     def state(self) -> State:
         return "ejected" if self.out else "bad" if self.bad else "up"

@@ -39,8 +39,7 @@ class Pools:
         for pool in self._pools.values():
             pool.retries = RetryBudget()
             for member in pool.members:
-                member.turn += 1
-                member.in_air = 0
+                member.forget()
 
     def probe(self, fetch: Fetch, clock: Clock, ids: Ids, spawn: Spawn) -> None:
         """Sends out the probes that are due."""
