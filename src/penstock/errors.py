@@ -254,6 +254,10 @@ class Stalled(Failed):
     code = "upstream_timeout"
 
 
+class Overlong(Stalled):
+    """It was not over by its total time-out, however much came until then."""
+
+
 class Cut(Failed):
     """The target's reply was larger than its cap."""
 

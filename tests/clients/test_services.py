@@ -86,6 +86,29 @@ def test_large_bodies_stream_both_ways(served: Served) -> None:
     assert backend.came[-1].line.startswith("HEAD ")
 
 
+def test_a_body_of_a_known_length_reaches_a_backend_that_reads_no_chunks(served: Served) -> None:
+    """Many clients send head and body apart."""
+    gateway, [backend] = served
+    for size in (4, 100_000):
+        head = f"POST /api/orders HTTP/1.1\r\nhost: x\r\ncontent-length: {size}\r\n"
+        head += "expect: 100-continue\r\nconnection: close\r\n\r\n"
+        port = int(gateway.url.rpartition(":")[2])
+        with (
+            socket.create_connection(("127.0.0.1", port), timeout=20) as client,
+            client.makefile("rb") as replies,
+        ):
+            client.sendall(head.encode())
+            assert (replies.readline(), replies.readline()) == (
+                b"HTTP/1.1 100 Continue\r\n",
+                b"\r\n",
+            )
+            client.sendall(b"x" * size)
+            assert replies.readline() == b"HTTP/1.1 200 OK\r\n"
+        came = backend.came[-1]
+        assert (came.all("content-length"), came.all("transfer-encoding")) == ([str(size)], [])
+        assert came.body == b"x" * size
+
+
 def test_a_reply_passes_as_it_was_packed_with_its_cookies_and_date(served: Served) -> None:
     gateway, [backend] = served
     packed = gzip.compress(b"text" * 100)
@@ -113,6 +136,23 @@ def test_events_arrive_one_by_one(served: Served) -> None:
         assert next(pieces) == b"data: 1\n\n"
         seen.set()
         assert b"".join(pieces) == b"data: 2\n\n"
+
+
+def test_a_stream_of_events_begins_before_its_first_event(served: Served) -> None:
+    """A page learns by it that it is connected."""
+    gateway, [backend] = served
+    seen = threading.Event()
+
+    def answer(came: Came) -> Iterable[bytes]:
+        yield EVENTS
+        assert seen.wait(20)
+        yield b"9\r\ndata: 1\n\n\r\n0\r\n\r\n"
+
+    backend.answer = answer
+    with httpx.stream("GET", f"{gateway.url}/api/orders", timeout=5) as reply:
+        assert reply.status_code == 200
+        seen.set()
+        assert b"".join(reply.iter_raw()) == b"data: 1\n\n"
 
 
 def test_who_leaves_is_missed_at_the_backend(served: Served) -> None:

@@ -19,8 +19,9 @@ from penstock.ledger import claims
 from penstock.platforms.memory.world import Background
 from penstock.ports import Row, Statement, Tables
 from penstock.wire.http import Request, Response
+from tests.path import test_deployments as deployed
 from tests.path.services import Served
-from tests.path.world import Script, World
+from tests.path.world import Script, World, pieces, read, streamed, whole
 
 WAIT_UNTIL_SECONDS = 30.0
 TWO = """
@@ -220,3 +221,33 @@ async def test_a_reply_that_ends_in_another_period_is_not_counted_below_nothing(
     isolate.request()
     await open.aclose()
     assert [member.in_air for member in pool.members] == [0, 0]
+
+
+async def test_nor_is_a_deployment() -> None:
+    world = deployed.made(lambda request: whole("hi"))
+    isolate = Isolate(world)
+    isolate.request()
+    members = [one.member for one in deployed.deployments(world).each]
+    members[0].in_air += 5
+    assert (await deployed.ask(world)).status == 200
+    assert deployed.hosts(world) == ["b"]
+    world.platform.clock.advance(PERIOD_SECONDS)
+    isolate.request()
+    for _ in range(4):
+        await deployed.ask(world)
+    assert sorted(deployed.hosts(world)) == ["a", "a", "b", "b", "b"]
+    assert [member.in_air for member in members] == [0, 0]
+
+
+async def test_and_an_answer_that_ends_in_another_period_is_not_counted_below_nothing() -> None:
+    world = deployed.made(lambda request: streamed(pieces("a", "b")))
+    isolate = Isolate(world)
+    isolate.request()
+    members = [one.member for one in deployed.deployments(world).each]
+    open = await deployed.ask(world, stream=True)
+    assert sum(member.in_air for member in members) == 1
+    world.platform.clock.advance(PERIOD_SECONDS)
+    isolate.request()
+    assert sum(member.in_air for member in members) == 0
+    await read(open)
+    assert [member.in_air for member in members] == [0, 0]

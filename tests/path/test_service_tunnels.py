@@ -9,6 +9,7 @@ import pytest
 
 from penstock.auth import keys
 from penstock.errors import Broken, NoTunnel, Unauthorized, Unavailable
+from penstock.gateway import build
 from penstock.platforms.memory.duplex import End, pair
 from penstock.ports import Demand, Lease
 from penstock.wire.http import Duplex, Request, Response
@@ -167,6 +168,20 @@ async def test_each_caller_has_so_many_open_at_once() -> None:
     assert (await world.open()).status == 429
 
 
+async def test_under_all_its_prefixes_and_after_a_reload_too() -> None:
+    two = ORDERS.replace('["/api/orders"]', '["/api/orders", "/api/orders/live"]')
+    world = Tunnels(two + "websockets = { per_caller = 2 }\n")
+    one = await world.open()
+    headers = [*HANDSHAKE]
+    assert (await world.ask("/api/orders/x", method="GET", headers=headers)).status == 101
+    assert (await world.open()).status == 429
+    before = world.gateway
+    world.gateway = build(before.config, world.platform, before.report, before=before)
+    assert (await world.open()).status == 429
+    await one.aclose()
+    assert (await world.open()).status == 101
+
+
 async def test_what_opens_nothing_counts_for_nothing() -> None:
     world = Tunnels(ORDERS + "websockets = { per_caller = 1 }\n")
     answers = [broken, busy, lambda request: Response(403, [], Script([b"no"]))]
@@ -251,6 +266,22 @@ async def test_it_ends_once_its_token_is_revoked() -> None:
     with pytest.raises(Unauthorized) as ended:
         await anext(tunnel)
     assert ended.value.code == "credential_revoked"
+    await response.aclose()
+
+
+async def test_or_has_ended() -> None:
+    """From then on nobody knows any more whether it was revoked before."""
+    world = Tunnels()
+    response = await world.open()  # with a token for an hour
+    tunnel, [end] = tunnel_of(response), world.ends
+    world.platform.clock.advance(3_590.0)
+    await tunnel.send(b"1")
+    assert await anext(end) == b"1"
+    world.platform.clock.advance(11.0)
+    await end.send(b"2")
+    with pytest.raises(Unauthorized) as ended:
+        await anext(tunnel)
+    assert ended.value.code == "token_expired"
     await response.aclose()
 
 

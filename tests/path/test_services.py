@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from penstock import __version__
 from penstock.auth.mint import mint
+from penstock.gateway import build
 from penstock.wire.http import Request, Response
 from tests.path.services import ORDERS, Served
 from tests.path.world import body, read
@@ -224,6 +226,28 @@ async def test_what_a_service_is_told() -> None:
     assert told["authorization"].startswith("Bearer ")
     assert len(told) == len(world.last.headers)
     assert world.last.verbatim
+
+
+@pytest.mark.parametrize(("shared_loop", "scheme"), [(True, "http"), (False, "https")])
+async def test_a_url_in_the_request_line_is_no_word_on_the_scheme(
+    *, shared_loop: bool, scheme: str
+) -> None:
+    """But on Workers, where the platform writes it."""
+    world = Served(OPEN)
+    gateway = build(
+        world.gateway.config, replace(world.platform, shared_loop=shared_loop), world.gateway.report
+    )
+    asked = Request(
+        "GET",
+        b"https://shop.example/api/orders",
+        "/api/orders",
+        "",
+        [("host", "shop.example")],
+        "192.0.2.1",
+    )
+    assert (await gateway(asked)).status == 200
+    assert world.sent("x-forwarded-proto") == [scheme]
+    assert world.sent("forwarded")[0].endswith(f";proto={scheme}")
 
 
 async def test_a_trusted_proxy_is_believed() -> None:

@@ -83,6 +83,7 @@ async def test_who_leaves_a_stream_closes_it() -> None:
         ("https://one.test/z", "https://one.test/z"),
         ("http://elsewhere.test/z", "http://elsewhere.test/z"),
         ("http://one.test//evil.test/", "http://one.test//evil.test/"),
+        ("http://one.test/\\evil.test/", "http://one.test/\\evil.test/"),
         ("http://[", "http://["),
     ],
 )
@@ -183,6 +184,17 @@ async def test_where_every_try_failed_it_is_our_502(
     assert script.closed
     assert len(world.seen) <= 3
     assert world.gateway.lasting.admission.running == 0
+
+
+@pytest.mark.parametrize("cache", ["", "cache = {}\n"])
+@pytest.mark.parametrize("method", ["GET", "POST"])
+@pytest.mark.parametrize("asked", ["only-if-cached", "no-store, only-if-cached"])
+async def test_whatever_the_caller_says_of_caches(cache: str, method: str, asked: str) -> None:
+    status = [("cache-status", "penstock; fwd=request; detail=only-if-cached")]
+    world = Served(ORDERS + cache, lambda request: Response(503, list(status), b"a trace"))
+    response = await world.ask("/api/orders", method=method, headers=[("cache-control", asked)])
+    assert b"a trace" not in await read(response)
+    assert response.status == (502 if world.seen else 504)
 
 
 async def test_or_the_last_reply_passes_where_that_is_wanted() -> None:

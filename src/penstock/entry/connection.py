@@ -133,7 +133,7 @@ class Connection(asyncio.Protocol):
         # What stands behind a body is no header: it came after all that headers decide.
         if self._in_head:
             lower = NAMES.get(name) or name.decode("latin-1").lower()
-            self._fields.append((lower, value.decode("latin-1")))
+            self._fields.append((lower, value.decode("latin-1").rstrip(" \t")))
 
     def on_headers_complete(self) -> None:
         self._in_head, self._head_bytes = False, BEGINS

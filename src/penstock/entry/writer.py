@@ -123,10 +123,12 @@ class Writer:
     async def _stream(
         self, head: bytes, body: Stream, bare: bool, chunked: bool, *, events: bool
     ) -> None:
-        # Nothing is sent before the first piece: a failure until then is an honest status.
-        first = b"" if bare else await anext(body, b"")
+        # Nothing is sent before the first piece: a failure until then is an honest status. Of somebody else's events the
+        # head goes first: it is an answer by itself.
+        told = b"\ncontent-type: text/event-stream" in head
+        first = b"" if bare or (told and not events) else await anext(body, b"")
         self._chunked = chunked
-        self._events = events and b"\ncontent-type: text/event-stream" in head
+        self._events = events and told
         self.begun = True
         write = self.write
         write(head + self._framed(first))

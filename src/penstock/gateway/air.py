@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from penstock.gateway.bodies import Bodies
 from penstock.upstream.budget import RetryBudget
+from penstock.upstream.deployments import Fleet
 from penstock.upstream.pools import Pools
 
 PERIOD_SECONDS = 600.0
@@ -23,7 +24,7 @@ class Air:
         self.retries = RetryBudget()
         self._since = now
 
-    def renew(self, pools: Pools, now: float) -> None:
+    def renew(self, pools: Pools, fleet: Fleet, now: float) -> None:
         """Begins anew where the period is over."""
         if now - self._since < PERIOD_SECONDS:
             return
@@ -31,6 +32,7 @@ class Air:
         self.bodies = Bodies(self.bodies.most, None if lapsed else self.bodies)
         self.retries = RetryBudget()
         pools.forget()
+        fleet.forget()
         self._since = now
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from penstock.cache.generations import Generations
+from penstock.cache.http import replies
 from penstock.cache.http.bounded import Bounded
 from penstock.cache.http.collecting import Room
 from penstock.cache.http.driver import HttpCache
@@ -77,6 +78,11 @@ class Caching:
         response.verbatim = True
         self._say(exchange, response, notes.get("cache"))
         return response
+
+    def refused(self, request: Request, response: Response) -> bool:
+        """Whether a reply is the cache's own, to a request that wanted only what is kept. In Cache-Status ours comes last."""
+        said = response.header("cache-status") or ""
+        return request.method in ("GET", "HEAD") and said.endswith(replies.REFUSED)
 
     def _say(self, exchange: Exchange, response: Response, found: str | None) -> None:
         """What the caller is told of it beside Cache-Status, and what the service's settings keep from them."""

@@ -73,7 +73,7 @@ def lasting(platform: Platform) -> Lasting:
 def alone(platform: Platform, before: Lasting) -> Lasting:
     """That of one request where none may wait for another: what is counted and known goes on, all that waits is its own."""
     air = before.air
-    air.renew(before.pools, platform.clock.tick())
+    air.renew(before.pools, before.fleet, platform.clock.tick())
     return replace(
         before,
         retries=air.retries,

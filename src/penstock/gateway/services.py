@@ -52,6 +52,7 @@ class Means(NamedTuple):
     """What all services have in common; `replies` is None where none are kept, `most` the largest of them in bytes."""
 
     pools: Pools
+    doors: Mapping[str, tunnels.Doors]
     trusted: Networks
     platform: Platform
     replies: Replies | None
@@ -69,7 +70,10 @@ class Services:
         pools.renew(config.services, platform.clock.tick(), probed=platform.shared_loop)
         trusted = Networks(config.server.trusted_proxies)
         self.replies = _replies(config, kept_on, platform, before)
-        means = Means(pools, trusted, platform, self.replies, config.cache.max_entry_bytes)
+        self._doors = _doors(config, before)
+        means = Means(
+            pools, self._doors, trusted, platform, self.replies, config.cache.max_entry_bytes
+        )
         answers = [
             answer
             for name, service in config.services.items()
@@ -129,11 +133,13 @@ class Passing:
         # Its own for good: what still waits when a reload takes the service away has somewhere to go.
         self._pool = means.pools.of(name)
         self._trusted = means.trusted
+        # On Workers the platform writes the URL, elsewhere the caller does.
+        self._told_scheme = not means.platform.shared_loop
         times, lasting = bounds(service.timeouts), service.websockets
         self._manner = _manner(service, times)
         open_times = Timeouts(times.connect, times.first_byte, lasting.idle, lasting.total)
         self._tunnels = _manner(service, open_times) if lasting.enabled else None
-        self._doors = tunnels.Doors(lasting.per_caller)
+        self._doors = means.doors[name]
         kept = service.cookies == "pass"
         sent = service.forward_authorization
         self._dropped = hops.dropped(
@@ -154,10 +160,14 @@ class Passing:
         body = await self._body(exchange)
         onward = Request(
             request.method, target.encode("ascii"), headers=headers, body=body,
-            timeouts=self._manner.timeouts, notes=exchange.notes,
+            timeouts=self._manner.timeouts, length=_declared(request), notes=exchange.notes,
         )  # fmt: skip
         response = await self._answer(gateway, exchange, onward)
-        if response.status in ELSEWHERE and service.failures == "own" and not _only_kept(request):
+        if (
+            response.status in ELSEWHERE
+            and service.failures == "own"
+            and not (self._caching is not None and self._caching.refused(onward, response))
+        ):
             raise await _failed(response, request.method)
         return response
 
@@ -201,7 +211,8 @@ class Passing:
     def _whence(self, exchange: Exchange) -> Whence:
         request = exchange.request
         known = self._trusted.look(request.client) if self._trusted else None
-        scheme = "https" if request.target.startswith(b"https:") else "http"
+        secure = self._told_scheme and request.target.startswith(b"https:")
+        scheme = "https" if secure else "http"
         believed = known is not None and known[1]
         return Whence(request.client, exchange.caller.address, exchange.id, scheme, believed)
 
@@ -245,9 +256,19 @@ def _replies(
     return found
 
 
-def _only_kept(request: Request) -> bool:
-    """Whether a 504 may be the cache's own: the caller wants nothing else."""
-    return "only-if-cached" in (request.header("cache-control") or "").lower()
+def _declared(request: Request) -> int | None:
+    """How long a body that comes will be, where its sender said so; the server sees to it that it is."""
+    declared = request.header("content-length")
+    return None if declared is None or isinstance(request.body, bytes) else int(declared)
+
+
+def _doors(config: Config, before: Services | None) -> dict[str, tunnels.Doors]:
+    """A service's for all its prefixes; a reload does not forget who came in."""
+    known = before._doors if before is not None else {}
+    found = {name: known.get(name) or tunnels.Doors() for name in config.services}
+    for name, doors in found.items():
+        doors.most = config.services[name].websockets.per_caller
+    return found
 
 
 async def _failed(response: Response, method: str) -> Failed:

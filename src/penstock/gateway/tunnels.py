@@ -8,6 +8,7 @@ from functools import partial
 from math import inf
 from typing import TYPE_CHECKING
 
+from penstock.auth import refusals
 from penstock.auth.caller import Caller
 from penstock.errors import Forbidden, RateLimited, Unavailable
 from penstock.gateway.delivery import REVOKED_SECONDS
@@ -45,19 +46,19 @@ def admit(gateway: Gateway, exchange: Exchange, onward: Headers) -> None:
 class Doors:
     """How many tunnels of a service each caller has open in this process: at most so many, for each keeps a slot."""
 
-    def __init__(self, most: int) -> None:
-        self._most = most
+    def __init__(self) -> None:
+        self.most = 0
         self._open: dict[str, int] = {}
 
     def enter(self, owner: str) -> None:
         """One more; raises RateLimited."""
         count = self._open.get(owner, 0)
-        if count >= self._most:
+        if count >= self.most:
             raise RateLimited(
                 f"{count} WebSockets of yours are open already, as many as may at once: close one.",
                 code="websocket_limit_exceeded",
                 headers=(("retry-after", WAIT),),
-                body={"retryAfter": int(WAIT), "limit": self._most},
+                body={"retryAfter": int(WAIT), "limit": self.most},
             )
         self._open[owner] = count + 1
 
@@ -130,11 +131,15 @@ class Watched:
                 leave()
 
     async def _look(self) -> None:
-        """Raises Unauthorized where it was revoked meanwhile."""
-        now = self._gateway.platform.clock.tick()
+        """Raises Unauthorized where it was revoked meanwhile, or has ended: of such a one nobody knows any more whether it
+        was."""
+        clock = self._gateway.platform.clock
+        now = clock.tick()
         if now < self._due:
             return
         self._due = now + REVOKED_SECONDS
+        if 0 < self._caller.exp <= clock.now():
+            raise refusals.expired()
         # It was good at the door: where nobody can tell, the tunnel goes on and is asked for again.
         with suppress(Unavailable):
             await self._gateway.limits.rates.admit(self._caller, None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-from penstock.errors import Broken, Cut, NotSent
+from penstock.errors import Broken, Cut, NotSent, Overlong, Stalled
 
 HOP_BY_HOP = frozenset(
     {"connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "proxy-connection",
@@ -19,7 +19,7 @@ MOST_FIELDS = 200
 """Of a reply's head."""
 WHOLE = 1 << 20
 """A reply up to this size that says so is waited for and handed over in one piece."""
-SILENCES = {
+_SILENCES = {
     "first-byte": "The target sent no reply within the route's first-byte time-out.",
     "idle": "The target paused for longer than the route's idle time-out.",
     "total": "The target took longer than the route's total time-out.",
@@ -55,6 +55,11 @@ def unsound() -> Broken:
 def cut_short() -> Broken:
     """What is said of a reply whose connection ended before it did."""
     return Broken("The target closed the connection before the end of its reply.")
+
+
+def stalled(phase: str) -> Stalled:
+    """What is said of a reply that did not come in time: of which time-out, `first-byte`, `idle` or `total`."""
+    return (Overlong if phase == "total" else Stalled)(_SILENCES[phase])
 
 
 def too_large() -> Cut:

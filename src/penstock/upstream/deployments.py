@@ -150,6 +150,12 @@ class Fleet:
         """Those of an offer; None of one that is configured no more, or is called with a tenant's own key: of that nothing is kept."""
         return None if offer.own else self._known.get(offer.label)
 
+    def forget(self) -> None:
+        """As pools do."""
+        for found in self._known.values():
+            for one in found.each:
+                one.member.forget()
+
     def items(self) -> Iterator[tuple[str, Deployments]]:
         """All that were asked, or of which a target has several."""
         for label, found in self._known.items():

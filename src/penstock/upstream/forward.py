@@ -7,10 +7,11 @@ from contextlib import suppress
 
 from msgspec import Struct
 
-from penstock.errors import Error, Failed, NotSent, TooLarge
+from penstock.errors import Error, Failed, NotSent, Overlong, Stalled, TooLarge
 from penstock.ports import Clock, Fetch
 from penstock.upstream import hops, paths
 from penstock.upstream.health import Member, Pool
+from penstock.wire import sse
 from penstock.wire.http import Duplex, Request, Response, Stream, Timeouts
 from penstock.wire.websocket import SWITCHING
 
@@ -37,21 +38,25 @@ class Manner(Struct, frozen=True):
 
 
 class Sent:
-    """A body on its way to a service, at most `limit` bytes; `touched` once any of it was taken."""
+    """A body on its way to a service, at most `limit` bytes; `touched` once any of it was taken, `ended` once all was."""
 
-    __slots__ = ("_body", "_left", "_limit", "touched")
+    __slots__ = ("_body", "_left", "_limit", "ended", "touched")
 
     def __init__(self, body: Stream, limit: int) -> None:
         self._body = body
         self._limit = self._left = limit
-        self.touched = False
+        self.ended = self.touched = False
 
     def __aiter__(self) -> AsyncIterator[bytes]:
         return self
 
     async def __anext__(self) -> bytes:
         self.touched = True
-        part = await self._body.__anext__()
+        try:
+            part = await self._body.__anext__()
+        except StopAsyncIteration:
+            self.ended = True
+            raise
         self._left -= len(part)
         if self._left < 0:
             raise TooLarge(
@@ -135,7 +140,7 @@ class Forward:
         try:
             response = await self._fetch(sent)
         except BaseException as error:
-            going.end(error)
+            going.end(_Slow() if _awaited(request, error) else error)
             raise
         going.status = response.status
         if isinstance(response.body, bytes):
@@ -144,9 +149,11 @@ class Forward:
         if response.status == SWITCHING and isinstance(response.body, Duplex):
             response.body = Opened(response.body, going)
             return response
-        response.body = coming = Coming(response.body, going)
+        events = _are_events(response)
+        response.body = coming = Coming(response.body, going, Stalled if events else Overlong)
         try:
-            await coming.open()
+            if not events:
+                await coming.open()
         except BaseException:
             await coming.aclose()
             raise
@@ -165,6 +172,7 @@ class Forward:
             member.url.encode() + target,
             headers=request.headers,
             body=request.body,
+            length=request.length,
             timeouts=times,
             max_reply=manner.max_reply,
             verbatim=True,
@@ -195,6 +203,11 @@ def _redirected(response: Response) -> Failed:
         code="upstream_redirected",
         upstream_status=response.status,
     )
+
+
+def _are_events(response: Response) -> bool:
+    """Whether its head goes out at once: the first event may be long in coming, and a page waits to hear that it is connected."""
+    return (response.header("content-type") or "").lower().startswith(sse.TYPE)
 
 
 class Going:
@@ -239,13 +252,15 @@ class Going:
 
 
 class Coming:
-    """A reply's body on its way, whose end ends the attempt; closed early, it says nothing of the backend."""
+    """A reply's body on its way, whose end ends the attempt; closed early, it says nothing of the backend, nor where it is
+    cut for being `slow`: it may have no end, its reader may be slow, and events may be long in coming."""
 
-    __slots__ = ("_body", "_first", "_going")
+    __slots__ = ("_body", "_first", "_going", "_slow")
 
-    def __init__(self, body: Stream, going: Going) -> None:
+    def __init__(self, body: Stream, going: Going, slow: type[Stalled]) -> None:
         self._body = body
         self._going = going
+        self._slow = slow
         self._first = b""
 
     async def open(self) -> None:
@@ -266,7 +281,7 @@ class Coming:
             self._going.end()
             raise
         except Error as error:
-            self._going.end(error)
+            self._going.end(_Slow() if isinstance(error, self._slow) else error)
             raise
 
     async def aclose(self) -> None:
@@ -307,3 +322,13 @@ class Opened:
 
 class _Closed(Exception):
     """Nobody read on."""
+
+
+class _Slow(Exception):
+    """The time was over, and whose fault that is nobody knows."""
+
+
+def _awaited(request: Request, error: BaseException) -> bool:
+    """Whether the time was over before the caller had sent all: then it was not the backend that was waited for."""
+    body = request.body
+    return isinstance(error, Overlong) and isinstance(body, Sent) and not body.ended

@@ -77,6 +77,11 @@ class Member:
         self.probing = False
         self.outcomes: Counter[str] = Counter()
 
+    def forget(self) -> None:
+        """Counts what is in the air anew; what was until now is not taken back any more."""
+        self.turn += 1
+        self.in_air = 0
+
     @property
     def state(self) -> State:
         return "ejected" if self.out else "bad" if self.bad else "up"
@@ -86,10 +91,14 @@ class Pool:
     """The backends of one service, and its retries."""
 
     def __init__(self, members: Sequence[Member], by: Balance = "weighted") -> None:
+        self.retries = RetryBudget()
+        self.become(members, by)
+
+    def become(self, members: Sequence[Member], by: Balance) -> None:
+        """These from now on. What is still in the air ends here too, so that all of it is judged in one place."""
         assert members
         self.members = tuple(members)
         self.by = by
-        self.retries = RetryBudget()
         self._in = list(self.members)
         self._timed = False
         self._judge()

@@ -59,8 +59,8 @@ def location(value: str, url: str, prefix: str, rewrite: Mapping[str, str]) -> s
     root = "" if prefix == "/" else prefix
     if rewrite and path.startswith(f"{root}/"):
         path = root + _renamed(path[len(root) :], {there: here for here, there in rewrite.items()})
-    if path.startswith("//"):
-        return value  # without its host it would name another
+    if path.startswith(("//", "/\\")):
+        return value  # without its host it would name another, to a browser with a backslash too
     query = f"?{found.query}" if found.query else ""
     return f"{path}{query}#{found.fragment}" if found.fragment else path + query
 

@@ -39,8 +39,7 @@ class Pools:
         for pool in self._pools.values():
             pool.retries = RetryBudget()
             for member in pool.members:
-                member.turn += 1
-                member.in_air = 0
+                member.forget()
 
     def probe(self, fetch: Fetch, clock: Clock, ids: Ids, spawn: Spawn) -> None:
         """Sends out the probes that are due."""
@@ -57,10 +56,10 @@ class Pools:
             else Member(one.url, one.weight, one.health, probed=probed, now=now)
             for one in service.backends
         ]
-        pool = Pool(members, service.balance)
-        if before is not None:
-            pool.retries = before.retries
-        return pool
+        if before is None:
+            return Pool(members, service.balance)
+        before.become(members, service.balance)
+        return before
 
 
 def _stays(member: Member, backend: Backend, *, probed: bool) -> Member:

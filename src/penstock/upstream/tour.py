@@ -28,8 +28,8 @@ class Turn:
     `number` counts the request's attempts; `first` is that of its first attempt here.
     """
 
-    __slots__ = ("_began", "_clock", "_ended", "_lease", "_meter", "_of", "at", "first", "number", "offer",
-                 "one")  # fmt: skip
+    __slots__ = ("_began", "_clock", "_ended", "_lease", "_meter", "_of", "_period", "at", "first", "number",
+                 "offer", "one")  # fmt: skip
 
     def __init__(
         self,
@@ -54,6 +54,7 @@ class Turn:
         self._lease = lease
         self._began = now
         self._ended = False
+        self._period = one.member.turn
         one.picks += 1
         one.member.in_air += 1
 
@@ -68,7 +69,8 @@ class Turn:
             return
         self._ended = True
         member = self.one.member
-        member.in_air -= 1
+        if self._period == member.turn:
+            member.in_air -= 1
         if error is None:
             if member.failures or member.in_row:
                 self._of.pool.succeeded(member, self._began, self._clock.tick())

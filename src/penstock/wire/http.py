@@ -69,6 +69,8 @@ class Request(Struct):
     max_reply: int = 64 << 20
     verbatim: bool = False
     """Whether an outbound one's reply is for somebody else to read: with its cookies, and packed as it came."""
+    length: int | None = None
+    """The bytes of an outbound one's `Stream`, where that is known."""
     notes: dict[str, Any] = {}
     """What the access log says of an inbound one beside status and time (id, caller, route, target, cache, replayed)."""
 

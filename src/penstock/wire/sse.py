@@ -8,8 +8,9 @@ from penstock.errors import Failed
 
 DONE = b"data: [DONE]\n\n"
 KEEP_ALIVE = b": keep-alive\n\n"
+TYPE = "text/event-stream"
 HEADERS = (
-    ("content-type", "text/event-stream; charset=utf-8"),
+    ("content-type", f"{TYPE}; charset=utf-8"),
     ("cache-control", "no-cache"),
     ("x-accel-buffering", "no"),
 )

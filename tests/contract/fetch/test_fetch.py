@@ -40,6 +40,15 @@ async def test_small_sized_reply_is_bytes(http: Http) -> None:
     ]  # fmt: skip
 
 
+async def test_blanks_around_a_headers_value_are_no_part_of_it(http: Http) -> None:
+    if not isinstance(http, Http):
+        pytest.skip("the platform reads heads")
+    reply = HEAD + b"x-one: \ta b \t\r\ncontent-length:  3 \r\n\r\nabc"
+    async with peer(always(reply)) as target:
+        response = await http(post(target.url))
+    assert (response.status, response.body, response.header("x-one")) == (200, b"abc", "a b")
+
+
 async def test_large_sized_reply_is_a_stream(http: Http) -> None:
     body = bytes(range(256)) * 8_192
     async with peer(always(sized(body))) as target:

@@ -11,7 +11,7 @@ from penstock import __version__
 from penstock.errors import Broken, NotSent, Stalled
 from penstock.platforms.http import Http
 from penstock.wire.http import Request, Timeouts
-from tests.contract.fetch.peer import PATIENT, Call, Serve, get, once, peer, post, sized
+from tests.contract.fetch.peer import PATIENT, Call, Serve, get, once, peer, post, sized, until
 
 
 class Parts:
@@ -157,6 +157,57 @@ async def test_streamed_body_is_chunked(http: Http, received: list[bytes]) -> No
     assert b"content-length" not in first
     assert first.endswith(b"\r\n\r\n3\r\none\r\n14\r\n" + b"x" * 20 + b"\r\n0\r\n\r\n")
     assert second.endswith(b"\r\n\r\n0\r\n\r\n")
+
+
+async def test_streamed_body_of_a_known_length_is_as_long_as_its_head_says(
+    received: list[bytes],
+) -> None:
+    """Not every target can read chunks. On Workers the length is the platform's to say."""
+    http = Http()
+    async with peer(keeping(received)) as target:
+        request = post(target.url, Parts(b"one", b"", b"x" * 20))
+        request.length = 23
+        await http(request)
+        request = post(target.url, Parts(b"last"))
+        request.length = 4
+        await http(request)
+        assert target.calls == 1
+        for parts in ((b"one",), (b"one", b"two")):
+            request = post(target.url, Parts(*parts))
+            request.length = 4
+            with pytest.raises(ValueError, match="as long"):
+                await http(request)
+    first, second = received[:2]
+    assert b"\r\ncontent-length: 23\r\n" in first
+    assert b"transfer-encoding" not in first
+    assert first.endswith(b"\r\n\r\none" + b"x" * 20)
+    assert second.endswith(b"\r\n\r\nlast")
+    assert (http.busy, http.idle) == (0, 0)
+    await http.close()
+
+
+async def test_a_reply_to_all_of_a_body_whose_end_is_late_is_the_reply() -> None:
+    """With a known length a target has all before the body says that it has ended: the connection is free by then."""
+    http, replied = Http(), asyncio.Event()
+
+    class Late(Parts):
+        async def __anext__(self) -> bytes:
+            if not self.left:
+                await replied.wait()
+            return await super().__anext__()
+
+    async def serve(call: Call) -> None:
+        while await call.request():
+            await call.send(sized(b"ok"))
+            await until(lambda: http.idle == 1)
+            replied.set()
+
+    async with peer(serve) as target:
+        request = post(target.url, Late(b"last"))
+        request.length = 4
+        assert (await http(request)).body == b"ok"
+        assert (http.busy, http.idle) == (0, 1)
+    await http.close()
 
 
 async def test_streamed_body_that_fails(http: Http) -> None:

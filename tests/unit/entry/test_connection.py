@@ -43,6 +43,23 @@ async def test_a_flood_of_pipelined_requests_ends_the_connection(visitor: Visito
     assert visitor.line.aborted
 
 
+async def test_blanks_around_a_headers_value_are_no_part_of_it() -> None:
+    async def shows(request: Request) -> Response:
+        return Response(200, [], repr([*request.headers, await request.read(10)]).encode())
+
+    server = Server(shows)
+    visitor = server.visitor()
+    head = (
+        b"POST / HTTP/1.1\r\n" + HOST.encode() + b"x-one: \t a b \t\r\ncontent-length:  2 \r\n\r\n"
+    )
+    await visitor.send(head)
+    await visitor.send(b"ab")
+    [told] = visitor.replies()
+    found = "('x-one', 'a b'), ('content-length', '2'), b'ab']"
+    assert (told.status, told.body.decode().endswith(found)) == (200, True)
+    await server.stop()
+
+
 @given(cuts=st.lists(st.integers(1, 200), max_size=12))
 async def test_however_the_bytes_are_cut(cuts: list[int]) -> None:
     server = Server(echo)

@@ -238,6 +238,8 @@ class HttpCache:
         self, visit: Visit, state: Forward, response: Response, came: Came, found: Terms
     ) -> Response:
         """The origin's reply, which is kept once it is whole; others may read it meanwhile."""
+        if self._flights is not None:
+            self._flights.useful(visit.place.name)
         status = replies.forwarded(state.why, status=came.status, stored=True)
         body = response.body if isinstance(response.body, bytes) else b""
         entry = self._made(visit, came, body, found)

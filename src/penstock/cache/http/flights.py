@@ -81,6 +81,10 @@ class Flights:
         if self._open.get(name) is flight:
             del self._open[name]
 
+    def useful(self, name: str) -> None:
+        """A reply of this place can be kept again."""
+        self._alone.pop(name, None)
+
     def useless(self, name: str) -> None:
         """A reply of this place could not be kept."""
         self._alone[name] = self._tick() + REMEMBERED_SECONDS

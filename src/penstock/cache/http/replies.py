@@ -9,6 +9,7 @@ from penstock.cache.http.states import Why
 from penstock.wire.http import Headers, Request, Response, header
 
 NAME = "penstock"
+REFUSED = f"{NAME}; fwd=request; detail=only-if-cached"
 ABOUT_A_BODY = frozenset(
     {"content-digest", "content-encoding", "content-language", "content-length", "content-md5",
      "content-range", "content-type", "transfer-encoding"}
@@ -68,8 +69,7 @@ def unchanged(headers: Headers) -> Response:
 def refused() -> Response:
     """504: nothing is kept, and the request wants nothing else."""
     said = "Nothing is kept of this that only-if-cached may have. Ask without it.\n"
-    status = f"{NAME}; fwd=request; detail=only-if-cached"
-    headers = [("content-type", "text/plain; charset=utf-8"), ("cache-status", status)]
+    headers = [("content-type", "text/plain; charset=utf-8"), ("cache-status", REFUSED)]
     return Response(504, headers, said.encode())
 
 

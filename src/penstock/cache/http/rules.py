@@ -9,6 +9,7 @@ from msgspec import Struct
 from penstock.cache.http import fields, freshness
 from penstock.cache.http.fields import Directives
 from penstock.cache.http.freshness import Terms
+from penstock.wire import sse
 from penstock.wire.http import Headers, Request, header
 
 ENTRY_BYTES = 1 << 20
@@ -23,7 +24,6 @@ UNKEPT = frozenset(
      "proxy-authorization", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade"}
 )  # fmt: skip
 """Headers of this hop, and those that are worked out anew each time a reply is used."""
-EVENTS = "text/event-stream"
 PERMITS = ("public", "must-revalidate", "s-maxage")
 """One of these lets a shared cache keep what was asked with a credential (§3.5)."""
 _STAYS = ("must-revalidate", "proxy-revalidate", "no-transform", "immutable", "public")
@@ -76,7 +76,7 @@ def ruled(request: Request, came: Came, rules: Rules, *, owned: bool) -> bool:
     are events: who asks for them later wants later ones."""
     if rules.ttl is None or came.status != 200 or header(came.headers, "set-cookie") is not None:
         return False
-    if (header(came.headers, "content-type") or "").lower().startswith(EVENTS):
+    if (header(came.headers, "content-type") or "").lower().startswith(sse.TYPE):
         return False
     if not owned and rules.key == "owner" and header(request.headers, "cookie") is not None:
         return False

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from penstock import __version__
-from penstock.errors import Failed, NoTunnel, Stalled
+from penstock.errors import Failed, NoTunnel
 from penstock.platforms import outbound
 from penstock.platforms.cloudflare import values
 from penstock.platforms.target import parse
@@ -90,7 +90,7 @@ class Exchange:
             due, phase = self._end, "total"
         await asyncio.wait([waited], timeout=max(0.0, due - self.now()))
         if not waited.done():
-            raise Stalled(outbound.SILENCES[phase])
+            raise outbound.stalled(phase)
 
 
 class Body:

@@ -242,7 +242,7 @@ async def _exchange(
     )
     try:
         if not isinstance(request.body, bytes):
-            await connection.upload(exchange, request.body)
+            await connection.upload(exchange, request.body, request.length)
         while not exchange.ready:
             await exchange.arrival()
         return respond(exchange, limits.idle)

@@ -7,12 +7,12 @@ from typing import Protocol, cast
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
-from penstock.errors import Broken, Failed, Stalled
+from penstock.errors import Broken, Failed
 from penstock.platforms.http import head as heads
-from penstock.platforms.http.encode import LAST_CHUNK, chunk
+from penstock.platforms.http.encode import Frames
 from penstock.platforms.http.exchange import Exchange
 from penstock.platforms.http.tunnel import Tunnel
-from penstock.platforms.outbound import MOST_FIELDS, SILENCES, cut_short, unsound
+from penstock.platforms.outbound import MOST_FIELDS, cut_short, stalled, unsound
 from penstock.platforms.target import Origin
 from penstock.wire.http import Stream, Timeouts
 from penstock.wire.websocket import SWITCHING
@@ -114,22 +114,30 @@ class Connection(asyncio.Protocol):
         self._started = self._active
         return exchange
 
-    async def upload(self, exchange: Exchange, body: Stream) -> None:
-        """Sends a body in chunks, as fast as the target takes them; stops where it answers before the end."""
+    async def upload(self, exchange: Exchange, body: Stream, length: int | None = None) -> None:
+        """Sends a body, in chunks unless its length is known, as fast as the target takes it; stops where it answers before
+        the end."""
         assert self._transport is not None
         self._sending = True
         self._patience = NEVER
+        frames = Frames(length)
         async for part in body:
-            if part and not exchange.ready:
-                self._transport.write(chunk(part))
+            framed = frames.of(part)
+            self._sending = frames.left != 0
+            if framed and not exchange.ready:
+                self._transport.write(framed)
             self._wait(self._limits.idle)
             while self._full and not exchange.ready:
                 await exchange.arrival()
             if exchange.ready:
                 return
             self._patience = NEVER  # now it is the body that is waited for
+        last = frames.last()
+        if self._exchange is not exchange:
+            return  # it was answered in full: the connection may be another's by now
         self._sending = False
-        self._transport.write(LAST_CHUNK)
+        if last:
+            self._transport.write(last)
         self._wait(self._limits.first_byte)
 
     def resume(self) -> None:
@@ -224,7 +232,7 @@ class Connection(asyncio.Protocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         fields = self._fields
-        fields.append((name, value))
+        fields.append((name, value.rstrip(b" \t")))
         if len(fields) > MOST_FIELDS:
             raise _Refused
 
@@ -326,4 +334,4 @@ class Connection(asyncio.Protocol):
             self._set_timer(min(due, now + self._look_every))
         else:
             phase = "total" if due == end else "idle" if exchange.head else "first-byte"
-            self.fail(Stalled(SILENCES[phase]))
+            self.fail(stalled(phase))

@@ -21,7 +21,7 @@ _DEFAULTS = (
 
 
 def encode(request: Request, target: Target) -> tuple[bytes, str]:
-    """The head, followed by a body of bytes; a Stream follows in chunks. The second is a WebSocket's key, if it asks for one.
+    """The head, followed by a body of bytes; a Stream follows, in chunks unless its length is known. The second is a WebSocket's key, if it asks for one.
 
     Raises NotSent for what cannot be sent.
     """
@@ -41,16 +41,43 @@ def encode(request: Request, target: Target) -> tuple[bytes, str]:
         lines += _SWITCH if key else ()
     body = request.body
     if not isinstance(body, bytes):
-        lines.append("transfer-encoding: chunked")
+        # Not every target reads chunks: they are for what has no known length.
+        known = request.length is not None
+        lines.append(f"content-length: {request.length}" if known else "transfer-encoding: chunked")
         body = b""
     elif body or request.method not in _BODILESS:
         lines.append(f"content-length: {len(body)}")
     return _bytes(lines) + body, key
 
 
-def chunk(part: bytes) -> bytes:
-    """One part of a streamed body, in its frame."""
-    return b"%x\r\n%b\r\n" % (len(part), part)
+class Frames:
+    """The frames of a streamed body: none where its length is known, of which so much is `left`, else chunks."""
+
+    __slots__ = ("left",)
+
+    def __init__(self, length: int | None) -> None:
+        self.left = length
+
+    def of(self, part: bytes) -> bytes:
+        """One part, in its frame; raises ValueError behind the end."""
+        if self.left is None:
+            return b"%x\r\n%b\r\n" % (len(part), part) if part else b""
+        self.left -= len(part)
+        if self.left < 0:
+            raise _unequal()
+        return part
+
+    def last(self) -> bytes:
+        """What follows the last part; raises ValueError before the end."""
+        if self.left is None:
+            return LAST_CHUNK
+        if self.left:
+            raise _unequal()
+        return b""
+
+
+def _unequal() -> ValueError:
+    return ValueError("a body is not as long as its head says")
 
 
 def _key(request: Request) -> str:

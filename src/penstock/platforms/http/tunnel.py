@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 
-from penstock.errors import Broken, Failed, Stalled
-from penstock.platforms.outbound import SILENCES, cut_short
+from penstock.errors import Broken, Failed
+from penstock.platforms.outbound import cut_short, stalled
 from penstock.wire.http import Timeouts
 
 HELD = 64 << 10
@@ -155,6 +155,6 @@ class Tunnel(asyncio.Protocol):
         if now + EARLY < due:
             self._timer = self._loop.call_at(due, self._look)
         else:
-            self._failure = Stalled(SILENCES["total" if due == end else "idle"])
+            self._failure = stalled("total" if due == end else "idle")
             self._transport.abort()
             self._wake()

@@ -241,6 +241,18 @@ async def test_nothing_is_left_of_a_flight() -> None:
     assert scene.flights._open == {}
 
 
+async def test_a_place_whose_reply_can_be_kept_again_is_waited_for_again() -> None:
+    """Else one failure of an origin would let all come at once for as long as that is remembered."""
+    gate = Gate(Response(500, [], b""), reply("max-age=1"))
+    scene = Scene(gate)
+    gate.open.set()
+    assert [(await scene(get())).status for _ in range(2)] == [500, 200]
+    scene.clock.advance(90 - REMEMBERED_SECONDS)
+    gate.open.clear()
+    await together(scene, gate, get(), get(), get())
+    assert len(scene.asked) == 3
+
+
 def test_useless_places_are_remembered_for_a_while_and_not_all_of_them() -> None:
     clock = FakeClock()
     flights = Flights(clock.tick)
