@@ -1,0 +1,114 @@
+"""From a question to the passages that answer it: an index finds, phrases and fusion put in order, variety chooses."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from itertools import pairwise
+
+from msgspec import Struct
+
+from penstock.ports import MOST_MATCHES, Index, Match, Vector
+from penstock.rag.fuse import fuse, spread, weights
+from penstock.rag.passages import Passage, title
+from penstock.rag.terms import asked, words
+
+POOL = 20
+"""Passages of each ranking that are read, or twice as many as are asked for."""
+MOST_FOUND = MOST_MATCHES // 2
+LEADERS = 3
+"""Of the ranking by terms, to see how much of what was asked one passage has."""
+FOR_PHRASES = 3.0
+"""A score by terms is four times as high where all neighbouring terms of the question are neighbours in the passage."""
+
+Read = Callable[[Sequence[str]], Awaitable[Mapping[str, Passage]]]
+"""The owner's passages of these ids, in one round trip; those that are no longer there are left out."""
+Rerank = Callable[[str, Sequence[Passage]], Awaitable[Sequence[float]]]
+"""How well each passage answers the question, from 0 to 1: a model's judgement, in place of the fused score."""
+
+
+class Question(Struct, frozen=True):
+    """`vector`: the question's embedding, without which terms alone find. `document`: search in this one only."""
+
+    text: str
+    vector: Vector | None = None
+    k: int = 5
+    document: str | None = None
+    variety: float = 0.0
+    """How much what is found should differ, from 0 to 1; none by measurement, and for a reader's sake."""
+
+
+class Hit(Struct, frozen=True):
+    """A passage that was found, and its score from 0 to 1, comparable within one search."""
+
+    passage: Passage
+    score: float
+
+
+async def search(
+    index: Index, read: Read, owner: str, question: Question, rerank: Rerank | None = None
+) -> list[Hit]:
+    """At most `k` passages of the owner, best first; `k` is at most MOST_FOUND."""
+    k = min(question.k, MOST_FOUND)
+    size = max(POOL, 2 * k)
+    found = await index.search(
+        owner,
+        MOST_MATCHES,
+        vector=question.vector,
+        terms=asked(question.text),
+        document=question.document,
+    )
+    near = [match.id for match in found.by_vector]
+    ids = dict.fromkeys([*(match.id for match in found.by_terms[:size]), *near[:size]])
+    passages = await read(list(ids)) if ids else {}
+    spelt = {m.id: Spelt(passages[m.id]) for m in found.by_terms[:size] if m.id in passages}
+    by_terms = phrased(question.text, found.by_terms[:size], spelt)
+    covered = coverage(question.text, [spelt[name] for name in by_terms[:LEADERS]])
+    by_terms += [match.id for match in found.by_terms[size:]]
+    by_vector = [name for name in near if name in passages or name not in ids]
+    fused = fuse(by_terms, by_vector, weights(by_terms, by_vector, covered))
+    scores = {name: score for name, score in fused.items() if name in passages}
+    if rerank is not None:
+        scores = await _reranked(rerank, question.text, scores, passages)
+    chosen = list(scores)[:k]
+    if question.variety:
+        terms = {n: (spelt.get(n) or Spelt(passages[n])).terms for n in scores}
+        chosen = spread(scores, terms, k, question.variety)
+    return [Hit(passages[name], scores[name]) for name in chosen]
+
+
+class Spelt:
+    """A passage's terms and which of them are neighbours."""
+
+    __slots__ = ("pairs", "terms")
+
+    def __init__(self, passage: Passage) -> None:
+        text, head = words(passage.text), words(title(passage))
+        self.terms = {*text, *head}
+        self.pairs = {*pairwise(text), *pairwise(head)}
+
+
+def phrased(text: str, found: Sequence[Match], spelt: Mapping[str, Spelt]) -> list[str]:
+    """Those of which the passage is there, in the order of their scores raised by the phrases they share."""
+    pairs = set(pairwise(words(text)))
+
+    def raised(match: Match) -> float:
+        return match.score * (
+            1 + FOR_PHRASES * len(pairs & spelt[match.id].pairs) / (len(pairs) or 1)
+        )
+
+    there = [match for match in found if match.id in spelt]
+    return [match.id for match in sorted(there, key=lambda m: (-raised(m), m.id))]
+
+
+def coverage(text: str, leaders: Sequence[Spelt]) -> float:
+    """The share of the question's terms that one of these has, at best."""
+    terms = set(words(text))
+    return max((len(terms & one.terms) for one in leaders), default=0) / (len(terms) or 1)
+
+
+async def _reranked(
+    rerank: Rerank, text: str, scores: Mapping[str, float], passages: Mapping[str, Passage]
+) -> dict[str, float]:
+    judged = await rerank(text, [passages[name] for name in scores])
+    pairs = zip(scores, judged, strict=True)
+    return dict(sorted(pairs, key=lambda found: -found[1]))
