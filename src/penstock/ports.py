@@ -273,6 +273,8 @@ class Platform:
     spawn: Spawn
     crypto: Crypto
     runner: Runner | None = None
+    replies: Store | None = None
+    """Where replies of services are kept, with room and an end of its own; None: in a part of `store`."""
     shared_loop: bool = True
     secret: bytes = b""
     """Keys the cache's HMAC; at least 32 random bytes made once per installation."""

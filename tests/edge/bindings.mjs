@@ -6,11 +6,13 @@ import { join } from "node:path";
 
 import { Miniflare } from "miniflare";
 
+import { cache } from "./caches.mjs";
+
 export const tests = fileURLToPath(new URL(".", import.meta.url));
 
 const module = (path, file) => ({ type: "ESModule", path, contents: readFileSync(file, "utf8") });
 
-// Of the package in `source`; with `counting` the object tells what its statements took.
+// Of the package in `source`, and a global cache as workerd has it; with `counting` the object tells what its statements took.
 export async function bound(source, counting) {
   const shipped = join(source, "penstock/platforms/cloudflare/meter_object.js");
   const miniflare = new Miniflare({
@@ -27,6 +29,7 @@ export async function bound(source, counting) {
     durableObjects: { METER: { className: "PenstockMeter", useSQLite: true } },
   });
   const { KV, DB, BLOBS } = await miniflare.getBindings();
+  globalThis.caches = { default: cache(miniflare) };
   const METER = {
     getByName: (name) => ({
       async run(body) {

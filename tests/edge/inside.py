@@ -28,9 +28,11 @@ from penstock.platforms.cloudflare.crypto import CloudflareCrypto
 from penstock.platforms.cloudflare.fetch import CloudflareFetch
 from penstock.platforms.cloudflare.index import CloudflareIndex
 from penstock.platforms.cloudflare.meter import CloudflareMeter, New
+from penstock.platforms.cloudflare.replies import PLACE, CloudflareReplies
 from penstock.platforms.cloudflare.runner import CloudflareRunner
 from penstock.platforms.cloudflare.store import CloudflareStore
 from penstock.platforms.cloudflare.tables import CloudflareTables
+from penstock.platforms.cloudflare.values import replies
 from penstock.platforms.constraints import TABLES
 from penstock.ports import Lease
 from penstock.wire.http import Request, Response
@@ -240,6 +242,11 @@ class Home:
     async def _store(self, most_bytes: int) -> CloudflareStore:
         await self._empty(self._bindings.KV, lambda listed: [key.name for key in listed.keys])
         return CloudflareStore(self._bindings.KV, self._clocks[-1], most_bytes)
+
+    async def _replies(self, most_bytes: int) -> CloudflareReplies:
+        """A place of its own for each opening: nobody can list what a cache has."""
+        place = f"{PLACE}{len(self._opened)}/"
+        return CloudflareReplies(replies, self._clocks[-1], most_bytes, place)
 
     async def _blobs(self) -> CloudflareBlobs:
         await self._empty(self._bindings.BLOBS, lambda listed: [one.key for one in listed.objects])

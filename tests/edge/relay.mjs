@@ -7,10 +7,26 @@ export default {
   async fetch(request, env) {
     const { searchParams } = new URL(request.url);
     const object = searchParams.get("object");
+    if (searchParams.has("cache")) return replies(searchParams, request);
     if (object !== null) return new Response(await env.METER.getByName(object).run(await request.text()));
     return tables(env[searchParams.get("tables")], request);
   },
 };
+
+// What caches.mjs asks of the cache.
+async function replies(asked, request) {
+  const { default: cache } = caches;
+  const url = asked.get("url");
+  try {
+    if (asked.get("cache") === "match") return (await cache.match(url)) ?? new Response(null, { status: 404 });
+    if (asked.get("cache") === "delete") return new Response(null, { status: (await cache.delete(url)) ? 200 : 404 });
+    const headers = { "cache-control": request.headers.get("cache-control") };
+    await cache.put(url, new Response(await request.arrayBuffer(), { headers }));
+    return new Response();
+  } catch (error) {
+    return new Response(String(error.message), { status: 500 });
+  }
+}
 
 // What d1.mjs asks of one database, answered as D1 answers it.
 async function tables(database, request) {

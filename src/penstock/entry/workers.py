@@ -39,6 +39,8 @@ SMALL = 64 << 10
 """Bodies that say they are no larger cross the boundary whole."""
 MOST_BODIES = 24 << 20
 """Of all request bodies in memory at once: an isolate has 128 MB, of which Python takes a third."""
+MOST_TOGETHER = 16 << 20
+"""Of replies of services while they are put together to be kept; how much is kept is the platform's to say."""
 KEEP_ALIVE_SECONDS = 14.0
 STUCK_SECONDS = 60.0
 """How long a reader may take none of what waits for it."""
@@ -236,7 +238,11 @@ def configured(settings: str, variables: dict[str, str]) -> Config:
             " bytes), or name auth.issuers in penstock.toml and deploy again."
         )
     room = min(config.server.max_bodies_bytes, MOST_BODIES)
-    return replace(config, server=replace(config.server, max_bodies_bytes=room))
+    return replace(
+        config,
+        server=replace(config.server, max_bodies_bytes=room),
+        cache=replace(config.cache, http_max_bytes=MOST_TOGETHER),
+    )
 
 
 def incoming(asked: Any) -> Request:

@@ -181,7 +181,7 @@ class Passing:
         return Forward(self._pool, platform.fetch, platform.clock, manner, self._prefix)
 
     def _cached(self, means: Means) -> Caching | None:
-        """The cache before it, where its settings ask for one and its home can have one."""
+        """The cache before it, where its settings ask for one."""
         replies, platform = means.replies, means.platform
         settings = cache_of(self._service)
         if replies is None or settings is None:
@@ -232,8 +232,8 @@ def _manner(service: Service, times: Timeouts) -> Manner:
 def _replies(
     config: Config, kept_on: Lasting, platform: Platform, before: Services | None
 ) -> Replies | None:
-    """Where replies are kept, if any service asks for it. Not on Workers: KV shows an old one for a minute after a change."""
-    if not platform.shared_loop or not any(map(cache_of, config.services.values())):
+    """Where replies are kept, if any service asks for it."""
+    if not any(map(cache_of, config.services.values())):
         return None
     from penstock.gateway.caching import Replies  # as below
 

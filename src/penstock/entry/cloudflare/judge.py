@@ -27,7 +27,7 @@ IDLE: Mapping[str, str] = {
     "server.host": "Cloudflare listens",
     "server.port": "Cloudflare listens",
     "server.trusted_proxies": "Cloudflare names the client's address",
-    "cache.http_max_bytes": "replies of services are not kept there",
+    "cache.http_max_bytes": "each data centre's cache has its own bound",
     "server.max_connections": "Cloudflare holds the connections",
     "server.notice_seconds": "a Worker is never told to stop",
     "server.grace_seconds": "a Worker is never told to stop",
