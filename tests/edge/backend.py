@@ -14,7 +14,8 @@ class Backend:
 
     def __init__(self) -> None:
         self.url = ""
-        self.status = 200
+        self.broken: set[str] = set()
+        """The paths that it fails on."""
         self.asked: Counter[str] = Counter()
 
 
@@ -32,7 +33,7 @@ def served() -> Iterator[Backend]:
         def do_GET(self) -> None:
             backend.asked[self.path] += 1
             text = str(backend.asked[self.path]).encode()
-            self.send_response(backend.status)
+            self.send_response(500 if self.path in backend.broken else 200)
             self.send_header("cache-control", "max-age=60")
             self.send_header("content-length", str(len(text)))
             self.end_headers()

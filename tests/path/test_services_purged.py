@@ -164,9 +164,8 @@ class Isolate:
     def __init__(self, world: Kept) -> None:
         self.replies = MemoryStore(world.platform.clock)
         self._world = world
-        self._platform: Any = replace(
-            world.platform, shared_loop=False, store=Nowhere(), replies=self.replies
-        )
+        platform: Any = world.platform
+        self._platform = replace(platform, shared_loop=False, store=Nowhere(), replies=self.replies)
         before = world.gateway
         self.first = build(before.config, self._platform, before.report)
 

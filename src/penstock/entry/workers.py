@@ -61,6 +61,10 @@ def worker(settings: str) -> type[WorkerEntrypoint]:
         async def scheduled(self, *_: Any) -> None:
             await isolate.scheduled(self.env, self.ctx)
 
+        async def probe(self, asked: str) -> str:
+            """By a service binding alone: no request from outside comes here."""
+            return await isolate.probe(self.env, self.ctx, asked)
+
     return Default
 
 
@@ -84,6 +88,12 @@ class Isolate:
         from penstock.entry.scheduled import scheduled  # requests start without it
 
         await scheduled(await self.gateway(env, Background(ctx.waitUntil), ""))
+
+    async def probe(self, env: Any, ctx: Any, asked: str) -> str:
+        """What an alarm asks of all backends."""
+        from penstock.entry.probed import probed  # as above
+
+        return await probed(await self.gateway(env, Background(ctx.waitUntil), ""), asked)
 
     async def gateway(self, env: Any, spawn: Spawn, edge: str) -> Gateway:
         """The gateway for one request; raises Misconfigured, Unavailable."""

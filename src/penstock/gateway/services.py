@@ -15,6 +15,7 @@ from penstock.gateway import accounts, tunnels
 from penstock.gateway.accounts import SPECIAL
 from penstock.gateway.bodies import bound_of
 from penstock.gateway.exchange import Exchange
+from penstock.gateway.news import News
 from penstock.gateway.routes import Auth, Endpoint
 from penstock.gateway.webhook import Webhook
 from penstock.limits.rates import own_limit
@@ -51,6 +52,7 @@ class Means(NamedTuple):
     """What all services have in common; `replies` is None where none are kept, `most` the largest of them in bytes."""
 
     pools: Pools
+    news: News
     trusted: Networks
     platform: Platform
     replies: Replies | None
@@ -64,11 +66,13 @@ class Services:
         self, config: Config, kept_on: Lasting, platform: Platform, before: Services | None = None
     ) -> None:
         pools = kept_on.pools
-        # On Workers nothing runs between requests that could probe.
+        # On Workers nothing runs between requests that could probe: another does, and tells.
         pools.renew(config.services, platform.clock.tick(), probed=platform.shared_loop)
         trusted = Networks(config.server.trusted_proxies)
         self.replies = _replies(config, kept_on, platform, before)
-        means = Means(pools, trusted, platform, self.replies, config.cache.max_entry_bytes)
+        means = Means(
+            pools, News(pools), trusted, platform, self.replies, config.cache.max_entry_bytes
+        )
         answers = [
             answer
             for name, service in config.services.items()
@@ -127,6 +131,7 @@ class Passing:
         self._prefix = prefix
         # Its own for good: what still waits when a reload takes the service away has somewhere to go.
         self._pool = means.pools.of(name)
+        self._news = means.news if any(one.health for one in service.backends) else None
         self._trusted = means.trusted
         times, lasting = bounds(service.timeouts), service.websockets
         self._manner = _manner(service, times)
@@ -155,6 +160,8 @@ class Passing:
             request.method, target.encode("ascii"), headers=headers, body=body,
             timeouts=self._manner.timeouts, notes=exchange.notes,
         )  # fmt: skip
+        if self._news is not None:
+            await self._news.hear(gateway.platform)
         response = await self._answer(gateway, exchange, onward)
         if response.status in ELSEWHERE and service.failures == "own" and not _only_kept(request):
             raise await _failed(response, request.method)

@@ -60,6 +60,12 @@ class Judged(NamedTuple):
         found = {target.name: target.dimension for target in self.config.targets}
         return found[route.targets[0]]
 
+    @property
+    def probed(self) -> bool:
+        """Whether a service has a backend that is asked for its health."""
+        services = self.config.services.values()
+        return any(backend.health for service in services for backend in service.backends)
+
 
 def judge(text: str, env: Mapping[str, str], known: Known) -> Judged:
     """Reads a file's text (empty: none) as the Worker will; raises Misconfigured with all that cannot work there."""
