@@ -279,6 +279,19 @@ Spawn = Callable[[Coroutine[Any, Any, None]], None]
 """Background work that outlives its request and is awaited at shutdown."""
 
 
+class Probed(Struct, frozen=True):
+    """What somebody's probe of a backend found that was sent `age` seconds ago; it is named by its URL with the path of its health."""
+
+    backend: str
+    well: bool
+    age: float
+
+
+Probes = Callable[[bool], Awaitable[Sequence[Probed]]]
+"""What the one who probes for all found last; the first to ask has it begin. Told whether a backend is left alone here, in
+which case it should look soon. Raises Unavailable."""
+
+
 class Crypto(Protocol):
     """Public-key signatures, and sealing by AES-256-GCM; asynchronous because WebCrypto is."""
 
@@ -307,6 +320,10 @@ class Platform:
     spawn: Spawn
     crypto: Crypto
     runner: Runner | None = None
+    replies: Store | None = None
+    """Where replies of services are kept, with room and an end of its own; None: in a part of `store`."""
+    probes: Probes | None = None
+    """Who probes the backends of services, where this process cannot."""
     shared_loop: bool = True
     secret: bytes = b""
     """Keys the cache's HMAC; at least 32 random bytes made once per installation."""

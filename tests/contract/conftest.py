@@ -26,7 +26,7 @@ async def store(request, tmp_path: Path, clock: FakeClock) -> AsyncGenerator[Sto
         opened: AbstractAsyncContextManager[Store] = servers.store(server, clock, 100_000)
     elif request.param in edges.STORES:
         home = request.getfixturevalue(edges.STORES[request.param])
-        opened = edges.store(home, clock, 100_000)
+        opened = edges.store(home, clock, 100_000, request.param)
     else:
         opened = homes.STORES[request.param](tmp_path, clock, 100_000)
     async with opened as store:

@@ -18,8 +18,11 @@ from tests.edge.indexes import EdgeIndex
 
 
 @asynccontextmanager
-async def store(home: EdgeHome, clock: FakeClock, most: int) -> AsyncGenerator[Store]:
-    yield await port(home, clock, "store", most)
+async def store(
+    home: EdgeHome, clock: FakeClock, most: int, form: str = ""
+) -> AsyncGenerator[Store]:
+    """On KV, or on the Cache API: there each data centre has its own, and the suite runs in one."""
+    yield await port(home, clock, "replies" if form == CACHE else "store", most)
 
 
 @asynccontextmanager
@@ -81,15 +84,16 @@ async def index(
     yield EdgeIndex(await port(home, clock, "index", schema, model, dimension, made))
 
 
-STORES: dict[str, str] = {"cloudflare": "edge_home"}
-BLOBS: dict[str, str] = STORES
-METERS: dict[str, str] = STORES
-TABLES: dict[str, str] = STORES
+CACHE = "cloudflare, Cache API"
+METERS: dict[str, str] = {"cloudflare": "edge_home"}
+STORES: dict[str, str] = {**METERS, CACHE: "edge_home"}
+BLOBS: dict[str, str] = METERS
+TABLES: dict[str, str] = METERS
 FETCHES: dict[str, str] = {"cloudflare": "edge_client"}
-CRYPTOS: dict[str, str] = STORES
-INDEXES: dict[str, str] = STORES
-PARSES: dict[str, str] = STORES
-RUNNERS: dict[str, str] = STORES
+CRYPTOS: dict[str, str] = METERS
+INDEXES: dict[str, str] = METERS
+PARSES: dict[str, str] = METERS
+RUNNERS: dict[str, str] = METERS
 """The home's name, and the fixture that has its bindings."""
 
 JOINED = "fetch sorts a reply's headers, joins those of one name and adds to a request's"

@@ -160,6 +160,9 @@ def _service(account, method, query, body, name):
 
 
 def _upload(account, method, query, body, name):
+    for bound in re.findall(rb'"type":"service","service":"([^"]+)"', body):
+        if bound.decode() not in account.versions:
+            return _wrong(10143, f"Could not resolve service binding to {bound.decode()}.")
     account.uploads[name] = body
     versions = account.versions.setdefault(name, [])
     versions.append(VERSION.format(len(versions) + 1))

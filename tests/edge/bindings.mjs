@@ -4,16 +4,27 @@ import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { join } from "node:path";
 
-import { Miniflare } from "miniflare";
+import { Miniflare, Response } from "miniflare";
+
+import { cache } from "./caches.mjs";
 
 export const tests = fileURLToPath(new URL(".", import.meta.url));
 
 const module = (path, file) => ({ type: "ESModule", path, contents: readFileSync(file, "utf8") });
 
-// Of the package in `source`; with `counting` the object tells what its statements took.
-export async function bound(source, counting) {
+// Of the package in `source`, and a global cache as workerd has it; `probe` is what the object has the gateway do; with `counting` the object tells what its statements took.
+export async function bound(source, counting, probe) {
   const shipped = join(source, "penstock/platforms/cloudflare/meter_object.js");
+  const probing = async (request) => {
+    try {
+      return new Response(await probe(await request.text()));
+    } catch {
+      return new Response(null, { status: 500 });
+    }
+  };
   const miniflare = new Miniflare({
+    name: "relay",
+    serviceBindings: { GATEWAY: { name: "relay", entrypoint: "Gateway" }, NODE: probing },
     modules: [
       module("relay.mjs", join(tests, "relay.mjs")),
       ...(counting
@@ -27,6 +38,7 @@ export async function bound(source, counting) {
     durableObjects: { METER: { className: "PenstockMeter", useSQLite: true } },
   });
   const { KV, DB, BLOBS } = await miniflare.getBindings();
+  globalThis.caches = { default: cache(miniflare) };
   const METER = {
     getByName: (name) => ({
       async run(body) {

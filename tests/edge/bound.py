@@ -14,6 +14,7 @@ from pyodide.ffi import run_sync
 from penstock.platforms.cloudflare.blobs import CloudflareBlobs
 from penstock.platforms.cloudflare.crypto import CloudflareCrypto
 from penstock.platforms.cloudflare.meter import CloudflareMeter
+from penstock.platforms.cloudflare.replies import CloudflareReplies
 from penstock.platforms.cloudflare.store import CloudflareStore
 from penstock.platforms.cloudflare.tables import CloudflareTables
 from penstock.platforms.memory.world import Background, FakeClock, FakeFetch, FakeIds, Handler
@@ -57,6 +58,7 @@ class Worlds:
             spawn=Background(),
             crypto=CloudflareCrypto(),
             runner=runner,
+            replies=CloudflareReplies(lambda: bindings.replies, clock, MOST_BYTES),
             shared_loop=False,
             secret=ids.secret(32),
         )

@@ -29,3 +29,14 @@ async def tables(edge_home: EdgeHome) -> AsyncGenerator[Tables]:
 async def store(edge_home: EdgeHome) -> AsyncGenerator[Store]:
     async with edges.store(edge_home, FakeClock(), 100) as opened:
         yield opened
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+async def replies(edge_home: EdgeHome, clock: FakeClock) -> AsyncGenerator[Store]:
+    async with edges.store(edge_home, clock, 100, edges.CACHE) as opened:
+        yield opened

@@ -16,15 +16,16 @@ export class PenstockMeter extends Shipped {
       storage: {
         sql: { exec },
         transactionSync: (run) => storage.transactionSync(run),
+        getAlarm: () => storage.getAlarm(),
         setAlarm: (at) => storage.setAlarm(at),
         deleteAll: () => storage.deleteAll(),
       },
     };
   }
 
-  run(text) {
+  async run(text) {
     this.cursors.length = 0;
-    const answer = JSON.parse(super.run(text));
+    const answer = JSON.parse(await super.run(text));
     const sum = (of) => this.cursors.reduce((total, cursor) => total + of(cursor), 0);
     const read = sum((cursor) => cursor.rowsRead);
     const written = sum((cursor) => cursor.rowsWritten);

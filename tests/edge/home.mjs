@@ -11,7 +11,7 @@ import { counted, counts } from "./counted.mjs";
 import { VectorizeIndexImpl } from "./vectorize.mjs";
 
 const [source, packages, counting] = process.argv.slice(2);
-const { miniflare, KV, DB, BLOBS, METER } = await bound(source, counting);
+const { miniflare, KV, DB, BLOBS, METER } = await bound(source, counting, (text) => home.probe(text));
 globalThis.fakes = { AI: new Ai(), VectorizeIndexImpl };
 
 // Python's own output would stand among the replies.
@@ -25,7 +25,8 @@ for (const [place, folder] of Object.entries({ source, packages, tests })) {
 }
 pyodide.runPython("import sys; sys.dont_write_bytecode = True; sys.path[:0] = ['/source', '/packages', '/tests']");
 const bindings = { KV, DB, BLOBS, METER };
-const answer = pyodide.pyimport("inside").Home(counting ? counted(bindings) : bindings, counts).answer;
+const home = pyodide.pyimport("inside").Home(counting ? counted(bindings) : bindings, counts);
+const answer = home.answer;
 
 const write = (reply) => process.stdout.write(`${reply}\n`);
 write("ready");

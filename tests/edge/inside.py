@@ -29,9 +29,12 @@ from penstock.platforms.cloudflare.fetch import CloudflareFetch
 from penstock.platforms.cloudflare.index import CloudflareIndex
 from penstock.platforms.cloudflare.meter import CloudflareMeter, New
 from penstock.platforms.cloudflare.parse import CloudflareParse
+from penstock.platforms.cloudflare.probes import CloudflareProbes, asked_at, kept
+from penstock.platforms.cloudflare.replies import PLACE, CloudflareReplies
 from penstock.platforms.cloudflare.runner import CloudflareRunner
 from penstock.platforms.cloudflare.store import CloudflareStore
 from penstock.platforms.cloudflare.tables import CloudflareTables
+from penstock.platforms.cloudflare.values import replies
 from penstock.platforms.constraints import TABLES
 from penstock.ports import Lease
 from penstock.wire.http import Request, Response
@@ -154,6 +157,8 @@ class Home:
         self._opened: list[Any] = []
         self._clocks: list[Any] = []
         self._running: dict[int, asyncio.Task | None] = {}
+        self._found: dict[str, bool] = {}
+        self._probing: list[str] | None = None
 
     async def answer(self, line: str) -> str:
         number, what, *args = pickle.loads(base64.b64decode(line))
@@ -171,6 +176,21 @@ class Home:
         finally:
             del self._running[number]
         return base64.b64encode(pickle.dumps((number, *told))).decode()
+
+    def probe(self, text: str) -> str:
+        """What the object has the gateway do: all that a test named are found so, and it was asked for them."""
+        if self._probing is None:
+            raise RuntimeError("No gateway is there.")
+        self._probing.append(text)
+        return kept(asked_at(text), self._found)
+
+    async def _gateway(self, found: dict | None) -> None:
+        """From here on probes find this; with None no gateway is there."""
+        self._found, self._probing = found or {}, None if found is None else []
+
+    async def _asked(self) -> list:
+        """What probes were asked for."""
+        return list(self._probing or ())
 
     async def _open(self, port: str, *args: Any) -> int:
         self._clocks.append(Hands())
@@ -214,6 +234,10 @@ class Home:
             await CloudflareMeter(self._bindings.METER)._send(where, New([*steps], alarm))
         ).error
 
+    async def _probed(self, opening: int, soon: bool) -> list:
+        """What the probes of an opening found, as an isolate reads it."""
+        return list(await CloudflareProbes(Objects(self._bindings.METER, opening))(soon))
+
     async def _counted(self) -> dict[str, int]:
         """What the bindings were asked so far, where they count it (counted.mjs)."""
         return dict(self._counts.to_py())
@@ -241,6 +265,11 @@ class Home:
     async def _store(self, most_bytes: int) -> CloudflareStore:
         await self._empty(self._bindings.KV, lambda listed: [key.name for key in listed.keys])
         return CloudflareStore(self._bindings.KV, self._clocks[-1], most_bytes)
+
+    async def _replies(self, most_bytes: int) -> CloudflareReplies:
+        """A place of its own for each opening: nobody can list what a cache has."""
+        place = f"{PLACE}{len(self._opened)}/"
+        return CloudflareReplies(replies, self._clocks[-1], most_bytes, place)
 
     async def _blobs(self) -> CloudflareBlobs:
         await self._empty(self._bindings.BLOBS, lambda listed: [one.key for one in listed.objects])

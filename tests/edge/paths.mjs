@@ -15,6 +15,7 @@ const write = (reply) => process.stdout.write(`${reply}\n`);
 const { tables, migrations } = JSON.parse((await lines.next()).value);
 const worlds = new Worlds(root, tables, migrations);
 await worlds.start();
+globalThis.caches = {};
 
 const pyodide = await loadPyodide({ stdout: console.error, stderr: console.error });
 const folders = { "/penstock/src": join(root, "src"), "/penstock/tests": join(root, "tests"), "/packages": packages, "/site": site };

@@ -97,7 +97,8 @@ def local(sql: str) -> list[dict]:
     return found
 
 
-def test_both_workers_are_built_and_small(place, capsys):
+def test_both_workers_are_built_and_small(place, monkeypatch, capsys):
+    monkeypatch.setenv("AUTH_SERVICE_URL", "https://auth.example")
     assert run("--dry-run", "--json") == 0, capsys.readouterr().err
     gateway, meter = json.loads(capsys.readouterr().out)["workers"]
     assert 500_000 < gateway["raw_bytes"] <= MOST_BYTES
@@ -105,9 +106,11 @@ def test_both_workers_are_built_and_small(place, capsys):
     assert 0 < meter["raw_bytes"] < 10_000
 
 
-def test_it_is_checked_without_a_login(place, capsys):
+def test_it_is_checked_without_a_login(place, monkeypatch, capsys):
+    monkeypatch.setenv("AUTH_SERVICE_URL", "https://auth.example")
     assert run("--check", "--json") == 1
     checks = {one["check"]: one for one in json.loads(capsys.readouterr().out)["checks"]}
+    assert "bound to the gateway" in checks["probes"]["found"]
     assert [name for name, one in checks.items() if not one["good"]] == [
         "login",
         "secret JWT_SECRET",
@@ -159,6 +162,16 @@ def test_applied_to_an_empty_account(account, monkeypatch, capsys):
     assert b"new_sqlite_classes" in account.uploads["penstock-meter"]
     everything = [*account.uploads.values(), shown.out.encode(), shown.err.encode()]
     assert [where for where in everything if SECRET.encode() in where] == []
+    assert account.unknown == []
+
+
+def test_the_meter_is_bound_to_the_gateway_once_that_is_there(account, monkeypatch, capsys):
+    monkeypatch.setenv("JWT_SECRET", SECRET)
+    monkeypatch.setenv("AUTH_SERVICE_URL", "https://auth.example")
+    assert apply() == 0, capsys.readouterr().err
+    assert b'"service":"penstock"' in account.uploads["penstock-meter"]
+    # Once without the binding: Cloudflare takes none to a Worker that is not there.
+    assert len(account.versions["penstock-meter"]) == 2
     assert account.unknown == []
 
 

@@ -21,8 +21,6 @@ NO_FILE = {
     "test_bad_requests.py": "asks through the server's own HTTP, whose parser is native code",
     "test_shared_ends.py": "how a call that requests share ends for each of them",
     "test_schemathesis.py": "schemathesis stands on native code",
-    "test_services_cached.py": "replies of services are not kept there",
-    "test_services_purged.py": "replies of services are not kept there",
 }
 FLIGHTS = (
     "test_five_hundred_askers_at_once_make_one_call",
@@ -49,9 +47,11 @@ FLIGHTS = (
     "test_one_that_was_cut_off_while_it_pulled_for_all",
     "test_followers_are_told_too_that_it_may_have_been_charged",
     "test_a_follower_is_asked_for_itself",
+    "test_equal_requests_at_once_ask_once_and_read_along",
 )
 """Tests of requests that read what another of their process asks; at the edge none waits for another."""
 NO_TEST = dict.fromkeys(FLIGHTS, "requests wait for each other there") | {
+    "test_replies_have_their_share_of_the_store_and_no_more": "the cache there has a bound of its own",
     "test_a_hundred_thousand_callers_are_held_by_bounded_counts": "counts in this process, held for 100,000 callers",
     "test_probes_bring_it_back": "a Worker probes no backends yet",
     "test_while_deliveries_hang_what_comes_waits_in_the_table": "what goes on behind each request is Cloudflare's to bound",

@@ -1,10 +1,11 @@
-"""What is Cloudflare's own about the tables and the cache: its numbers, its columns, its least time to live."""
+"""What is Cloudflare's own about the tables and the caches: its numbers, its columns, its least time to live."""
 
 from __future__ import annotations
 
 import pytest
 
 from penstock.errors import Conflict
+from penstock.platforms.memory.world import FakeClock
 from penstock.ports import Store, Tables
 
 ADD = "insert into things (name, number) values ($1, $2)"
@@ -52,3 +53,26 @@ async def test_a_value_that_is_too_large_is_not_kept_and_drops_the_older(store: 
     await store.put("a", b"1", 60)
     await store.put("a", bytes(101), 60)
     assert await store.get("a") is None
+
+
+async def test_a_kept_reply_has_its_very_time_though_the_cache_knows_whole_seconds(
+    replies: Store, clock: FakeClock
+) -> None:
+    await replies.put("a", b"1", 0.5)
+    clock.advance(0.499)
+    assert await replies.get("a") == b"1"
+    clock.advance(0.001)
+    assert await replies.get("a") is None
+
+
+async def test_a_reply_that_is_too_large_is_not_kept_and_drops_the_older(replies: Store) -> None:
+    await replies.put("a", b"1", 60)
+    await replies.put("a", bytes(101), 60)
+    assert await replies.get("a") is None
+
+
+async def test_keys_are_no_parts_of_each_other(replies: Store) -> None:
+    for key in ("a", "a/b", "a?b", "a#b", "a%2Fb", "a/../c"):
+        await replies.put(key, key.encode(), 60)
+    for key in ("a", "a/b", "a?b", "a#b", "a%2Fb", "a/../c"):
+        assert await replies.get(key) == key.encode()

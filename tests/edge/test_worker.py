@@ -10,6 +10,8 @@ import httpx
 import pytest
 
 from penstock.auth.mint import mint
+from tests.clients.process import until
+from tests.edge import backend
 from tests.edge.worker import SECRET, Worker, migrations
 
 SETTINGS = {"providers": {"sandbox": {"kind": "sandbox"}}}
@@ -81,6 +83,51 @@ def test_an_upload_that_breaks_off_is_a_client_that_left(
     told = [(line["status"], line.get("gone"), line.get("error")) for line in lines]
     assert (499, True, None) in told
     assert not [line for line in lines if line["status"] == 500]
+
+
+def test_a_services_replies_are_kept_for_the_caller_in_the_data_centres_cache(
+    worker: Worker,
+) -> None:
+    def told(path: str, sub: str = "alice") -> tuple[str, str | None]:
+        response = ask(worker, path, sub=sub)
+        worker.ask("idle")
+        return response.text, response.headers.get("x-cache")
+
+    with backend.served() as service:
+        orders = {"prefixes": ["/api/orders"], "backends": [{"url": service.url}], "cache": {}}
+        settings = {**SETTINGS, "services": {"orders": orders}}
+        worker.again(settings)
+        assert [told("/api/orders/1") for _ in range(2)] == [("1", "MISS"), ("1", "HIT")]
+        assert told("/api/orders/1", "bob") == ("2", "MISS")
+        worker.again(settings)
+        assert told("/api/orders/1") == ("1", "HIT")
+    assert service.asked == {"/api/orders/1": 2}
+
+
+def test_a_backend_that_is_not_well_is_left_out_by_every_isolate(worker: Worker) -> None:
+    admin = {
+        "authorization": f"Bearer {mint({'sub': 'r', 'role': 'admin'}, SECRET, now=time.time())}"
+    }
+
+    def told() -> list[tuple[str, str]]:
+        """How a new isolate finds them, after its first request."""
+        worker.again(settings)
+        assert ask(worker, "/api/orders/1").status_code == 200
+        worker.ask("idle")
+        [found] = httpx.get(f"{worker.url}/admin/services", headers=admin).json()["services"]
+        return [(one["state"], one["probe"]) for one in found["backends"]]
+
+    with backend.served() as one, backend.served() as two:
+        orders = {"prefixes": ["/api/orders"], "backends": [{"url": one.url}, {"url": two.url}]}
+        settings = {**SETTINGS, "services": {"orders": orders}}
+        assert told() == [("up", "off")] * 2
+        one.broken.add("/health")
+        worker.ask("alarm")
+        until(lambda: told() == [("ejected", "failed"), ("up", "well")], 60.0)
+        one.broken.clear()
+        worker.ask("alarm")
+        until(lambda: told() == [("up", "well")] * 2, 60.0)
+        assert one.asked["/health"] >= 2
 
 
 def test_callers_are_known_by_the_address_that_the_platform_tells(worker: Worker) -> None:

@@ -25,7 +25,7 @@ const lines = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
 const say = (line) => process.stdout.write(`${JSON.stringify(line)}\n`);
 const start = JSON.parse((await lines.next()).value);
 
-const { miniflare, KV, DB: proxied, BLOBS, METER } = await bound(source, counting);
+const { miniflare, KV, DB: proxied, BLOBS, METER } = await bound(source, counting, (text) => Default({ waitUntil }, env).probe(text));
 // What the rows of a question took only D1's own answer says.
 const DB = counting ? proxied : database(miniflare, "DB");
 let env;
@@ -159,6 +159,8 @@ const doing = {
     return (await serve(new Request(`http://worker.test${path}`, { method: "POST", headers, body, duplex: "half" }))).status;
   },
   idle,
+  // The object's alarm, at once.
+  alarm: async () => void (await METER.getByName("probes").run(JSON.stringify({ steps: [], alarm: 1 }))),
   counts: () => ({ ...counts }),
   log: () => log.splice(0),
   measure: ({ requests }) =>

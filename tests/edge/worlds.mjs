@@ -5,6 +5,7 @@ import { join } from "node:path";
 
 import { Miniflare } from "miniflare";
 
+import { cache } from "./caches.mjs";
 import { database } from "./d1.mjs";
 
 // As many as are in use at once: a test that makes more worlds than these meets its first one's database again, emptied.
@@ -41,12 +42,19 @@ export class Worlds {
     const number = this.made++;
     const tables = this.databases[number % DATABASES.length];
     if (this.written.delete(tables)) await tables.batch(this.emptying.map((sql) => tables.prepare(sql)));
-    return { KV: this.#keyed(this.KV, number), BLOBS: this.#keyed(this.BLOBS, number), DB: this.#tables(tables), METER: this.#objects(number) };
+    const keyed = (binding) => this.#keyed(binding, number);
+    return { KV: keyed(this.KV), BLOBS: keyed(this.BLOBS), DB: this.#tables(tables), METER: this.#objects(number), replies: this.#replies(number) };
   }
 
   #keyed(binding, number) {
     const method = (name) => (key, ...rest) => this.#watch(binding[name](`${number}:${key}`, ...rest));
     return { get: method("get"), put: method("put"), delete: method("delete") };
+  }
+
+  #replies(number) {
+    const kept = cache(this.miniflare, `?${number}`);
+    const method = (name) => (...asked) => this.#watch(kept[name](...asked));
+    return { match: method("match"), put: method("put"), delete: method("delete") };
   }
 
   #tables(tables) {

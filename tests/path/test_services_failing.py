@@ -256,7 +256,7 @@ async def test_what_is_known_outlives_a_reload() -> None:
 
 
 async def test_on_workers_requests_alone_find_out_and_time_brings_it_back() -> None:
-    """There each request has a gateway of its own, and nobody probes though `health` is set."""
+    """There each request has a gateway of its own; here nobody probes for it, though `health` is set."""
     world = Served(THREE)
     world.down("one.test")
     isolate = replace(world.platform, shared_loop=False)

@@ -1,13 +1,17 @@
-"""Kept replies of services as operators see them: purges, bounds, counts, a reload, and the home that keeps none."""
+"""Kept replies of services as operators see them: purges, bounds, counts, a reload, and a home where each request is alone."""
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from penstock.config import decode, defaults
 from penstock.gateway import build
+from penstock.gateway.air import PERIOD_SECONDS
+from penstock.platforms.memory.store import MemoryStore
 from penstock.platforms.memory.world import Background
 from penstock.wire.http import Request, Response
 from tests.path.services import CACHED, RULED, SHARED, Kept
@@ -154,16 +158,81 @@ async def test_a_refresh_that_is_late_for_a_reload_goes_where_it_would_have_gone
     assert world.reports == []
 
 
-async def test_on_workers_nothing_is_kept() -> None:
-    """There each request has a gateway of its own, and the store is a minute behind itself."""
-    world = Kept(RULED)
-    isolate = replace(world.platform, shared_loop=False)
-    config, report = world.gateway.config, world.gateway.report
-    first = build(config, isolate, report)
-    for number in ("1", "2"):
-        world.gateway = build(config, replace(isolate, spawn=Background()), report, before=first)
-        response = await world.get("/api/orders")
-        assert (await read(response), response.header("x-cache")) == (number.encode(), None)
+class Isolate:
+    """Where each request has a gateway of its own, and replies a store of their own."""
+
+    def __init__(self, world: Kept) -> None:
+        self.replies = MemoryStore(world.platform.clock)
+        self._world = world
+        platform: Any = world.platform
+        self._platform = replace(platform, shared_loop=False, store=Nowhere(), replies=self.replies)
+        before = world.gateway
+        self.first = build(before.config, self._platform, before.report)
+
+    async def ask(self, path: str = "/api/orders", method: str = "GET") -> Response:
+        platform = replace(self._platform, spawn=Background())
+        first = self.first
+        self._world.gateway = build(first.config, platform, first.report, before=first)
+        return await self._world.ask(path, method=method)
+
+
+class Nowhere:
+    """A store that nothing may lie in."""
+
+    def __getattr__(self, name: str) -> Any:
+        raise AssertionError(name)
+
+
+async def test_on_workers_they_are_kept_in_a_store_of_their_own() -> None:
+    isolate = Isolate(Kept(RULED))
+    told = [await isolate.ask() for _ in range(2)]
+    assert [(await read(one), one.header("x-cache")) for one in told] == [
+        (b"1", "MISS"), (b"1", "HIT"),
+    ]  # fmt: skip
+    assert (await isolate.ask(method="DELETE")).status == 200
+    assert await read(await isolate.ask()) == b"3"
+
+
+async def test_what_a_request_held_that_was_killed_there_is_forgotten() -> None:
+    world = Kept("[cache]\nhttp_max_bytes = 20_000\n" + CACHED)
+    world.otherwise = lambda request: Response(200, list(world.says), Script([bytes(4_000)] * 3))
+    isolate = Isolate(world)
+    killed = [await isolate.ask(f"/api/orders/{at}") for at in range(6)]
+    for response in killed:
+        assert not isinstance(response.body, bytes)
+        await anext(response.body)
+        await anext(response.body)
+
+    async def kept() -> str | None:
+        await read(await isolate.ask("/api/orders/new"))
+        return (await isolate.ask("/api/orders/new")).header("x-cache")
+
+    assert await kept() == "MISS"
+    world.platform.clock.advance(PERIOD_SECONDS)
+    assert await kept() == "HIT"
+    # What comes back late was not counted here.
+    for response in killed:
+        await response.aclose()
+    replies = isolate.first.services.replies
+    assert replies is not None
+    assert replies.room.held == 0
+
+
+async def test_a_refresh_that_was_killed_there_is_made_again() -> None:
+    world = Kept(RULED.replace("revalidate = 30", "revalidate = 3_600"))
+    isolate = Isolate(world)
+    await isolate.ask()
+    world.platform.clock.advance(65.0)
+    forever: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
+    world.otherwise = lambda request: forever
+    assert (await isolate.ask()).header("x-cache") == "HIT"
+    await world.reached(2)
+    world.platform.clock.advance(PERIOD_SECONDS)
+    world.otherwise = lambda request: Response(200, list(world.says), b"new")
+    await isolate.ask()
+    await world.reached(3)
+    forever.set_result(Response(200, [], b"late"))
+    await world.platform.spawn.join()
 
 
 def test_start_up_says_what_is_kept_and_where_nothing_is() -> None:
@@ -171,4 +240,4 @@ def test_start_up_says_what_is_kept_and_where_nothing_is() -> None:
     assert [one for one in notes if "GETs cached (shared)" in one]
     there = 'platform = "cloudflare"\n' + CONFIG + SHARED
     _, notes = defaults(decode(there, {}), {})
-    assert [one for one in notes if "not cached on Cloudflare" in one]
+    assert [one for one in notes if "on workers.dev Cloudflare keeps nothing" in one]

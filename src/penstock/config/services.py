@@ -94,12 +94,12 @@ def note(name: str, service: Service) -> str:
 
 
 def warnings(config: Config) -> list[str]:
-    """What a service asks for that its home does not have."""
+    """What a service asks for that its home has in part."""
     if config.platform != "cloudflare":
         return []
     return [
-        f"service {name}: its replies are not cached on Cloudflare, whose stores would show a caller the old one"
-        " for a minute after a change; on the embedded and server homes they are"
+        f"service {name}: its replies are kept in the cache of each data centre, and only where the Worker has a"
+        " domain of its own: on workers.dev Cloudflare keeps nothing"
         for name, service in config.services.items()
         if cache_of(service)
     ]

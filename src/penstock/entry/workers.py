@@ -39,6 +39,8 @@ SMALL = 64 << 10
 """Bodies that say they are no larger cross the boundary whole."""
 MOST_BODIES = 24 << 20
 """Of all request bodies in memory at once: an isolate has 128 MB, of which Python takes a third."""
+MOST_TOGETHER = 16 << 20
+"""Of replies of services while they are put together to be kept; how much is kept is the platform's to say."""
 KEEP_ALIVE_SECONDS = 14.0
 STUCK_SECONDS = 60.0
 """How long a reader may take none of what waits for it."""
@@ -58,6 +60,10 @@ def worker(settings: str) -> type[WorkerEntrypoint]:
 
         async def scheduled(self, *_: Any) -> None:
             await isolate.scheduled(self.env, self.ctx)
+
+        async def probe(self, asked: str) -> str:
+            """By a service binding alone: no request from outside comes here."""
+            return await isolate.probe(self.env, self.ctx, asked)
 
     return Default
 
@@ -82,6 +88,12 @@ class Isolate:
         from penstock.entry.scheduled import scheduled  # requests start without it
 
         await scheduled(await self.gateway(env, Background(ctx.waitUntil), ""))
+
+    async def probe(self, env: Any, ctx: Any, asked: str) -> str:
+        """What an alarm asks of all backends."""
+        from penstock.entry.probed import probed  # as above
+
+        return await probed(await self.gateway(env, Background(ctx.waitUntil), ""), asked)
 
     async def gateway(self, env: Any, spawn: Spawn, edge: str) -> Gateway:
         """The gateway for one request; raises Misconfigured, Unavailable."""
@@ -236,7 +248,11 @@ def configured(settings: str, variables: dict[str, str]) -> Config:
             " bytes), or name auth.issuers in penstock.toml and deploy again."
         )
     room = min(config.server.max_bodies_bytes, MOST_BODIES)
-    return replace(config, server=replace(config.server, max_bodies_bytes=room))
+    return replace(
+        config,
+        server=replace(config.server, max_bodies_bytes=room),
+        cache=replace(config.cache, http_max_bytes=MOST_TOGETHER),
+    )
 
 
 def incoming(asked: Any) -> Request:

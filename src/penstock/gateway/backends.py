@@ -75,7 +75,7 @@ def _backend(member: Member, now: float) -> dict[str, Any]:
         "weight": member.weight,
         "state": member.state,
         "for": round(max(0.0, now - member.since), 1),
-        "probe": probe if member.probed else "off",
+        "probe": probe if member.probed or member.well is not None else "off",
         "failures_in_a_row": member.failures,
         "ejections": member.ejections,
         "in_air": member.in_air,

@@ -14,6 +14,7 @@ from penstock.cache.http.keys import KIND
 from penstock.cache.http.rules import Rules
 from penstock.cache.http.shelves import Shelves
 from penstock.config import ServiceCache
+from penstock.gateway.air import PERIOD_SECONDS, Regular
 from penstock.gateway.exchange import Exchange
 from penstock.ports import Fetch, Platform
 from penstock.wire.http import Request, Response
@@ -34,15 +35,23 @@ class Replies:
         self.generations = generations
         # Marks may lie anywhere: an invalidation must not be put out by other people's replies.
         self.kept = Bounded(platform.store, most=0)
+        apart = platform.replies
         self.shelves = Shelves(
-            self.kept, platform.clock, platform.secret, lambda: platform.ids.new(""), platform.store
-        )
+            self.kept if apart is None else apart, platform.clock, platform.secret,
+            lambda: platform.ids.new(""), platform.store if apart is None else apart,
+        )  # fmt: skip
         self.flights = Flights(platform.clock.tick) if platform.shared_loop else None
         self.room = Room(0)
+        self._period = Regular(PERIOD_SECONDS)
 
     def bound(self, most: int) -> None:
         """So many bytes are kept at most, and as many more are in memory while they are put together."""
         self.kept.most = self.room.most = most
+
+    def renew(self, now: float) -> None:
+        """Counts anew what is being put together, each period."""
+        if self._period.due(now):
+            self.room.forget()
 
 
 class Caching:
@@ -53,6 +62,8 @@ class Caching:
     ) -> None:  # fmt: skip
         platform = replies.platform
         self._cookies = cookies
+        self._replies = replies
+        self._period = Regular(PERIOD_SECONDS)
         self._cache = HttpCache(
             fetch,
             Rules(name, settings.ttl, settings.stale_while_revalidate, settings.key, most),
@@ -67,6 +78,8 @@ class Caching:
 
     async def __call__(self, gateway: Gateway, exchange: Exchange, onward: Request) -> Response:
         """The reply to a request, kept or from the service; raises Failed."""
+        if not gateway.platform.shared_loop:
+            self._renew(gateway.platform.clock.tick())
         caller = exchange.caller
         notes = onward.notes = {OWNER: "" if caller.anonymous else caller.owner}
         try:
@@ -83,6 +96,12 @@ class Caching:
         """Whether a reply is the cache's own, to a request that wanted only what is kept. In Cache-Status ours comes last."""
         said = response.header("cache-status") or ""
         return request.method in ("GET", "HEAD") and said.endswith(replies.REFUSED)
+
+    def _renew(self, now: float) -> None:
+        """Where a request can be killed, what it held is forgotten in the end, as all in the air is."""
+        if self._period.due(now):
+            self._cache.forget()
+        self._replies.renew(now)
 
     def _say(self, exchange: Exchange, response: Response, found: str | None) -> None:
         """What the caller is told of it beside Cache-Status, and what the service's settings keep from them."""

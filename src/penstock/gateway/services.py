@@ -15,6 +15,7 @@ from penstock.gateway import accounts, tunnels
 from penstock.gateway.accounts import SPECIAL, Special
 from penstock.gateway.bodies import bound_of
 from penstock.gateway.exchange import Exchange
+from penstock.gateway.news import News
 from penstock.gateway.routes import Auth, Endpoint
 from penstock.gateway.webhook import Webhook
 from penstock.limits.rates import own_limit
@@ -53,6 +54,7 @@ class Means(NamedTuple):
 
     pools: Pools
     doors: Mapping[str, tunnels.Doors]
+    news: News
     trusted: Networks
     platform: Platform
     replies: Replies | None
@@ -66,13 +68,19 @@ class Services:
         self, config: Config, kept_on: Lasting, platform: Platform, before: Services | None = None
     ) -> None:
         pools = kept_on.pools
-        # On Workers nothing runs between requests that could probe.
+        # On Workers nothing runs between requests that could probe: another does, and tells.
         pools.renew(config.services, platform.clock.tick(), probed=platform.shared_loop)
         trusted = Networks(config.server.trusted_proxies)
         self.replies = _replies(config, kept_on, platform, before)
         self._doors = _doors(config, before)
         means = Means(
-            pools, self._doors, trusted, platform, self.replies, config.cache.max_entry_bytes
+            pools,
+            self._doors,
+            News(pools),
+            trusted,
+            platform,
+            self.replies,
+            config.cache.max_entry_bytes,
         )
         answers = [
             answer
@@ -132,6 +140,7 @@ class Passing:
         self._prefix = prefix
         # Its own for good: what still waits when a reload takes the service away has somewhere to go.
         self._pool = means.pools.of(name)
+        self._news = means.news if any(one.health for one in service.backends) else None
         self._trusted = means.trusted
         # On Workers the platform writes the URL, elsewhere the caller does.
         self._told_scheme = not means.platform.shared_loop
@@ -162,6 +171,8 @@ class Passing:
             request.method, target.encode("ascii"), headers=headers, body=body,
             timeouts=self._manner.timeouts, length=_declared(request), notes=exchange.notes,
         )  # fmt: skip
+        if self._news is not None:
+            await self._news.hear(gateway.platform)
         response = await self._answer(gateway, exchange, onward)
         if (
             response.status in ELSEWHERE
@@ -192,7 +203,7 @@ class Passing:
         return Forward(self._pool, platform.fetch, platform.clock, manner, self._prefix)
 
     def _cached(self, means: Means) -> Caching | None:
-        """The cache before it, where its settings ask for one and its home can have one."""
+        """The cache before it, where its settings ask for one."""
         replies, platform = means.replies, means.platform
         settings = cache_of(self._service)
         if replies is None or settings is None:
@@ -244,8 +255,8 @@ def _manner(service: Service, times: Timeouts) -> Manner:
 def _replies(
     config: Config, kept_on: Lasting, platform: Platform, before: Services | None
 ) -> Replies | None:
-    """Where replies are kept, if any service asks for it. Not on Workers: KV shows an old one for a minute after a change."""
-    if not platform.shared_loop or not any(map(cache_of, config.services.values())):
+    """Where replies are kept, if any service asks for it."""
+    if not any(map(cache_of, config.services.values())):
         return None
     from penstock.gateway.caching import Replies  # as below
 

@@ -18,6 +18,8 @@ PROBE_SECONDS = 30.0
 PROBE_AGAIN_SECONDS = 5.0
 """Between probes of one that is bad."""
 PROBE_LIMIT_SECONDS = 5.0
+TOLD_SECONDS = 3 * PROBE_SECONDS
+"""For which another's probe counts: then it seems that nobody probes any more."""
 BACK_OFF_SECONDS = 30.0
 """For which one without probes is left alone, times how often in a row it was bad."""
 MOST_BACK_OFFS = 10
@@ -45,6 +47,7 @@ class Member:
         "probe_at",
         "probed",
         "probing",
+        "shut",
         "since",
         "turn",
         "url",
@@ -75,6 +78,8 @@ class Member:
         """What the last probe found."""
         self.probe_at = now
         self.probing = False
+        self.shut = now
+        """Until when another's bad probe holds."""
         self.outcomes: Counter[str] = Counter()
 
     def forget(self) -> None:
@@ -142,6 +147,15 @@ class Pool:
             self._spoil(member, now, by_probe=True)
         member.probe_at = now + _wait(member) * (1 - SPREAD + 2 * SPREAD * chance)
 
+    def told(self, member: Member, asked: float, now: float, *, well: bool) -> None:
+        """Another's probe, sent then, of one that nobody here probes; none that is old counts, and one that went well before
+        its backend became bad does not bring it back."""
+        if now - asked > TOLD_SECONDS or (well and member.bad and asked < member.since):
+            return
+        if not well:
+            member.shut = max(member.shut, asked + TOLD_SECONDS)
+        self.found(member, now, 0.5, well=well)
+
     def due(self, now: float) -> list[Member]:
         """Those to be probed now, which count as being probed from here on."""
         found = [m for m in self.members if m.probed and not m.probing and m.probe_at <= now]
@@ -185,8 +199,8 @@ class Pool:
 
 
 def back_at(member: Member) -> float:
-    """When a bad one that nobody probes is tried again."""
-    return member.since + BACK_OFF_SECONDS * member.in_row
+    """When a bad one that nobody here probes is tried again."""
+    return max(member.since + BACK_OFF_SECONDS * member.in_row, member.shut)
 
 
 def _wait(member: Member) -> float:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from penstock.config import Backend, Service
 from penstock.errors import Failed
-from penstock.ports import Clock, Fetch, Ids, Spawn
+from penstock.ports import Clock, Fetch, Ids, Probed, Spawn
 from penstock.upstream.budget import RetryBudget
 from penstock.upstream.health import PROBE_LIMIT_SECONDS, Member, Pool
 from penstock.wire.http import Request, Timeouts
@@ -41,6 +41,22 @@ class Pools:
             for member in pool.members:
                 member.forget()
 
+    def named(self) -> dict[str, Member]:
+        """One backend of each name that has a health to ask for."""
+        return {_name(m): m for pool in self._pools.values() for m in pool.members if m.health}
+
+    def any_bad(self) -> bool:
+        """Whether one is bad that can be probed."""
+        return any(m.bad and m.health for pool in self._pools.values() for m in pool.members)
+
+    def hear(self, found: Iterable[Probed], now: float) -> None:
+        """What another's probes of these backends found."""
+        told = {one.backend: one for one in found}
+        for pool in self._pools.values():
+            for member in pool.members:
+                if member.health and (one := told.get(_name(member))) is not None:
+                    pool.told(member, now - one.age, now, well=one.well)
+
     def probe(self, fetch: Fetch, clock: Clock, ids: Ids, spawn: Spawn) -> None:
         """Sends out the probes that are due."""
         for pool in self._pools.values():
@@ -62,6 +78,10 @@ class Pools:
         return before
 
 
+def _name(member: Member) -> str:
+    return member.url + member.health
+
+
 def _stays(member: Member, backend: Backend, *, probed: bool) -> Member:
     member.weight, member.health = backend.weight, backend.health
     member.probed = probed and bool(backend.health)
@@ -78,7 +98,7 @@ async def _probed(pool: Pool, member: Member, fetch: Fetch, clock: Clock, ids: I
 
 async def is_well(fetch: Fetch, member: Member) -> bool:
     """One probe."""
-    target = (member.url + member.health).encode()
+    target = _name(member).encode()
     request = Request("GET", target, timeouts=_LIMITS, max_reply=PROBE_REPLY)
     try:
         response = await fetch(request)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from penstock.upstream.health import FAILURES, Member, Pool, back_at
+from penstock.upstream.health import FAILURES, TOLD_SECONDS, Member, Pool, back_at
 
 
 def pool(number: int = 3, health: str = "/health", *, probed: bool = True) -> Pool:
@@ -121,6 +121,43 @@ def test_without_probes_it_is_left_alone_for_longer_each_time() -> None:
     p.succeeded(first, 91.0, 92.0)
     fail(p, first, 100.0)
     assert back_at(first) == 130.0
+
+
+def test_anothers_probes_eject_and_bring_back_one_that_nobody_here_probes() -> None:
+    p = pool(probed=False)
+    one = p.members[0]
+    p.told(one, 9.0, 10.0, well=False)
+    assert state(one) == "ejected"
+    p.succeeded(one, 10.0, 11.0)
+    assert state(one) == "ejected"
+    # As long as it is said again, its time does not bring it back.
+    for now in range(20, 200, 10):
+        p.told(one, now - 1.0, float(now), well=False)
+        assert one not in p.serving(now + 9.0)
+    p.told(one, 199.0, 200.0, well=True)
+    assert picked(p, 200.0) == {"http://b0", "http://b1", "http://b2"}
+
+
+def test_a_probe_that_was_sent_before_it_became_bad_does_not_bring_it_back() -> None:
+    p = pool(probed=False)
+    fail(p, p.members[0], 10.0)
+    p.told(p.members[0], 9.0, 11.0, well=True)
+    assert state(p.members[0]) == "ejected"
+    p.told(p.members[0], 12.0, 13.0, well=True)
+    assert state(p.members[0]) == "up"
+
+
+def test_anothers_probe_that_is_old_says_nothing_and_holds_nobody_for_ever() -> None:
+    p = pool(probed=False)
+    one, two, _ = p.members
+    p.told(one, 0.0, TOLD_SECONDS + 1.0, well=False)
+    assert state(one) == "up"
+    p.told(one, 100.0, 101.0, well=False)
+    assert one not in p.serving(100.0 + TOLD_SECONDS - 1.0)
+    assert one in p.serving(100.0 + TOLD_SECONDS)
+    fail(p, two, 200.0)
+    p.told(two, 201.0, 201.0 + TOLD_SECONDS + 1.0, well=True)
+    assert state(two) == "ejected"
 
 
 def test_tried_ones_are_not_picked_again() -> None:

@@ -15,11 +15,18 @@ Keep = Callable[[bytes], Awaitable[None]]
 class Room:
     """How many bytes of bodies may be in memory at once while they are put together: `most`, of which some are `held`."""
 
-    __slots__ = ("held", "most")
+    __slots__ = ("held", "most", "turn")
 
     def __init__(self, most: int) -> None:
         self.most = most
         self.held = 0
+        self.turn = 0
+        """How often it was counted anew."""
+
+    def forget(self) -> None:
+        """Counts anew: on Workers, where a request that is killed never gives back what it held."""
+        self.held = 0
+        self.turn += 1
 
 
 class Collection:
@@ -33,7 +40,7 @@ class Collection:
 
     __slots__ = (
         "_done", "_failure", "_held", "_keep", "_most", "_over", "_parts", "_passed", "_pulling", "_readers", "_room",
-        "_size", "_source", "_waiters", "_whole",
+        "_size", "_source", "_turned", "_waiters", "_whole",
     )  # fmt: skip
 
     def __init__(
@@ -44,6 +51,7 @@ class Collection:
         self._keep = keep
         self._done = done
         self._room = room or Room(most)
+        self._turned = self._room.turn
         self._held = 0
         self._parts: list[bytes] = []
         self._passed = 0
@@ -131,7 +139,8 @@ class Collection:
 
     def _hold(self, size: int) -> None:
         self._held += size
-        self._room.held += size
+        if self._turned == self._room.turn:
+            self._room.held += size
 
     def _end(self) -> None:
         self._over = True

@@ -82,6 +82,10 @@ class HttpCache:
             return replies.refused()
         return await self._forward(visit, state)
 
+    def forget(self) -> None:
+        """Whatever is being asked again may be asked again: on Workers a request that is killed never says that it ended."""
+        self._refreshing.clear()
+
     async def _place(self, request: Request) -> Place:
         if self._generations.old:
             await self._generations.read()

@@ -168,6 +168,7 @@ def _judged(
         survey.Finding("configuration", True, source),
         *survey.secrets(judged, os.environ, put),
         survey.resources(choices),
+        *survey.probes(judged),
     ]
 
 

@@ -59,7 +59,9 @@ def apply(work: Work, choices: Choices) -> Deployed:
     if values:
         put = json.dumps(values)
         work.run(f"secrets {', '.join(values)}", "secret", "bulk", stdin=put).good()
-    work.run("the meter", "deploy", "--config", project.METER).good()
+    first = there is None and work.judged.probed
+    meter = project.METER_FIRST if first else project.METER
+    work.run("the meter", "deploy", "--config", meter).good()
     rename_first(work, adopted)
     try:
         migrate(work)
@@ -71,6 +73,8 @@ def apply(work: Work, choices: Choices) -> Deployed:
         smoke.smoke(url, work.get, work.pause)
     except Undeployed as error:
         raise Undeployed(f"{error.message}; {roll_back(work, earlier, adopted)}") from error
+    if first:
+        work.run("the meter, bound to the gateway", "deploy", "--config", project.METER).good()
     return Deployed(choices, url, version, adopted)
 
 

@@ -27,7 +27,7 @@ IDLE: Mapping[str, str] = {
     "server.host": "Cloudflare listens",
     "server.port": "Cloudflare listens",
     "server.trusted_proxies": "Cloudflare names the client's address",
-    "cache.http_max_bytes": "replies of services are not kept there",
+    "cache.http_max_bytes": "each data centre's cache has its own bound",
     "server.max_connections": "Cloudflare holds the connections",
     "server.notice_seconds": "a Worker is never told to stop",
     "server.grace_seconds": "a Worker is never told to stop",
@@ -59,6 +59,12 @@ class Judged(NamedTuple):
         route = self.config.routes["embed"]
         found = {target.name: target.dimension for target in self.config.targets}
         return found[route.targets[0]]
+
+    @property
+    def probed(self) -> bool:
+        """Whether a service has a backend that is asked for its health."""
+        services = self.config.services.values()
+        return any(backend.health for service in services for backend in service.backends)
 
 
 def judge(text: str, env: Mapping[str, str], known: Known) -> Judged:

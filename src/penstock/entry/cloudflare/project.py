@@ -22,6 +22,8 @@ OPTIONS = "deploy.json"
 """The options of the project; a folder that has it is ours."""
 GATEWAY = "wrangler.jsonc"
 METER = "meter/wrangler.jsonc"
+METER_FIRST = "meter/wrangler.first.jsonc"
+"""The same without what it is bound to, for an account that has no gateway yet: each of the two needs the other."""
 LOCAL = "wrangler.local.jsonc"
 MODULES = "python_modules"
 OURS = ("src", "meter", "migrations", "assets")
@@ -63,12 +65,14 @@ def files(
         "pyproject.toml": PYPROJECT.format(name=choices.worker, version=__version__).encode(),
         GATEWAY: _jsonc(gateway),
         LOCAL: _jsonc(worker.local(gateway)),
-        METER: _jsonc(worker.meter(choices)),
+        METER: _jsonc(worker.meter(choices, probed=judged.probed)),
         "meter/meter_object.js": package[METER_OBJECT][1],
         "secrets.txt": _secrets(judged),
         "src/entry.py": ENTRY,
         "src/config.json": _json(judged.raw),
     }
+    if judged.probed:
+        made[METER_FIRST] = _jsonc(worker.meter(choices))
     made |= {f"src/{path}": text for path, text in code(package).items()}
     for step in shipped():
         made[f"migrations/{step.version:04}_{step.name}.sql"] = step.sql.encode()
@@ -112,7 +116,7 @@ def write(folder: Path, made: Mapping[str, bytes]) -> None:
 
 def save(folder: Path, choices: Choices, made: Mapping[str, bytes]) -> None:
     """Writes again what the options decide."""
-    for path in (OPTIONS, GATEWAY, LOCAL, METER):
+    for path in {OPTIONS, GATEWAY, LOCAL, METER, METER_FIRST} & made.keys():
         _write(folder / path, made[path])
 
 

@@ -106,6 +106,12 @@ def put_already(wrangler: Wrangler, worker: str) -> set[str]:
     return {str(found["name"]) for found in listed}
 
 
+def probes(judged: Judged) -> list[Finding]:
+    """Who asks the backends of services for their health, where they have one."""
+    told = "the meter's Worker is bound to the gateway, which probes the services' backends"
+    return [Finding("probes", True, told)] if judged.probed else []
+
+
 def resources(choices: Choices) -> Finding:
     """Which of the stores are known by their ids; the others are found by name, or made."""
     named = {f"KV {choices.namespace}": choices.kv_id, f"D1 {choices.database}": choices.d1_id}

@@ -56,9 +56,10 @@ def _bindings(choices: Choices) -> dict[str, Any]:
     }
 
 
-def meter(choices: Choices) -> dict[str, Any]:
-    """The meter Worker's wrangler.jsonc: no address of its own, reached through the binding alone."""
-    return {
+def meter(choices: Choices, *, probed: bool = False) -> dict[str, Any]:
+    """The meter Worker's wrangler.jsonc: no address of its own, reached through the binding alone. Where backends are probed
+    its object calls the gateway for it, which must be there before."""
+    made: dict[str, Any] = {
         "name": choices.meter,
         "main": "meter_object.js",
         "compatibility_date": COMPATIBILITY,
@@ -69,6 +70,9 @@ def meter(choices: Choices) -> dict[str, Any]:
         "migrations": [{"tag": "v1", "new_sqlite_classes": [METER_CLASS]}],
         "observability": OBSERVED,
     }
+    if probed:
+        made["services"] = [{"binding": "GATEWAY", "service": choices.worker}]
+    return made
 
 
 def local(gateway: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,6 +11,8 @@ from penstock.platforms.cloudflare.blobs import CloudflareBlobs
 from penstock.platforms.cloudflare.crypto import CloudflareCrypto
 from penstock.platforms.cloudflare.fetch import CloudflareFetch
 from penstock.platforms.cloudflare.meter import CloudflareMeter
+from penstock.platforms.cloudflare.probes import CloudflareProbes
+from penstock.platforms.cloudflare.replies import CloudflareReplies
 from penstock.platforms.cloudflare.runner import CloudflareRunner
 from penstock.platforms.cloudflare.store import CloudflareStore
 from penstock.platforms.cloudflare.tables import CloudflareTables
@@ -18,7 +20,7 @@ from penstock.platforms.world import RandomIds, RealClock
 from penstock.ports import Platform, Spawn
 
 MOST_CACHED = 25 << 20
-"""What KV takes in one value."""
+"""What KV takes in one value; the Cache API would take more than there is memory for."""
 
 
 class Bindings(Struct, frozen=True):
@@ -53,6 +55,8 @@ def platform(bindings: Bindings, spawn: Spawn, ids: RandomIds, secret: bytes) ->
         spawn=spawn,
         crypto=CloudflareCrypto(),
         runner=None if bindings.ai is None else CloudflareRunner(bindings.ai),
+        replies=CloudflareReplies(values.replies, clock, MOST_CACHED),
+        probes=CloudflareProbes(bindings.meter),
         shared_loop=False,
         secret=secret,
     )

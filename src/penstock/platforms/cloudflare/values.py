@@ -16,7 +16,9 @@ from js import (
     Object,
     Promise,
     Request,
+    Response,
     TransformStream,
+    caches,
     crypto,
     fetch,
 )
@@ -41,6 +43,8 @@ __all__ = [
     "parsed",
     "plain",
     "promise",
+    "replies",
+    "response",
     "subtle",
     "text",
     "value",
@@ -85,6 +89,16 @@ def array(items: Iterable[Any]) -> Any:
 def options(settings: Mapping[str, Any]) -> Any:
     """A plain Object."""
     return to_js(settings, dict_converter=Object.fromEntries)
+
+
+def replies() -> Any:
+    """The cache of the data centre that this runs in."""
+    return caches.default
+
+
+def response(content: Any, headers: Mapping[str, str]) -> Any:
+    """A Response of what already is JavaScript's."""
+    return Response.new(content, options({"headers": headers}))
 
 
 def is_header(value: str) -> bool:

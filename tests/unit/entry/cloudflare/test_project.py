@@ -55,6 +55,21 @@ def test_bindings_and_names():
     assert meter["migrations"] == [{"tag": "v1", "new_sqlite_classes": ["PenstockMeter"]}]
 
 
+def test_where_backends_are_probed_the_meter_and_the_gateway_know_each_other():
+    files = made(Choices(environment="staging"))
+    meter = config(files, project.METER)
+    assert meter["services"] == [{"binding": "GATEWAY", "service": "penstock-staging"}]
+    first = config(files, project.METER_FIRST)
+    assert first == {name: value for name, value in meter.items() if name != "services"}
+
+
+def test_where_none_are_the_meter_is_bound_to_nothing():
+    text = TEXT + '[services.auth]\nbackends = [{ url = "https://a.example", health = "" }]\n'
+    files = made(text=text)
+    assert "services" not in config(files, project.METER)
+    assert project.METER_FIRST not in files
+
+
 def test_an_environment_ends_its_names_with_it():
     found = config(made(Choices(environment="staging")))
     assert found["name"] == "penstock-staging"
