@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from penstock.errors import Unavailable
 from penstock.platforms.cloudflare import probes_sql as sql
 from penstock.ports import Probed
 from tests.edge.home import EdgeHome
@@ -30,12 +31,13 @@ class Prober:
         found: list[Probed] = await self._home.ask("probed", self._opening, soon)
         return found
 
-    async def alarm(self) -> None:
-        """Now, as it would come by itself."""
-        assert await self._home.ask("new", f"{self._opening}:probes", 1) == ""
+    async def alarm(self, milliseconds: int = 1) -> None:
+        """Now, or so soon, as it would come by itself."""
+        assert await self._home.ask("new", f"{self._opening}:probes", milliseconds) == ""
 
-    async def rows(self, statement: str) -> Any:
-        return (await self._home.ask("statements", f"{self._opening}:probes", (statement, ())))[0]
+    async def rows(self, statement: str, *args: Any) -> Any:
+        asked = (f"{self._opening}:probes", (statement, args))
+        return (await self._home.ask("statements", *asked))[0]
 
     async def found(self, number: int) -> list[Probed]:
         """What it found, once that is so many backends."""
@@ -77,6 +79,30 @@ async def test_an_alarm_that_reaches_no_gateway_is_followed_by_the_next(
     await prober.alarm()
     await edge_home.ask("gateway", {"http://one/health": True})
     await prober.alarm()
+    assert await prober.found(1)
+
+
+async def test_who_reads_does_not_put_it_off(edge_home: EdgeHome) -> None:
+    prober = Prober(edge_home)
+    await edge_home.ask("gateway", {"http://one/health": True})
+    await prober.read()
+    await prober.alarm(300)
+    assert await prober.found(1)
+
+
+async def test_what_another_version_kept_is_not_read_and_replaced_by_the_next(
+    edge_home: EdgeHome,
+) -> None:
+    prober = Prober(edge_home)
+    await edge_home.ask("gateway", {"http://one/health": True})
+    await prober.read()
+    await prober.rows(sql.KEEP, '{"http://one/health": "fine"}')
+    with pytest.raises(Unavailable):
+        await prober.read()
+    await prober.alarm()
+    async with asyncio.timeout(60):
+        while "fine" in str(await prober.rows("select backends from found")):
+            continue
     assert await prober.found(1)
 
 

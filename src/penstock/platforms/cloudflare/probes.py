@@ -20,7 +20,7 @@ Found = dict[str, tuple[bool, int]]
 
 _REPLY = msgspec.json.Decoder(Reply)
 _FOUND = msgspec.json.Decoder(Found)
-_ASKED = msgspec.json.Decoder(tuple[int, Found])
+_ASKED = msgspec.json.Decoder(tuple[int, msgspec.Raw])
 _STEPS: list[Run] = [(sql.NOTE, (None,)), (sql.READ, (None,))]
 _FIRST: list[Run] = [
     *((text, ()) for text in sql.SCHEMA), (sql.FIRST, (None,)), (sql.LEAVE, (sql.NEXT,)),
@@ -41,7 +41,10 @@ class CloudflareProbes:
         if reply.error:
             raise _unavailable()
         [[now, text]] = reply.results[-1]
-        found = _FOUND.decode(text).items()
+        try:
+            found = _FOUND.decode(text).items()
+        except msgspec.DecodeError as error:  # another version's, until the next probe
+            raise _unavailable() from error
         return [Probed(name, well, (now - at) / MILLION) for name, (well, at) in found]
 
     async def _send(self, steps: New) -> Reply:
