@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any
 
 import msgspec
@@ -35,6 +36,8 @@ from penstock.wire.target import path_of
 
 CLIENT_GONE = 499
 BODILESS = frozenset({204, 304})
+BEHIND = ("penstock.gateway.passing", "penstock.gateway.caching")
+"""What only services need."""
 SMALL = 64 << 10
 """Bodies that say they are no larger cross the boundary whole."""
 MOST_BODIES = 24 << 20
@@ -73,6 +76,9 @@ class Isolate:
 
     def __init__(self, settings: str) -> None:
         self._settings = settings
+        if _settings(settings).get("services"):
+            for name in BEHIND:
+                import_module(name)  # as part of the start, not of a request
         self._ids = RandomIds()
         self._first: Gateway | None = None
 
