@@ -97,6 +97,7 @@ async def test_what_another_version_kept_is_not_read_and_replaced_by_the_next(
     await edge_home.ask("gateway", {"http://one/health": True})
     await prober.read()
     await prober.rows(sql.KEEP, '{"http://one/health": "fine"}')
+    await prober.rows("update at_alarm set statement = statement || ' -- as it was'")
     with pytest.raises(Unavailable):
         await prober.read()
     await prober.alarm()
@@ -104,6 +105,7 @@ async def test_what_another_version_kept_is_not_read_and_replaced_by_the_next(
         while "fine" in str(await prober.rows("select backends from found")):
             continue
     assert await prober.found(1)
+    assert await prober.rows("select statement from at_alarm") == [[sql.NEXT]]
 
 
 async def test_two_that_ask_first_leave_one_of_each(edge_home: EdgeHome) -> None:

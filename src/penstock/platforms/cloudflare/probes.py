@@ -64,7 +64,9 @@ def kept(at: int, found: Mapping[str, bool]) -> str:
     """What the object is to do with what was found: the steps that keep it, and when to ask again where that is soon."""
     backends = msgspec.json.encode({name: (well, at) for name, well in found.items()}).decode()
     soon = 0 if all(found.values()) else sql.SOON_MS
-    return msgspec.json.encode(New([(sql.KEEP, (backends,))], soon)).decode()
+    return msgspec.json.encode(
+        New([(sql.KEEP, (backends,)), (sql.RENEW, (sql.NEXT,))], soon)
+    ).decode()
 
 
 def _unavailable() -> Unavailable:

@@ -18,9 +18,11 @@ LEAVE = "insert into at_alarm (statement) select $1 where not exists (select 1 f
 NOTE = f"update asked set at = cast($1 as integer) where at < cast($1 as integer) - {NOTED_SECONDS * 1_000_000}"
 READ = "select cast($1 as integer), backends from found"
 KEEP = "update found set backends = $1"
+RENEW = "update at_alarm set statement = $1 where statement <> $1"
+"""Where a version before left another: an object that is asked all the time is never emptied."""
 NEXT = f"""
 select iif((select at from asked) > now - {QUIET_SECONDS * 1_000_000}, now + iif(
-    exists (select 1 from json_each(backends) where not value ->> 0), {SOON_MS * 1_000}, {EACH_MS * 1_000}
+    exists (select 1 from json_each(backends) where case when type = 'array' then not value ->> 0 end), {SOON_MS * 1_000}, {EACH_MS * 1_000}
   ), null),
   json_array(now, json(backends))
 from found, (select cast($1 as integer) as now)
