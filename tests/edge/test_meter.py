@@ -74,7 +74,7 @@ async def test_statements_are_run_all_or_none(edge_home: EdgeHome) -> None:
 
 
 TABLES = "select name from sqlite_master where name in ('at_alarm', 'looks')"
-LOOKED = "update looks set number = number + 1 returning case when number < 3 then $1 end"
+LOOKED = "update looks set number = number + 1 returning case when number < 3 then $1 + 50000 end"
 
 
 async def emptied(home: EdgeHome, where: str) -> None:

@@ -14,6 +14,7 @@ import pytest
 
 import penstock
 from penstock.platforms import constraints
+from penstock.platforms.cloudflare import probes_sql
 from penstock.platforms.cloudflare import sql as object_sql
 from penstock.platforms.memory import sqlite
 from penstock.platforms.migrations import shipped
@@ -33,7 +34,7 @@ def statements() -> Iterator[tuple[str, str]]:
         if "platforms" not in file.parts:
             yield from constants(".".join(file.relative_to(PACKAGE.parent).with_suffix("").parts))
     for file in sorted((PACKAGE / "platforms" / "cloudflare").glob("*.py")):
-        if file.name != "sql.py":  # the object's own
+        if file.stem not in ("sql", "probes_sql"):  # the objects' own
             for text in written(file):
                 yield f"{EDGE}.{file.stem}: {' '.join(text.split())[:60]}", text
 
@@ -54,8 +55,9 @@ def written(file: Path) -> Iterator[str]:
 
 STATEMENTS = dict(statements())
 OBJECTS = {
-    name: text
-    for name, text in vars(object_sql).items()
+    f"{module.__name__}.{name}": text
+    for module in (object_sql, probes_sql)
+    for name, text in vars(module).items()
     if name.isupper() and name[0] != "_" and isinstance(text, str) and STATEMENT.match(text)
 }
 
@@ -72,7 +74,7 @@ def database() -> apsw.Connection:
 def storage() -> apsw.Connection:
     """A Durable Object's, which bears as much of a statement as D1 does."""
     connection = apsw.Connection(":memory:")
-    for statement in object_sql.SCHEMA:
+    for statement in (*object_sql.SCHEMA, *probes_sql.SCHEMA):
         connection.execute(statement)
     return connection
 
