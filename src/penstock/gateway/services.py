@@ -102,7 +102,7 @@ def _replies(
     """Where replies are kept, if any service asks for it."""
     if not any(map(cache_of, config.services.values())):
         return None
-    from penstock.gateway.caching import Replies  # as below
+    from penstock.gateway.caching import Replies  # a Worker that keeps none starts without it
 
     found = before.replies if before is not None else None
     if found is None or found.platform is not platform:

@@ -8,7 +8,7 @@ from penstock import config
 from penstock.errors import Failed
 from penstock.providers.anthropic_messages import tool_choice, tools, turns
 from penstock.providers.anthropic_reply import StreamReader, WholeReader
-from penstock.providers.call import Call, Decoder
+from penstock.providers.call import OPENAI_ALONE, Call, Decoder
 from penstock.providers.decode import StreamDecoder, WholeDecoder
 from penstock.providers.failures import beyond, by_status, error_fields
 from penstock.providers.openai import post
@@ -28,13 +28,7 @@ _FOREIGN: tuple[tuple[str, tuple[Any, ...]], ...] = (
     ("frequency_penalty", (0,)),
     ("seed", ()),
     ("response_format", ({"type": "text"},)),
-    ("logprobs", (False,)),
-    ("top_logprobs", (0,)),
-    ("logit_bias", ({},)),
-    ("functions", ([],)),
-    ("function_call", ("none", "auto")),
-    ("reasoning_effort", ()),
-    ("store", (False,)),
+    *OPENAI_ALONE,
 )
 
 

@@ -13,6 +13,17 @@ from penstock.ports import Vectors
 from penstock.wire.chat import Ask, Event, Usage
 from penstock.wire.http import Headers, Request
 
+OPENAI_ALONE: tuple[tuple[str, tuple[Any, ...]], ...] = (
+    ("logprobs", (False,)),
+    ("top_logprobs", (0,)),
+    ("logit_bias", ({},)),
+    ("functions", ([],)),
+    ("function_call", ("none", "auto")),
+    ("reasoning_effort", ()),
+    ("store", (False,)),
+)
+"""Fields that no other API has, each with the values that ask for nothing."""
+
 
 class Call(Struct, frozen=True):
     """One attempt at one target.

@@ -11,7 +11,7 @@ from msgspec import Meta, Raw, Struct
 
 from penstock import config
 from penstock.errors import Failed
-from penstock.providers.call import Call, Decoder
+from penstock.providers.call import OPENAI_ALONE, Call, Decoder
 from penstock.providers.decode import StreamDecoder, WholeDecoder
 from penstock.providers.failures import beyond, by_status, error_fields, in_reply, unreadable
 from penstock.providers.openai import post
@@ -37,13 +37,7 @@ _FOREIGN: tuple[tuple[str, tuple[Any, ...]], ...] = (
     ("tool_choice", ("none", "auto")),
     ("parallel_tool_calls", (True,)),
     ("response_format", ({"type": "text"},)),
-    ("logprobs", (False,)),
-    ("top_logprobs", (0,)),
-    ("logit_bias", ({},)),
-    ("functions", ([],)),
-    ("function_call", ("none", "auto")),
-    ("reasoning_effort", ()),
-    ("store", (False,)),
+    *OPENAI_ALONE,
 )
 
 

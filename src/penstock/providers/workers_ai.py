@@ -11,7 +11,7 @@ from msgspec import Raw, Struct
 from penstock import config
 from penstock.errors import Failed
 from penstock.ports import Vectors
-from penstock.providers.call import Call, Decoder
+from penstock.providers.call import OPENAI_ALONE, Call, Decoder
 from penstock.providers.decode import StreamDecoder, WholeDecoder
 from penstock.providers.failures import beyond, by_status, unreadable
 from penstock.providers.openai import checked, post
@@ -38,13 +38,7 @@ _PASSED = (
 _FOREIGN: tuple[tuple[str, tuple[Any, ...]], ...] = (
     ("n", (1,)),
     ("stop", ([],)),
-    ("logprobs", (False,)),
-    ("top_logprobs", (0,)),
-    ("logit_bias", ({},)),
-    ("functions", ([],)),
-    ("function_call", ("none", "auto")),
-    ("reasoning_effort", ()),
-    ("store", (False,)),
+    *OPENAI_ALONE,
     ("tool_choice", ("none", "auto")),
     ("parallel_tool_calls", (True,)),
 )
