@@ -320,6 +320,10 @@ class Platform:
     spawn: Spawn
     crypto: Crypto
     runner: Runner | None = None
+    index: Index | None = None
+    """Where documents are found; None where this home has none."""
+    parse: Parse | None = None
+    """Who reads documents; None where this home takes none."""
     replies: Store | None = None
     """Where replies of services are kept, with room and an end of its own; None: in a part of `store`."""
     probes: Probes | None = None

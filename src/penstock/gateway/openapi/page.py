@@ -60,7 +60,7 @@ def curl(method: str, path: str, operation: Tree) -> str:
     if operation["security"]:
         lines.append('-H "Authorization: Bearer $TOKEN"')
     if "requestBody" in operation:
-        ((kind, content),) = operation["requestBody"]["content"].items()
+        kind, content = next(iter(operation["requestBody"]["content"].items()))
         lines.append(f"-H 'Content-Type: {kind}'")
         lines.append(f"-d '{encode(content['example']).decode()}'")
     return " \\\n  ".join(lines)

@@ -11,6 +11,7 @@ from penstock.platforms.cloudflare.blobs import CloudflareBlobs
 from penstock.platforms.cloudflare.crypto import CloudflareCrypto
 from penstock.platforms.cloudflare.fetch import CloudflareFetch
 from penstock.platforms.cloudflare.meter import CloudflareMeter
+from penstock.platforms.cloudflare.parse import CloudflareParse
 from penstock.platforms.cloudflare.probes import CloudflareProbes
 from penstock.platforms.cloudflare.replies import CloudflareReplies
 from penstock.platforms.cloudflare.runner import CloudflareRunner
@@ -55,6 +56,7 @@ def platform(bindings: Bindings, spawn: Spawn, ids: RandomIds, secret: bytes) ->
         spawn=spawn,
         crypto=CloudflareCrypto(),
         runner=None if bindings.ai is None else CloudflareRunner(bindings.ai),
+        parse=CloudflareParse(),
         replies=CloudflareReplies(values.replies, clock, MOST_CACHED),
         probes=CloudflareProbes(bindings.meter),
         shared_loop=False,

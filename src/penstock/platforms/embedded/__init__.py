@@ -17,7 +17,7 @@ from penstock.platforms.embedded.store import EmbeddedStore
 from penstock.platforms.embedded.tables import Durability, EmbeddedTables
 from penstock.platforms.migrations import shipped
 from penstock.platforms.world import RandomIds, RealClock, Spawner
-from penstock.ports import Fetch, Platform, Runner
+from penstock.ports import Fetch, Parse, Platform, Runner
 
 __all__ = ["EmbeddedPlatform", "bump", "open_platform", "open_tables"]
 
@@ -46,6 +46,7 @@ async def open_platform(
     durability: Durability = "process",
     cache_max_bytes: int = 64 << 20,
     runner: Runner | None = None,
+    parse: Parse | None = None,
 ) -> AsyncGenerator[EmbeddedPlatform]:
     """The platform on a data directory, for the one process that serves from it; raises Misconfigured.
 
@@ -78,6 +79,7 @@ async def open_platform(
             spawn=spawn,
             crypto=Signatures(),
             runner=runner,
+            parse=parse,
             secret=folder.secret(place),
         )
 
