@@ -127,6 +127,11 @@ def local_runner(config: Config) -> LocalRunner | None:
     return None
 
 
+def embeds(runner: LocalRunner | None) -> tuple[str, int]:
+    """The model and dimension of the index's vectors: the local model's; without one documents are found by terms alone."""
+    return ("", 0) if runner is None else (runner.encoder.name, runner.encoder.dimension)
+
+
 @asynccontextmanager
 async def _embedded(
     config: Config, fetch: Fetch, runner: LocalRunner | None
@@ -137,6 +142,7 @@ async def _embedded(
         durability=config.durability,
         cache_max_bytes=config.cache.max_bytes,
         runner=runner,
+        embeds=embeds(runner),
     ) as platform:
         platform.meter.load_marks_by(partial(_marks, platform))
         await _marks(platform)

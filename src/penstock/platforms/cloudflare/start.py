@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 
-from penstock.config import Config
+from penstock.config import Config, Target
 from penstock.errors import Misconfigured, Unavailable, WrongModel
 from penstock.platforms.cloudflare.home import Bindings
 from penstock.platforms.cloudflare.tables import CloudflareTables
@@ -41,26 +41,22 @@ def check(bindings: Bindings, config: Config) -> None:
             )
 
 
-async def index(platform: Platform, bindings: Bindings, config: Config) -> None:
-    """That the index that is bound takes what this configuration embeds; raises Misconfigured."""
+def embedder(config: Config) -> Target | None:
+    """The target whose vectors the index has: the first of `embed`."""
     route = config.routes.get("embed")
-    if bindings.vectorize is None or route is None:
-        return
-    target = next((one for one in config.targets if one.name == route.targets[0]), None)
-    if target is None or not target.dimension:
+    names = () if route is None else route.targets[:1]
+    return next((one for one in config.targets if one.name in names), None)
+
+
+async def index(platform: Platform) -> None:
+    """That the index that is bound takes what this configuration embeds; raises Misconfigured."""
+    if platform.index is None:
         return
     from penstock.platforms.cloudflare.index import CloudflareIndex  # few have one
 
-    here = CloudflareIndex(
-        bindings.vectorize,
-        platform.tables,
-        platform.clock,
-        platform.ids.secret,
-        target.model,
-        target.dimension,
-    )
+    assert isinstance(platform.index, CloudflareIndex)
     with suppress(Unavailable, WrongModel):  # chats need none
-        if problem := await here.problem():
+        if problem := await platform.index.problem():
             raise Misconfigured(problem)
 
 
