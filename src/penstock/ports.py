@@ -336,6 +336,8 @@ class Platform:
     runner: Runner | None = None
     index: Index | None = None
     """Where documents are found. None: this platform has none, or none is bound to it."""
+    parse: Parse | None = None
+    """Who reads documents; None where this home takes none."""
     replies: Store | None = None
     """Where replies of services are kept, with room and an end of its own; None: in a part of `store`."""
     probes: Probes | None = None

@@ -6,6 +6,8 @@ from penstock.config.decode import decode, read
 from penstock.config.defaults import defaults
 from penstock.config.deployments import Deployment, TenantKeys
 from penstock.config.proxied import Backend, ServiceCache, WebSockets
+from penstock.config.rag import Rag
+from penstock.config.tiers import Tier
 from penstock.config.values import (
     Auth,
     Budget,
@@ -25,7 +27,6 @@ from penstock.config.values import (
     Service,
     Stores,
     Target,
-    Tier,
     TimeoutSettings,
     Verb,
 )
@@ -44,6 +45,7 @@ __all__ = [
     "Limit",
     "OwnPrice",
     "Provider",
+    "Rag",
     "Route",
     "RouteCache",
     "Scale",

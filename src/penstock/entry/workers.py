@@ -17,6 +17,7 @@ from msgspec.structs import replace
 from workers import WorkerEntrypoint, import_from_javascript
 
 from penstock.config import Config, Target, defaults, read
+from penstock.config.embedder import embedder
 from penstock.entry.closing import closed
 from penstock.entry.known import known_models
 from penstock.entry.lines import error_line, request_line
@@ -107,8 +108,8 @@ class Isolate:
         env = getattr(env, "_env", env)
         bindings = home.bound(env)
         first = self._first or await self._begin(env, bindings)
-        secret, embedder = first.platform.secret, self._embedder
-        platform = home.platform(bindings, spawn, self._ids, secret, embedder)
+        secret, target = first.platform.secret, self._embedder
+        platform = home.platform(bindings, spawn, self._ids, secret, target)
         return build(first.config, platform, report, edge, first)
 
     async def _begin(self, env: Any, bindings: home.Bindings) -> Gateway:
@@ -118,7 +119,7 @@ class Isolate:
         secret = await start.secret(CloudflareTables(bindings.db), self._ids.secret(32))
         # What this one has done later is for whichever request then runs.
         spawn = Background(import_from_javascript("cloudflare:workers").waitUntil)
-        self._embedder = start.embedder(config)
+        self._embedder = embedder(config).target
         platform = home.platform(bindings, spawn, self._ids, secret, self._embedder)
         await start.index(platform)
         gateway = build(config, platform, report)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from penstock.config import Config
+from penstock.config import Config, defaults
 from penstock.entry import home
 from penstock.errors import Misconfigured
 from penstock.platforms.local import LocalRunner
@@ -37,7 +37,9 @@ class Encoder:
 
 
 async def test_documents_are_found_by_the_local_models_vectors_or_by_terms_alone() -> None:
-    assert home.embeds(None) == ("", 0)
+    config, _ = defaults(None, {"JWT_SECRET": "x" * 32})
+    assert home.embeds(config, None) == ("", 0)
+    config, _ = defaults(None, {"PENSTOCK_LOCAL_MODEL": "/models/small"})
     runner = LocalRunner(Encoder())
-    assert home.embeds(runner) == ("small", 3)
+    assert home.embeds(config, runner) == ("small", 3)
     await runner.aclose()

@@ -12,6 +12,7 @@ from penstock.platforms.cloudflare.blobs import CloudflareBlobs
 from penstock.platforms.cloudflare.crypto import CloudflareCrypto
 from penstock.platforms.cloudflare.fetch import CloudflareFetch
 from penstock.platforms.cloudflare.meter import CloudflareMeter
+from penstock.platforms.cloudflare.parse import CloudflareParse
 from penstock.platforms.cloudflare.probes import CloudflareProbes
 from penstock.platforms.cloudflare.replies import CloudflareReplies
 from penstock.platforms.cloudflare.runner import CloudflareRunner
@@ -66,6 +67,7 @@ def platform(
         spawn=spawn,
         crypto=CloudflareCrypto(),
         runner=None if bindings.ai is None else CloudflareRunner(bindings.ai),
+        parse=CloudflareParse(),
         index=_index(bindings, tables, clock, ids, embedder),
         replies=CloudflareReplies(values.replies, clock, MOST_CACHED),
         probes=CloudflareProbes(bindings.meter),

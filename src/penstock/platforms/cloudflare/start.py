@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from contextlib import suppress
 
-from penstock.config import Config, Target
+from penstock.config import Config
 from penstock.errors import Misconfigured, Unavailable, WrongModel
 from penstock.platforms.cloudflare.home import Bindings
 from penstock.platforms.cloudflare.tables import CloudflareTables
 from penstock.ports import Platform
 
-MIGRATION = "0009_tenant_keys.sql"
+MIGRATION = "0010_documents.sql"
 """The newest; the Worker's tests hold it to the files."""
 MIGRATE = "npx wrangler d1 migrations apply DB --remote"
 DEPLOY = "penstock deploy cloudflare --apply"
@@ -39,13 +39,6 @@ def check(bindings: Bindings, config: Config) -> None:
                 f"The Worker has no binding {name} ({what}): bind it in wrangler.jsonc, or have it"
                 f" written and deployed by `{DEPLOY}`."
             )
-
-
-def embedder(config: Config) -> Target | None:
-    """The target whose vectors the index has: the first of `embed`."""
-    route = config.routes.get("embed")
-    names = () if route is None else route.targets[:1]
-    return next((one for one in config.targets if one.name in names), None)
 
 
 async def index(platform: Platform) -> None:

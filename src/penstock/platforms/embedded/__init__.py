@@ -18,7 +18,7 @@ from penstock.platforms.embedded.store import EmbeddedStore
 from penstock.platforms.embedded.tables import Durability, EmbeddedTables
 from penstock.platforms.migrations import shipped
 from penstock.platforms.world import RandomIds, RealClock, Spawner
-from penstock.ports import Fetch, Platform, Runner
+from penstock.ports import Fetch, Parse, Platform, Runner
 
 __all__ = ["EmbeddedPlatform", "bump", "open_platform", "open_tables"]
 
@@ -48,6 +48,7 @@ async def open_platform(
     durability: Durability = "process",
     cache_max_bytes: int = 64 << 20,
     runner: Runner | None = None,
+    parse: Parse | None = None,
     embeds: tuple[str, int] = ("", 0),
 ) -> AsyncGenerator[EmbeddedPlatform]:
     """The platform on a data directory, for the one process that serves from it; raises Misconfigured. `embeds` are the model
@@ -84,6 +85,7 @@ async def open_platform(
             spawn=spawn,
             crypto=Signatures(),
             runner=runner,
+            parse=parse,
             index=index,
             secret=folder.secret(place),
         )

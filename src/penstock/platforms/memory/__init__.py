@@ -8,6 +8,7 @@ from penstock.platforms.crypto import Signatures
 from penstock.platforms.memory.blobs import MemoryBlobs
 from penstock.platforms.memory.index import MemoryIndex
 from penstock.platforms.memory.meter import MemoryMeter
+from penstock.platforms.memory.parse import MemoryParse
 from penstock.platforms.memory.store import MemoryStore
 from penstock.platforms.memory.tables import MemoryTables
 from penstock.platforms.memory.world import Background, FakeClock, FakeFetch, FakeIds, Handler
@@ -56,5 +57,6 @@ def platform(
         crypto=Signatures(),
         runner=runner,
         index=MemoryIndex() if index is None else index,
+        parse=MemoryParse(),
         secret=ids.secret(32),
     )
