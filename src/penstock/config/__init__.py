@@ -6,10 +6,10 @@ from penstock.config.decode import decode, read
 from penstock.config.defaults import defaults
 from penstock.config.deployments import Deployment, TenantKeys
 from penstock.config.proxied import Backend, ServiceCache, WebSockets
+from penstock.config.stores import Cache, Stores
 from penstock.config.values import (
     Auth,
     Budget,
-    Cache,
     Config,
     Cors,
     Issuer,
@@ -23,7 +23,6 @@ from penstock.config.values import (
     Scale,
     Server,
     Service,
-    Stores,
     Target,
     Tier,
     TimeoutSettings,
