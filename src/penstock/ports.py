@@ -321,7 +321,7 @@ class Platform:
     crypto: Crypto
     runner: Runner | None = None
     index: Index | None = None
-    """Where documents are found; None where this home has none."""
+    """Where documents are found. None: this platform has none, or none is bound to it."""
     parse: Parse | None = None
     """Who reads documents; None where this home takes none."""
     replies: Store | None = None

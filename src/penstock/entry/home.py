@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from penstock.auth import keys
 from penstock.config import Config
+from penstock.config.embedder import embedder
 from penstock.entry.inside import with_services
 from penstock.errors import Misconfigured, Missing
 from penstock.limits.rates import AI_ENDPOINTS, TIER
@@ -130,6 +131,15 @@ def local_runner(config: Config) -> LocalRunner | None:
     return None
 
 
+def embeds(config: Config, runner: LocalRunner | None) -> tuple[str, int]:
+    """The model and dimension of the index's vectors: those of `rag.embedding`, or none, where documents are found by terms alone."""
+    target = embedder(config).target
+    if target is None:
+        return "", 0
+    here = 0 if runner is None else runner.encoder.dimension
+    return target.model, target.dimension or here
+
+
 @asynccontextmanager
 async def _embedded(
     config: Config, fetch: Fetch, runner: LocalRunner | None, parse: Parse
@@ -141,6 +151,7 @@ async def _embedded(
         cache_max_bytes=config.cache.max_bytes,
         runner=runner,
         parse=parse,
+        embeds=embeds(config, runner),
     ) as platform:
         platform.meter.load_marks_by(partial(_marks, platform))
         await _marks(platform)

@@ -135,7 +135,7 @@ def _made(gateway: Gateway, caller: Caller, brought: Upload) -> Document:
     return Document(
         id=gateway.platform.ids.new("doc_"), owner=tenants if brought.shared else mine,
         hash=sha256(brought.data).hexdigest(), filename=brought.filename, declared=brought.declared, kind="", title="",
-        bytes=len(brought.data), shared=int(brought.shared), state="queued", reason="", message="", chunks=0, done=0,
+        bytes=len(brought.data), shared=int(brought.shared), state="queued", reason="", message="", model="", chunks=0, done=0,
         tenant=caller.tenant, sub=caller.sub, tier=caller.tier, key_id=caller.key_id, at=now, changed_at=now,
         holder=gateway.platform.ids.new("upl_"), lease_until=now + LEASE_MS, tries=0,
     )  # fmt: skip
@@ -190,7 +190,7 @@ async def listed(gateway: Gateway, exchange: Exchange) -> Response:
     limit, before = query.get("limit", str(PAGE)), query.get("before", "")
     if not (limit.isascii() and limit.isdigit() and 1 <= int(limit[:9]) <= MOST_PAGE):
         raise BadRequest(f"'limit' is 1 to {MOST_PAGE}.", code="invalid_field", param="limit")
-    if before and not _is_id(before):
+    if "before" in query and not _is_id(before):
         raise BadRequest("'before' is a document's id.", code="invalid_field", param="before")
     most = int(limit)
     found = await documents.page(gateway.platform.tables, owners(exchange.caller), before, most + 1)

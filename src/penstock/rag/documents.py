@@ -43,6 +43,7 @@ class Document(Struct, frozen=True):
     state: State
     reason: str
     message: str
+    model: str
     chunks: int
     done: int
     tenant: str
@@ -169,10 +170,10 @@ async def advance(
     await _held(tables, *rows, done)
 
 
-async def ready(tables: Tables, held: Document, now: int) -> None:
-    """It is found from now on; raises Lost."""
+async def ready(tables: Tables, held: Document, model: str, now: int) -> None:
+    """It is found from now on, in the index of this model; raises Lost."""
     mine = (held.id, held.holder)
-    await _held(tables, (sql.MOVE, mine), (sql.READY, (now, *mine)))
+    await _held(tables, (sql.MOVE, mine), (sql.READY, (model, now, *mine)))
 
 
 async def fail(tables: Tables, held: Document, reason: str, message: str, now: int) -> None:

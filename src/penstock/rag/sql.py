@@ -6,7 +6,7 @@ MOST_READ = 40
 """Passages read at once."""
 
 _COLUMNS = (
-    "id, owner, hash, filename, declared, kind, title, bytes, shared, state, reason, message, chunks, done,"
+    "id, owner, hash, filename, declared, kind, title, bytes, shared, state, reason, message, model, chunks, done,"
     " tenant, sub, tier, key_id, at, changed_at, holder, lease_until, tries"
 )
 _DUE = "state in ('queued', 'parsing', 'embedding')"
@@ -35,7 +35,7 @@ on conflict (owner) do update set count = document_owners.count + 1, most = excl
 
 ADD = f"""
 insert into documents ({_COLUMNS})
-values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24)
 """
 
 COUNT_AGAIN = """
@@ -97,8 +97,8 @@ where owner = (select owner from documents where id = $1 and holder = $2)
 """
 
 READY = """
-update documents set state = 'ready', holder = '', lease_until = 0, changed_at = $1
-where id = $2 and holder = $3 returning id
+update documents set state = 'ready', model = $1, holder = '', lease_until = 0, changed_at = $2
+where id = $3 and holder = $4 returning id
 """
 
 UNCOUNT = """

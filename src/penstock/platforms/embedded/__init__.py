@@ -12,6 +12,7 @@ import apsw
 from penstock.platforms.crypto import Signatures
 from penstock.platforms.embedded import folder
 from penstock.platforms.embedded.blobs import EmbeddedBlobs
+from penstock.platforms.embedded.index import EmbeddedIndex
 from penstock.platforms.embedded.meter import EmbeddedMeter, Epoch, bump
 from penstock.platforms.embedded.store import EmbeddedStore
 from penstock.platforms.embedded.tables import Durability, EmbeddedTables
@@ -24,6 +25,7 @@ __all__ = ["EmbeddedPlatform", "bump", "open_platform", "open_tables"]
 TABLES_FILE = "penstock.sqlite"
 CACHE_FILE = "cache.sqlite"
 BLOBS_FILE = "blobs.sqlite"
+INDEX_FILE = "index.sqlite"
 DRAIN_SECONDS = 10.0
 
 
@@ -47,8 +49,10 @@ async def open_platform(
     cache_max_bytes: int = 64 << 20,
     runner: Runner | None = None,
     parse: Parse | None = None,
+    embeds: tuple[str, int] = ("", 0),
 ) -> AsyncGenerator[EmbeddedPlatform]:
-    """The platform on a data directory, for the one process that serves from it; raises Misconfigured.
+    """The platform on a data directory, for the one process that serves from it; raises Misconfigured. `embeds` are the model
+    and the dimension of the index's vectors, or none: it then searches by terms alone.
 
     On leaving, background work gets ten seconds, then what waits is written.
     """
@@ -66,6 +70,8 @@ async def open_platform(
         stack.push_async_callback(store.close)
         blobs = EmbeddedBlobs(folder.private(place / BLOBS_FILE), clock, durability)
         stack.push_async_callback(blobs.close)
+        index = EmbeddedIndex(place / INDEX_FILE, clock, *embeds, durability)
+        stack.push_async_callback(index.close)
         stack.push_async_callback(spawn.drain, DRAIN_SECONDS)
         yield EmbeddedPlatform(
             name="embedded",
@@ -80,6 +86,7 @@ async def open_platform(
             crypto=Signatures(),
             runner=runner,
             parse=parse,
+            index=index,
             secret=folder.secret(place),
         )
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from penstock.errors import Misconfigured, Unavailable
 from penstock.platforms import index
+from penstock.platforms.embedded import folder
 from penstock.platforms.embedded.tables import Durability, EmbeddedTables
 from penstock.platforms.migrations import Migration
 from penstock.ports import About, Clock, Entry, Found, Match, Row, Statement, Vector
@@ -169,7 +170,8 @@ class EmbeddedIndex:
     def _opened(self) -> EmbeddedTables:
         now = self._clock.now()
         functions = {"cosine": cosine}
-        return EmbeddedTables(self._path, SCHEMA, now, self._durability, functions=functions)
+        path = folder.private(self._path)
+        return EmbeddedTables(path, SCHEMA, now, self._durability, functions=functions)
 
     async def _claim(self, tables: EmbeddedTables) -> None:
         """The file's first model is its model for good: raises WrongModel for another."""
