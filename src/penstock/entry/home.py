@@ -34,8 +34,11 @@ ENTRY_SLACK = 2
 
 
 @asynccontextmanager
-async def opened(config: Config) -> AsyncGenerator[Platform]:
-    """The platform a configuration asks for, its revocations known; raises Misconfigured or Missing."""
+async def opened(config: Config, *, beside: bool = False) -> AsyncGenerator[Platform]:
+    """The platform a configuration asks for, its revocations known; raises Misconfigured or Missing.
+
+    `beside` one that serves, it is for a command: with what is kept, and counts of its own.
+    """
     _served_here(config)
     async with AsyncExitStack() as stack:
         http = Http()
@@ -46,7 +49,8 @@ async def opened(config: Config) -> AsyncGenerator[Platform]:
         parse = ProcessParse(RealClock())
         stack.push_async_callback(parse.aclose)
         fetch = await stack.enter_async_context(with_services(config, http, os.environ))
-        open_home = _server if config.platform == "server" else _embedded
+        here = _beside if beside else _embedded
+        open_home = _server if config.platform == "server" else here
         yield await stack.enter_async_context(open_home(config, fetch, runner, parse))
 
 
@@ -155,6 +159,16 @@ async def _embedded(
     ) as platform:
         platform.meter.load_marks_by(partial(_marks, platform))
         await _marks(platform)
+        yield platform
+
+
+@asynccontextmanager
+async def _beside(
+    config: Config, fetch: Fetch, runner: LocalRunner | None, parse: Parse
+) -> AsyncGenerator[Platform]:
+    async with embedded.open_beside(
+        Path(config.data), fetch=fetch, runner=runner, parse=parse, embeds=embeds(config, runner)
+    ) as platform:
         yield platform
 
 

@@ -30,6 +30,7 @@ async def upkeep(gateway: Gateway) -> None:
         await _sweep_webhooks(gateway)
         await _sweep_revocations(gateway)
         await _sweep_documents(gateway)
+        await _sweep_labels(gateway)
 
 
 async def _deliver(gateway: Gateway) -> None:
@@ -97,3 +98,13 @@ async def _sweep_logins(gateway: Gateway) -> None:
     for _ in range(MOST_SWEEPS):
         if not await logins.sweep(gateway.platform.tables, before):
             return
+
+
+async def _sweep_labels(gateway: Gateway) -> None:
+    from penstock.ledger import feedback  # requests start without it
+
+    platform, kept = gateway.platform, gateway.config.labels.retention_days
+    before = int(platform.clock.now() * 1000) - kept * days.DAY_MS
+    for _ in range(MOST_SWEEPS):
+        if not await feedback.sweep(platform.tables, before):
+            break

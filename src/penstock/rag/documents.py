@@ -232,6 +232,37 @@ async def passages(tables: Tables, owners: Owners, ids: Sequence[str]) -> dict[s
     return found
 
 
+async def elsewhere(
+    tables: Tables, model: str, *, everything: bool, after: str, most: int
+) -> list[Document]:
+    """Ready ones of all owners by id, from `after` on, that are not in this model's index; or all of them."""
+    rows = await tables.rows(sql.READY_OF, after, model, int(everything), most)
+    return [Document(*row) for row in rows]
+
+
+async def elsewhere_count(tables: Tables, model: str, *, everything: bool) -> int:
+    """How many there are of those."""
+    ((number,),) = await tables.rows(sql.LEFT_OF, model, int(everything))
+    return int(number)
+
+
+async def passages_of(tables: Tables, document: str, first: int, most: int) -> list[Passage]:
+    """A document's passages in order, from a number on."""
+    rows = await tables.rows(sql.OF_DOCUMENT, document, first, most)
+    return [
+        Passage(id, document, text, msgspec.json.decode(titles, type=tuple[str, ...]))
+        for id, text, titles, _ in rows
+    ]
+
+
+async def moved(tables: Tables, document: Document, model: str) -> bool:
+    """It is in this model's index; whether it still is there to be found."""
+    found, _ = await tables.batch(
+        (sql.MOVED_TO, (model, document.id)), (sql.MOVE_OWNER, (document.owner,))
+    )
+    return bool(found)
+
+
 async def versions(tables: Tables, owners: Owners) -> Mapping[str, int]:
     """By owner; those who never had a document are not there."""
     return {row[0]: row[1] for row in await tables.rows(sql.VERSIONS, *owners)}

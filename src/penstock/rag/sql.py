@@ -150,3 +150,20 @@ where d.owner in ($1, $2) and d.state = 'ready' and p.id in ({", ".join(f"${n + 
 """
 
 VERSIONS = "select owner, version from document_owners where owner in ($1, $2)"
+
+READY_OF = f"""
+select {_COLUMNS} from documents
+where state = 'ready' and id > $1 and (model <> $2 or cast($3 as integer) = 1) order by id limit $4
+"""
+
+LEFT_OF = """
+select count(*) from documents where state = 'ready' and (model <> $1 or cast($2 as integer) = 1)
+"""
+
+OF_DOCUMENT = """
+select id, text, titles, number from passages where document = $1 and number >= $2 order by number limit $3
+"""
+
+MOVED_TO = "update documents set model = $1 where id = $2 and state = 'ready' returning id"
+
+MOVE_OWNER = "update document_owners set version = version + 1 where owner = $1"

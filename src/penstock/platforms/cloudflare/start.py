@@ -10,7 +10,7 @@ from penstock.platforms.cloudflare.home import Bindings
 from penstock.platforms.cloudflare.tables import CloudflareTables
 from penstock.ports import Platform
 
-MIGRATION = "0010_documents.sql"
+MIGRATION = "0011_labels.sql"
 """The newest; the Worker's tests hold it to the files."""
 MIGRATE = "npx wrangler d1 migrations apply DB --remote"
 DEPLOY = "penstock deploy cloudflare --apply"
