@@ -156,7 +156,9 @@ async def _server(
     where = places(config)
     from penstock.platforms import server
 
-    async with server.open_platform(where, fetch=fetch, runner=runner) as platform:
+    async with server.open_platform(
+        where, fetch=fetch, runner=runner, embeds=embeds(runner)
+    ) as platform:
 
         async def is_revoked(credential: str) -> bool:
             return await keys.is_revoked(platform.tables, credential, now=platform.clock.now())
