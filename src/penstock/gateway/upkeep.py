@@ -57,6 +57,8 @@ async def _documents(gateway: Gateway) -> None:
     if platform.index is None:
         return
     now = int(platform.clock.now() * 1000)
+    if not await documents.due(platform.tables, now):
+        return
     for id, owner, size in await documents.deleted(platform.tables, now, MOST_SWEEPS):
         await cleared(gateway, id, owner, size, last=True)
     if platform.shared_loop:
