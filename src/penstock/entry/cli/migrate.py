@@ -98,7 +98,7 @@ async def _up_server(config: Config) -> str:
     postgres = config.stores.postgres
     await schema.migrate(postgres, shipped(), time.time())
     runner = home.local_runner(config)
-    model, dimension = home.embeds(runner)
+    model, dimension = home.embeds(config, runner)
     if runner is not None:
         await runner.aclose()
     try:
