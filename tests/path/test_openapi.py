@@ -48,7 +48,7 @@ def fit(operation: Operation) -> World:
 
 
 async def prepared(operation: Operation) -> World:
-    """With the document that examples name."""
+    """With the document that examples name, or a request of which there is something to say."""
     world = fit(operation)
     if operation.path.startswith(DOCUMENT_PATH):
         response = await world.ask(
@@ -56,6 +56,12 @@ async def prepared(operation: Operation) -> World:
         )
         assert response.status == 201
         await world.platform.tables.batch(("update documents set id = 'doc_example'", ()))
+    if operation.path == "/v1/feedback":
+        assert operation.example is not None
+        decided = "insert into decisions (request_id, at, owner, record) values ($1, 0, $2, '{}')"
+        await world.platform.tables.batch(
+            (decided, (operation.example["request_id"], "default/alice"))
+        )
     return world
 
 
@@ -111,7 +117,7 @@ def test_every_code_is_documented_and_no_other() -> None:
     "operation", [one for one in OPERATIONS if one.body], ids=lambda one: one.id
 )
 async def test_examples_work_on_the_sandbox(operation: Operation) -> None:
-    world = fit(operation)
+    world = await prepared(operation)
     token = world.token(role="admin" if operation.scope == "admin" else "")
     response = await world.ask(
         operation.path, operation.example, method=operation.method, token=token

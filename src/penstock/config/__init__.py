@@ -7,11 +7,11 @@ from penstock.config.defaults import defaults
 from penstock.config.deployments import Deployment, TenantKeys
 from penstock.config.proxied import Backend, ServiceCache, WebSockets
 from penstock.config.rag import Rag
+from penstock.config.stores import Cache, Stores
 from penstock.config.tiers import Tier
 from penstock.config.values import (
     Auth,
     Budget,
-    Cache,
     Config,
     Cors,
     Issuer,
@@ -25,7 +25,6 @@ from penstock.config.values import (
     Scale,
     Server,
     Service,
-    Stores,
     Target,
     TimeoutSettings,
     Verb,

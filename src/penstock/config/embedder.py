@@ -26,7 +26,8 @@ def embedder(config: Config) -> Embedder:
     kind = config.providers[target.provider].kind
     if kind in MADE_UP:
         return Embedder(None, f"{target.name} makes its vectors without a model")
-    if not 0 < target.dimension <= MOST_DIMENSIONS:
+    # A local model tells its own.
+    if not (0 < target.dimension <= MOST_DIMENSIONS or (kind == "local" and not target.dimension)):
         return Embedder(
             None, f"the dimension of {target.name} is not set, or over {MOST_DIMENSIONS}"
         )

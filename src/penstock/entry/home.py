@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from penstock.auth import keys
 from penstock.config import Config
+from penstock.config.embedder import embedder
 from penstock.entry.inside import with_services
 from penstock.errors import Misconfigured, Missing
 from penstock.limits.rates import AI_ENDPOINTS, TIER
@@ -33,8 +34,11 @@ ENTRY_SLACK = 2
 
 
 @asynccontextmanager
-async def opened(config: Config) -> AsyncGenerator[Platform]:
-    """The platform a configuration asks for, its revocations known; raises Misconfigured or Missing."""
+async def opened(config: Config, *, beside: bool = False) -> AsyncGenerator[Platform]:
+    """The platform a configuration asks for, its revocations known; raises Misconfigured or Missing.
+
+    `beside` one that serves, it is for a command: with what is kept, and counts of its own.
+    """
     _served_here(config)
     async with AsyncExitStack() as stack:
         http = Http()
@@ -45,7 +49,8 @@ async def opened(config: Config) -> AsyncGenerator[Platform]:
         parse = ProcessParse(RealClock())
         stack.push_async_callback(parse.aclose)
         fetch = await stack.enter_async_context(with_services(config, http, os.environ))
-        open_home = _server if config.platform == "server" else _embedded
+        here = _beside if beside else _embedded
+        open_home = _server if config.platform == "server" else here
         yield await stack.enter_async_context(open_home(config, fetch, runner, parse))
 
 
@@ -130,6 +135,15 @@ def local_runner(config: Config) -> LocalRunner | None:
     return None
 
 
+def embeds(config: Config, runner: LocalRunner | None) -> tuple[str, int]:
+    """The model and dimension of the index's vectors: those of `rag.embedding`, or none, where documents are found by terms alone."""
+    target = embedder(config).target
+    if target is None:
+        return "", 0
+    here = 0 if runner is None else runner.encoder.dimension
+    return target.model, target.dimension or here
+
+
 @asynccontextmanager
 async def _embedded(
     config: Config, fetch: Fetch, runner: LocalRunner | None, parse: Parse
@@ -141,9 +155,20 @@ async def _embedded(
         cache_max_bytes=config.cache.max_bytes,
         runner=runner,
         parse=parse,
+        embeds=embeds(config, runner),
     ) as platform:
         platform.meter.load_marks_by(partial(_marks, platform))
         await _marks(platform)
+        yield platform
+
+
+@asynccontextmanager
+async def _beside(
+    config: Config, fetch: Fetch, runner: LocalRunner | None, parse: Parse
+) -> AsyncGenerator[Platform]:
+    async with embedded.open_beside(
+        Path(config.data), fetch=fetch, runner=runner, parse=parse, embeds=embeds(config, runner)
+    ) as platform:
         yield platform
 
 
@@ -154,7 +179,9 @@ async def _server(
     where = places(config)
     from penstock.platforms import server
 
-    async with server.open_platform(where, fetch=fetch, runner=runner, parse=parse) as platform:
+    async with server.open_platform(
+        where, fetch=fetch, runner=runner, parse=parse, embeds=embeds(config, runner)
+    ) as platform:
 
         async def is_revoked(credential: str) -> bool:
             return await keys.is_revoked(platform.tables, credential, now=platform.clock.now())

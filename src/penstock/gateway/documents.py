@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
@@ -95,34 +96,27 @@ async def _taken(
             "Too many documents wait to be read: send it again later.",
             headers=(("retry-after", "30"),),
         )
-    if not await _begun(gateway, made, known, tier):
+    try:
+        await documents.add(tables, made, tier.documents)
+    except Conflict as conflict:
+        if conflict.name == documents.QUOTA:
+            raise _full(made, tier) from conflict
+        if conflict.name != documents.CONTENT:
+            raise
         known = await documents.same(tables, made.owner, made.hash)
         if known is None:
             raise Repeated(
                 "This document was deleted meanwhile: send it again.", code="document_gone"
-            )
+            ) from conflict
         return known, False
-    held = made if known is None else structs.replace(made, id=known.id)
-    await _kept(gateway, held, brought.data)
-    gateway.lasting.ingests.wake(gateway, held.id)
-    return held, True
+    await _kept(gateway, made, brought.data)
+    gateway.lasting.ingests.wake(gateway, made.id)
+    return made, True
 
 
-async def _begun(gateway: Gateway, made: Document, known: Document | None, tier: Tier) -> bool:
-    """Whether the row is this upload's; else another of the same came first. Raises Forbidden where there are too many."""
-    tables = gateway.platform.tables
-    try:
-        if known is not None:
-            return await documents.again(tables, structs.replace(made, id=known.id), tier.documents)
-        await documents.add(tables, made, tier.documents)
-        return True
-    except Conflict as conflict:
-        if conflict.name == documents.CONTENT:
-            return False
-        if conflict.name != documents.QUOTA:
-            raise
+def _full(made: Document, tier: Tier) -> Forbidden:
     whose = "Your tenant has" if made.shared else "You have"
-    raise Forbidden(
+    return Forbidden(
         f"{whose} {tier.documents} documents, as many as your tier takes: delete one first.",
         code="document_quota",
         text="Document quota exceeded",
@@ -135,7 +129,7 @@ def _made(gateway: Gateway, caller: Caller, brought: Upload) -> Document:
     return Document(
         id=gateway.platform.ids.new("doc_"), owner=tenants if brought.shared else mine,
         hash=sha256(brought.data).hexdigest(), filename=brought.filename, declared=brought.declared, kind="", title="",
-        bytes=len(brought.data), shared=int(brought.shared), state="queued", reason="", message="", chunks=0, done=0,
+        bytes=len(brought.data), shared=int(brought.shared), state="queued", reason="", message="", model="", chunks=0, done=0,
         tenant=caller.tenant, sub=caller.sub, tier=caller.tier, key_id=caller.key_id, at=now, changed_at=now,
         holder=gateway.platform.ids.new("upl_"), lease_until=now + LEASE_MS, tries=0,
     )  # fmt: skip
@@ -148,7 +142,8 @@ async def _kept(gateway: Gateway, held: Document, data: bytes) -> None:
     try:
         await originals.put(platform.blobs, held.id, data)
     except Unavailable as error:
-        await documents.fail(platform.tables, held, error.code, error.message, now)
+        with suppress(documents.Lost):
+            await documents.fail(platform.tables, held, error.code, error.message, now)
         raise
     if not await documents.release(platform.tables, held, now):
         await originals.delete(platform.blobs, held.id, held.bytes)
@@ -190,7 +185,7 @@ async def listed(gateway: Gateway, exchange: Exchange) -> Response:
     limit, before = query.get("limit", str(PAGE)), query.get("before", "")
     if not (limit.isascii() and limit.isdigit() and 1 <= int(limit[:9]) <= MOST_PAGE):
         raise BadRequest(f"'limit' is 1 to {MOST_PAGE}.", code="invalid_field", param="limit")
-    if before and not _is_id(before):
+    if "before" in query and not _is_id(before):
         raise BadRequest("'before' is a document's id.", code="invalid_field", param="before")
     most = int(limit)
     found = await documents.page(gateway.platform.tables, owners(exchange.caller), before, most + 1)

@@ -86,8 +86,8 @@ class Ingest:
             self._tables, held, self._kind, title, len(parts), self._now()
         )
         await self._index(platform.index, title or held.filename, parts, done)
-        await self._settle(platform.index)
-        await documents.ready(self._tables, held, self._now())
+        model = await self._settle(platform.index)
+        await documents.ready(self._tables, held, model, self._now())
 
     async def _read(self, parse: Parse) -> tuple[str, list[Chunk]]:
         held = self._held
@@ -136,12 +136,13 @@ class Ingest:
         exchange = behind(self._gateway, self._caller, self._endpoint)
         return (await vectors(self._gateway, exchange, [told(one) for one in passages])).vectors
 
-    async def _settle(self, index: Index) -> None:
-        """Until what was written is found; raises Later where that takes long."""
+    async def _settle(self, index: Index) -> str:
+        """Until what was written is found; returns the index's model, raises Later where that takes long."""
         written = self._clock.now()
         for _ in range(SETTLING_TRIES):
-            if (await index.describe()).settled >= written:
-                return
+            about = await index.describe()
+            if about.settled >= written:
+                return about.model
             await self._clock.sleep(SETTLING_SECONDS)
         raise Later
 

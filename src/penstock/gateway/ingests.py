@@ -27,7 +27,8 @@ class Ingests:
     def wake(self, gateway: Gateway, id: str = "") -> None:
         """Something is due, perhaps this: where the process may still work on one more, it does."""
         self._woken = True
-        if self._stopping or self._workers >= gateway.config.rag.at_once:
+        full = self._workers >= gateway.config.rag.at_once and gateway.platform.shared_loop
+        if self._stopping or full:
             return
         self._workers += 1
         gateway.platform.spawn(self._work(gateway, id))

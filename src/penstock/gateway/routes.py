@@ -96,6 +96,12 @@ async def _query(gateway: Gateway, exchange: Exchange) -> Response:
     return await asking.query(gateway, exchange)
 
 
+async def _feedback(gateway: Gateway, exchange: Exchange) -> Response:
+    from penstock.gateway.feedback import feedback_of  # few say anything
+
+    return await feedback_of(gateway, exchange)
+
+
 _CHAT_FAILED = "Chat completion failed"
 _EMBED_FAILED = "Embedding generation failed"
 _UPLOAD_FAILED = "Document upload failed"
@@ -107,6 +113,7 @@ _USAGE = Endpoint(usage.own, limit="other")
 ROUTES: Mapping[str, Mapping[str, Endpoint]] = {
     "/v1/chat/completions": {"POST": Endpoint(_chat, "routed", scopes.CHAT, "chat", spends=True)},
     "/v1/embeddings": {"POST": Endpoint(_embed, "routed", scopes.EMBED, "embed", spends=True)},
+    "/v1/feedback": {"POST": Endpoint(_feedback, scope=scopes.CHAT, limit="other")},
     "/v1/models": {"GET": Endpoint(meta.models, limit="other")},
     "/v1/usage": {"GET": _USAGE},
     "/api/ai/chat/completions": {

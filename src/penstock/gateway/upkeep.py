@@ -30,6 +30,7 @@ async def upkeep(gateway: Gateway) -> None:
         await _sweep_webhooks(gateway)
         await _sweep_revocations(gateway)
         await _sweep_documents(gateway)
+        await _sweep_labels(gateway)
 
 
 async def _deliver(gateway: Gateway) -> None:
@@ -56,6 +57,8 @@ async def _documents(gateway: Gateway) -> None:
     if platform.index is None:
         return
     now = int(platform.clock.now() * 1000)
+    if not await documents.due(platform.tables, now):
+        return
     for id, owner, size in await documents.deleted(platform.tables, now, MOST_SWEEPS):
         await cleared(gateway, id, owner, size, last=True)
     if platform.shared_loop:
@@ -95,3 +98,13 @@ async def _sweep_logins(gateway: Gateway) -> None:
     for _ in range(MOST_SWEEPS):
         if not await logins.sweep(gateway.platform.tables, before):
             return
+
+
+async def _sweep_labels(gateway: Gateway) -> None:
+    from penstock.ledger import feedback  # requests start without it
+
+    platform, kept = gateway.platform, gateway.config.labels.retention_days
+    before = int(platform.clock.now() * 1000) - kept * days.DAY_MS
+    for _ in range(MOST_SWEEPS):
+        if not await feedback.sweep(platform.tables, before):
+            break

@@ -43,6 +43,7 @@ class Document(Struct, frozen=True):
     state: State
     reason: str
     message: str
+    model: str
     chunks: int
     done: int
     tenant: str
@@ -99,19 +100,12 @@ async def waiting(tables: Tables, most: int) -> int:
 
 
 async def add(tables: Tables, document: Document, most: int) -> None:
-    """A new one, held by its uploader; raises Conflict by QUOTA where its owner has `most` already, by CONTENT where they have this."""
-    await tables.batch((sql.COUNT, (document.owner, most)), (sql.ADD, structs.astuple(document)))
-
-
-async def again(tables: Tables, document: Document, most: int) -> bool:
-    """A failed one begins anew, under the name and for the account that it came with now; whether it was failed. Raises Conflict by QUOTA."""
-    one = document
-    found = await tables.batch(
-        (sql.COUNT_AGAIN, (most, one.owner, one.id)),
-        (sql.AGAIN, (one.filename, one.declared, one.tenant, one.sub, one.tier, one.key_id, one.changed_at, one.holder,
-                     one.lease_until, one.id)),
-    )  # fmt: skip
-    return bool(found[1])
+    """A new one, held by its uploader, in the place of one of the same content that failed; raises Conflict by QUOTA where
+    its owner has `most` already, by CONTENT where they have this."""
+    failed = (sql.FORGET, (document.owner, document.hash))
+    await tables.batch(
+        failed, (sql.COUNT, (document.owner, most)), (sql.ADD, structs.astuple(document))
+    )
 
 
 async def claim(tables: Tables, holder: str, now: int, id: str = "") -> Document | None:
@@ -169,10 +163,10 @@ async def advance(
     await _held(tables, *rows, done)
 
 
-async def ready(tables: Tables, held: Document, now: int) -> None:
-    """It is found from now on; raises Lost."""
+async def ready(tables: Tables, held: Document, model: str, now: int) -> None:
+    """It is found from now on, in the index of this model; raises Lost."""
     mine = (held.id, held.holder)
-    await _held(tables, (sql.MOVE, mine), (sql.READY, (now, *mine)))
+    await _held(tables, (sql.MOVE, mine), (sql.READY, (model, now, *mine)))
 
 
 async def fail(tables: Tables, held: Document, reason: str, message: str, now: int) -> None:
@@ -198,6 +192,11 @@ async def delete(tables: Tables, document: Document, now: int) -> bool:
     return bool(rows) and rows[0][0] == 0
 
 
+async def due(tables: Tables, now: int) -> bool:
+    """Whether any is to be worked on, or to be removed: asked each minute, where next to nothing may be read."""
+    return bool(await tables.rows(sql.DUE, now))
+
+
 async def deleted(tables: Tables, now: int, most: int) -> list[tuple[str, str, int]]:
     """Id, owner and size of those of which what is left can go."""
     return [(row[0], row[1], row[2]) for row in await tables.rows(sql.DELETED, now, most)]
@@ -214,7 +213,7 @@ async def remove(tables: Tables, id: str) -> None:
 
 
 async def sweep(tables: Tables, now: int) -> bool:
-    """Drops some that failed long ago; whether there may be more."""
+    """Some that failed long ago are deleted; whether there may be more."""
     [swept] = await tables.batch((sql.SWEEP, (now - KEPT_FAILED_MS, SWEEP_ROWS)))
     return len(swept) == SWEEP_ROWS
 
@@ -231,6 +230,37 @@ async def passages(tables: Tables, owners: Owners, ids: Sequence[str]) -> dict[s
             names = msgspec.json.decode(titles, type=tuple[str, ...])
             found[id] = Found(Passage(id, document, text, names), number, start, end, filename)
     return found
+
+
+async def elsewhere(
+    tables: Tables, model: str, *, everything: bool, after: str, most: int
+) -> list[Document]:
+    """Ready ones of all owners by id, from `after` on, that are not in this model's index; or all of them."""
+    rows = await tables.rows(sql.READY_OF, after, model, int(everything), most)
+    return [Document(*row) for row in rows]
+
+
+async def elsewhere_count(tables: Tables, model: str, *, everything: bool) -> int:
+    """How many there are of those."""
+    ((number,),) = await tables.rows(sql.LEFT_OF, model, int(everything))
+    return int(number)
+
+
+async def passages_of(tables: Tables, document: str, first: int, most: int) -> list[Passage]:
+    """A document's passages in order, from a number on."""
+    rows = await tables.rows(sql.OF_DOCUMENT, document, first, most)
+    return [
+        Passage(id, document, text, msgspec.json.decode(titles, type=tuple[str, ...]))
+        for id, text, titles, _ in rows
+    ]
+
+
+async def moved(tables: Tables, document: Document, model: str) -> bool:
+    """It is in this model's index; whether it still is there to be found."""
+    found, _ = await tables.batch(
+        (sql.MOVED_TO, (model, document.id)), (sql.MOVE_OWNER, (document.owner,))
+    )
+    return bool(found)
 
 
 async def versions(tables: Tables, owners: Owners) -> Mapping[str, int]:

@@ -6,7 +6,7 @@ MOST_READ = 40
 """Passages read at once."""
 
 _COLUMNS = (
-    "id, owner, hash, filename, declared, kind, title, bytes, shared, state, reason, message, chunks, done,"
+    "id, owner, hash, filename, declared, kind, title, bytes, shared, state, reason, message, model, chunks, done,"
     " tenant, sub, tier, key_id, at, changed_at, holder, lease_until, tries"
 )
 _DUE = "state in ('queued', 'parsing', 'embedding')"
@@ -35,20 +35,10 @@ on conflict (owner) do update set count = document_owners.count + 1, most = excl
 
 ADD = f"""
 insert into documents ({_COLUMNS})
-values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24)
 """
 
-COUNT_AGAIN = """
-update document_owners set count = count + 1, most = cast($1 as integer)
-where owner = $2 and exists (select 1 from documents where id = $3 and owner = $2 and state = 'failed')
-"""
-
-AGAIN = """
-update documents
-set state = 'queued', reason = '', message = '', filename = $1, declared = $2, tenant = $3, sub = $4, tier = $5,
-  key_id = $6, chunks = 0, done = 0, tries = 0, changed_at = $7, holder = $8, lease_until = $9
-where id = $10 and state = 'failed' returning id
-"""
+FORGET = "delete from documents where owner = $1 and hash = $2 and state = 'failed'"
 
 RELEASE = """
 update documents set holder = '', lease_until = $1, tries = $2, changed_at = $3 where id = $4 and holder = $5
@@ -97,8 +87,8 @@ where owner = (select owner from documents where id = $1 and holder = $2)
 """
 
 READY = """
-update documents set state = 'ready', holder = '', lease_until = 0, changed_at = $1
-where id = $2 and holder = $3 returning id
+update documents set state = 'ready', model = $1, holder = '', lease_until = 0, changed_at = $2
+where id = $3 and holder = $4 returning id
 """
 
 UNCOUNT = """
@@ -131,6 +121,12 @@ set state = 'deleted', hash = id, holder = '', changed_at = $1,
 where id = $3 and owner = $4 and state <> 'deleted' returning lease_until
 """
 
+DUE = f"""
+select id from documents where {_DUE} and lease_until <= $1
+union all select id from documents where state = 'deleted' and lease_until <= $1
+limit 1
+"""
+
 DELETED = """
 select id, owner, bytes from documents where state = 'deleted' and lease_until <= $1
 order by lease_until, id limit $2
@@ -141,7 +137,7 @@ DROP = "delete from passages where document = $1"
 REMOVE = "delete from documents where id = $1 and state = 'deleted'"
 
 SWEEP = """
-delete from documents where id in (
+update documents set state = 'deleted', hash = id, lease_until = 0 where id in (
   select id from documents where state = 'failed' and changed_at < $1 order by changed_at limit $2
 )
 returning id
@@ -154,3 +150,20 @@ where d.owner in ($1, $2) and d.state = 'ready' and p.id in ({", ".join(f"${n + 
 """
 
 VERSIONS = "select owner, version from document_owners where owner in ($1, $2)"
+
+READY_OF = f"""
+select {_COLUMNS} from documents
+where state = 'ready' and id > $1 and (model <> $2 or cast($3 as integer) = 1) order by id limit $4
+"""
+
+LEFT_OF = """
+select count(*) from documents where state = 'ready' and (model <> $1 or cast($2 as integer) = 1)
+"""
+
+OF_DOCUMENT = """
+select id, text, titles, number from passages where document = $1 and number >= $2 order by number limit $3
+"""
+
+MOVED_TO = "update documents set model = $1 where id = $2 and state = 'ready' returning id"
+
+MOVE_OWNER = "update document_owners set version = version + 1 where owner = $1"

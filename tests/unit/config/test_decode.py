@@ -82,7 +82,11 @@ def test_an_empty_file_has_the_default_tiers_and_limits():
         document_bytes=500 << 10,
     )
     assert config.tiers["enterprise"] == Tier(
-        requests_per_hour=10_000, scale=100, embedding_batch=100
+        requests_per_hour=10_000,
+        scale=100,
+        embedding_batch=100,
+        documents=1_000,
+        document_bytes=5 << 20,
     )
     assert config.limits == {
         "chat": Limit(100, 3600, "tier"),

@@ -232,6 +232,7 @@ def _reports() -> dict[str, Schema]:
         ),
         "CacheCounts": exact({"kinds": {"type": "array", "items": kind}}),
         "Purged": exact({"purged": purged}),
+        "Feedback": exact({"request_id": TEXT, "name": TEXT, "value": NUMBER}),
         **_standing(),
         **_tenant_keys(),
     }

@@ -160,6 +160,13 @@ CHAT = (
 
 READ = (
     Operation(
+        "/v1/feedback", "giveFeedback", "OpenAI", "Say how an answer was",
+        "A `score`, or a `name` with a `value`, for a request of one's own: experiments and routing learn from it. The"
+        " last word under a name counts.",
+        ("Feedback",), "POST", scope=scopes.CHAT, rate="other", body="FeedbackRequest",
+        example={"request_id": "req_0b9f2c56", "score": 1}, also=(404,),
+    ),
+    Operation(
         "/v1/models", "listModels", "OpenAI", "Routes, aliases and targets",
         "Every configured name that `model` may say, in OpenAI's form.", ("Models",), rate="other",
     ),

@@ -39,7 +39,10 @@ def platform(
     runner: Runner | None = None,
     index: Index | None = None,
 ) -> MemoryPlatform:
-    """A new world at that time; `handler` answers for the upstream, without one nothing can be reached."""
+    """A new world at that time; `handler` answers for the upstream, without one nothing can be reached.
+
+    The index is `index`, or a new one that searches by terms alone.
+    """
     clock, ids = FakeClock(now), FakeIds(seed)
     return MemoryPlatform(
         name="memory",
@@ -53,7 +56,7 @@ def platform(
         spawn=Background(),
         crypto=Signatures(),
         runner=runner,
-        index=index or MemoryIndex(),
+        index=MemoryIndex() if index is None else index,
         parse=MemoryParse(),
         secret=ids.secret(32),
     )
