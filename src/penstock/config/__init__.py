@@ -6,7 +6,9 @@ from penstock.config.decode import decode, read
 from penstock.config.defaults import defaults
 from penstock.config.deployments import Deployment, TenantKeys
 from penstock.config.proxied import Backend, ServiceCache, WebSockets
+from penstock.config.rag import Rag
 from penstock.config.stores import Cache, Stores
+from penstock.config.tiers import Tier
 from penstock.config.values import (
     Auth,
     Budget,
@@ -24,7 +26,6 @@ from penstock.config.values import (
     Server,
     Service,
     Target,
-    Tier,
     TimeoutSettings,
     Verb,
 )
@@ -43,6 +44,7 @@ __all__ = [
     "Limit",
     "OwnPrice",
     "Provider",
+    "Rag",
     "Route",
     "RouteCache",
     "Scale",

@@ -18,7 +18,9 @@ from penstock.config.bounds import (
 from penstock.config.deployments import Deployment, Own, TenantKeys
 from penstock.config.labels import Labels
 from penstock.config.proxied import Backend, ServiceCache, WebSockets
+from penstock.config.rag import Rag
 from penstock.config.stores import Cache, Stores
+from penstock.config.tiers import Tier
 
 Kind = Literal["openai", "anthropic", "workers_ai", "sandbox", "local", "hashed", "service"]
 Verb = Literal["chat", "embed"]
@@ -87,21 +89,6 @@ class Cors(Struct, frozen=True, forbid_unknown_fields=True):
 
     origins: tuple[str, ...] = ("http://localhost:3000",)
     """Origins allowed, with credentials; so never `*`."""
-
-
-class Tier(Struct, frozen=True, forbid_unknown_fields=True):
-    """What a tier may do."""
-
-    requests_per_hour: Positive = 100
-    """All AI and RAG requests of a caller together."""
-    scale: Positive = 1
-    """Multiplies the endpoint limits that scale with the tier."""
-    embedding_batch: Positive = 10
-    """Texts in one call of `/api/ai/embeddings`."""
-    tokens_per_minute: Count = 0
-    """Tokens of a caller a minute; 0 = no token rate."""
-    parallel: Count = 0
-    """Calls of a caller that may run at once; 0 = no limit. Cached answers are none."""
 
 
 class Budget(Struct, frozen=True, forbid_unknown_fields=True):
@@ -361,6 +348,8 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     """What may be spent, and by whom."""
     tenant_keys: TenantKeys = TenantKeys()
     """Keys of their own that tenants have at providers, kept sealed."""
+    rag: Rag = Rag()
+    """Documents that callers upload and search."""
     labels: Labels = Labels()
     """What is kept for routers to learn from."""
     prices: tuple[OwnPrice, ...] = ()

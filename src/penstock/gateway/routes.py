@@ -60,6 +60,36 @@ async def _product_embed(gateway: Gateway, exchange: Exchange) -> Response:
     return await embed(gateway, exchange, embeddings.PRODUCT)
 
 
+async def _upload(gateway: Gateway, exchange: Exchange) -> Response:
+    from penstock.gateway import documents  # few ask, and a Worker starts without it
+
+    return await documents.upload(gateway, exchange)
+
+
+async def _documents(gateway: Gateway, exchange: Exchange) -> Response:
+    from penstock.gateway import documents
+
+    return await documents.listed(gateway, exchange)
+
+
+async def _document(gateway: Gateway, exchange: Exchange) -> Response:
+    from penstock.gateway import documents
+
+    return await documents.one(gateway, exchange)
+
+
+async def _delete_document(gateway: Gateway, exchange: Exchange) -> Response:
+    from penstock.gateway import documents
+
+    return await documents.delete(gateway, exchange)
+
+
+async def _search(gateway: Gateway, exchange: Exchange) -> Response:
+    from penstock.gateway import retrieval
+
+    return await retrieval.search(gateway, exchange)
+
+
 async def _feedback(gateway: Gateway, exchange: Exchange) -> Response:
     from penstock.gateway.feedback import feedback_of  # few say anything
 
@@ -68,6 +98,9 @@ async def _feedback(gateway: Gateway, exchange: Exchange) -> Response:
 
 _CHAT_FAILED = "Chat completion failed"
 _EMBED_FAILED = "Embedding generation failed"
+_UPLOAD_FAILED = "Document upload failed"
+_SEARCH_FAILED = "Document search failed"
+UPLOAD = Endpoint(_upload, scope=scopes.RAG, limit="documents", failed=_UPLOAD_FAILED, spends=True)
 _USAGE = Endpoint(usage.own, limit="other")
 
 ROUTES: Mapping[str, Mapping[str, Endpoint]] = {
@@ -85,6 +118,13 @@ ROUTES: Mapping[str, Mapping[str, Endpoint]] = {
     "/api/ai/embeddings": {
         "POST": Endpoint(
             _product_embed, "routed", scopes.EMBED, "embed", _EMBED_FAILED, spends=True
+        )
+    },
+    "/api/rag/upload": {"POST": UPLOAD},
+    "/api/rag/documents": {"GET": Endpoint(_documents, scope=scopes.RAG, limit="other")},
+    "/api/rag/search": {
+        "POST": Endpoint(
+            _search, scope=scopes.RAG, limit="documents", failed=_SEARCH_FAILED, spends=True
         )
     },
     "/api/usage": {"GET": _USAGE},
@@ -113,10 +153,21 @@ ROUTES: Mapping[str, Mapping[str, Endpoint]] = {
 MODEL = Endpoint(meta.model, limit="other")
 """GET `/v1/models/{id}`, whose id may hold slashes."""
 
+DOCUMENT_PATH = "/api/rag/documents/"
+DOCUMENT: Mapping[str, Endpoint] = {
+    "GET": Endpoint(_document, scope=scopes.RAG, limit="other", label=f"{DOCUMENT_PATH}{{id}}"),
+    "DELETE": Endpoint(
+        _delete_document, scope=scopes.RAG, limit="other", label=f"{DOCUMENT_PATH}{{id}}"
+    ),
+}
+"""One document, by its id."""
+
 
 def find(path: str) -> Mapping[str, Endpoint] | None:
     """The methods of a path by exact match on its decoded form; None where there is nothing."""
     found = ROUTES.get(path)
     if found is None and path.startswith("/v1/models/") and len(path) > len("/v1/models/"):
         return {"GET": MODEL}
+    if found is None and path.startswith(DOCUMENT_PATH) and len(path) > len(DOCUMENT_PATH):
+        return DOCUMENT
     return found

@@ -1,5 +1,5 @@
 -- Documents that were uploaded, and how far each has come; times in milliseconds. Whoever works on one is its `holder` until `lease_until`.
--- A deleted one has its id in place of its hash, and goes once nobody can still be working on it.
+-- `model` is that of the index it is in, once it is ready. A deleted one has its id in place of its hash, and goes once nobody can still be working on it.
 create table documents (
   id text not null,
   owner text not null,
@@ -13,6 +13,7 @@ create table documents (
   state text not null,
   reason text not null,
   message text not null,
+  model text not null,
   chunks integer not null,
   done integer not null,
   tenant text not null,

@@ -19,7 +19,7 @@ from penstock.platforms.server.pipe import Client, Pipe
 from penstock.platforms.server.store import ServerStore
 from penstock.platforms.server.tables import CALL_SECONDS, ServerTables
 from penstock.platforms.world import RandomIds, RealClock, Spawner
-from penstock.ports import Fetch, Platform, Runner
+from penstock.ports import Fetch, Parse, Platform, Runner
 
 __all__ = ["ServerPlatform", "check", "open_meter", "open_platform", "open_tables"]
 
@@ -64,7 +64,11 @@ async def check(places: Places) -> None:
 
 @asynccontextmanager
 async def open_platform(
-    places: Places, *, fetch: Fetch, runner: Runner | None = None
+    places: Places,
+    *,
+    fetch: Fetch,
+    runner: Runner | None = None,
+    parse: Parse | None = None,
 ) -> AsyncGenerator[ServerPlatform]:
     """The platform of one of many processes; raises Misconfigured. It never changes the schema.
 
@@ -93,6 +97,7 @@ async def open_platform(
             spawn=spawn,
             crypto=Signatures(),
             runner=runner,
+            parse=parse,
             secret=secret,
         )
 
