@@ -21,6 +21,7 @@ SHOWN = 96
 """Characters of a passage in a list."""
 HEADS = ("SCORE", "DOCUMENT", "CHUNK", "FROM", "TO", "FILE", "TEXT")
 _DATA = b"data: "
+_DONE = _DATA + b"[DONE]"
 
 
 def add_search(parser: argparse.ArgumentParser) -> None:
@@ -91,14 +92,17 @@ async def _told(response: Response) -> dict[str, Any]:
 
 async def _events(response: Response) -> AsyncIterator[dict[str, Any]]:
     if isinstance(response.body, bytes):
-        yield decode_object(response.body)[0]
+        *blocks, whole = response.body.split(b"\n\n")
+        for block in blocks or [_DATA + whole]:
+            if block != _DONE:
+                yield decode_object(block[len(_DATA) :])[0]
         return
     held = b""
     async with aclosing(response.body) as stream:
         async for part in stream:
             *blocks, held = (held + part).split(b"\n\n")
             for block in blocks:
-                if block.startswith(_DATA) and block != _DATA + b"[DONE]":
+                if block.startswith(_DATA) and block != _DONE:
                     yield decode_object(block[len(_DATA) :])[0]
 
 
