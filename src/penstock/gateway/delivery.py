@@ -344,6 +344,8 @@ class Delivery:
         if self.cache == "hit" and not decision.error:
             journal.add(_hit_row(self.exchange, decision, self.told, now))
         journal.add(row(decision, now, exchange.caller.owner))
+        if self.gateway.labels is not None:
+            self.gateway.labels.after(self)
 
 
 def _hit_row(exchange: Exchange, decision: Decision, told: Told, now: int) -> Statement:
