@@ -198,6 +198,18 @@ async def test_hits_followers_other_routes_and_anonymous_callers_get_none() -> N
     assert hosts(world).count("judge") == 2
 
 
+async def test_a_tenant_with_keys_of_its_own_has_none_whoever_answered() -> None:
+    master = f'[tenant_keys]\nmaster = ["{"m" * 40}"]\n'
+    world = made(more=master)
+    key = {"tenant": "acme", "provider": "dear", "key": "sk-of-acme-and-nobody-else"}
+    admin = world.token(role="admin")
+    put = await world.ask("/admin/tenant-keys", key, method="PUT", token=admin)
+    assert put.status == 200
+    assert (await world.chat(EASY, token=world.token(tenant="acme"))).status == 200
+    assert await settled(world) == []
+    assert hosts(world) == ["cheap"]
+
+
 @pytest.mark.parametrize(
     "answer",
     [

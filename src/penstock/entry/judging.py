@@ -6,7 +6,9 @@ import asyncio
 import importlib
 import inspect
 import sys
+import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from math import isfinite
 from pathlib import Path
 from typing import Any
@@ -25,6 +27,8 @@ from penstock.wire import json
 
 SECONDS = 30.0
 """How long a function of the operator's may take for one answer."""
+THREAD = "penstock-judge"
+MOST_THREADS = 32
 MOST_REFERENCES = 100_000
 MOST_LINE = 1 << 20
 
@@ -68,7 +72,7 @@ def scorer(function: Callable[..., Any]) -> Scorer:
         if inspect.iscoroutinefunction(function):
             work = function(messages, answer)
         else:
-            work = asyncio.to_thread(function, messages, answer)
+            work = _in_thread(function, messages, answer)
         try:
             async with asyncio.timeout(SECONDS):
                 found = await work
@@ -79,6 +83,34 @@ def scorer(function: Callable[..., Any]) -> Scorer:
         raise Unavailable("The judge's function gave no number from 0 to 1.")
 
     return score
+
+
+async def _in_thread(function: Callable[..., Any], *args: Any) -> Any:
+    """What it returns, from a thread that no stop waits for; one that hangs is left behind, and so many of them are the end."""
+    if sum(thread.name == THREAD for thread in threading.enumerate()) >= MOST_THREADS:
+        raise Unavailable("The judge's function hangs too often.")
+    loop = asyncio.get_running_loop()
+    future: asyncio.Future[Any] = loop.create_future()
+
+    def done(found: Any, error: BaseException | None) -> None:
+        if future.done():
+            return
+        if error is None:
+            future.set_result(found)
+        else:
+            future.set_exception(error)
+
+    def work() -> None:
+        found, failed = None, None
+        try:
+            found = function(*args)
+        except Exception as error:  # noqa: BLE001 - it is told to who waits for it
+            failed = error
+        with suppress(RuntimeError):  # the loop has ended meanwhile
+            loop.call_soon_threadsafe(done, found, failed)
+
+    threading.Thread(target=work, name=THREAD, daemon=True).start()
+    return await future
 
 
 def _function(place: str, path: str) -> Callable[..., Any]:

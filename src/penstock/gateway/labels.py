@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from penstock.gateway.delivery import Delivery
 
 MOST_PROMPT_BYTES = 64 << 10
+MOST_WAITING = 500
 AGREED_TO_NOTHING = Tenant()
 
 Scorer = Callable[[Sequence[Mapping[str, Any]], str], Awaitable[float]]
@@ -141,7 +142,8 @@ def _comparable(delivery: Delivery) -> bool:
         return False
     whole = flight.landed and flight.complete and flight.kept
     plain = not (ask.tools or ask.images or ask.n != 1 or ask.unknown)
-    return whole and plain and not answer.offer.own and ask.input_bound <= MOST_PROMPT_BYTES
+    # Who has keys of its own says by them whose account sees its prompts.
+    return whole and plain and not delivery.private and ask.input_bound <= MOST_PROMPT_BYTES
 
 
 def _said(delivery: Delivery) -> str:
@@ -167,7 +169,8 @@ def _offer(gateway: Gateway, name: str) -> Offer:
 def _keep_prompt(delivery: Delivery) -> None:
     caller, platform = delivery.exchange.caller, delivery.gateway.platform
     messages = encode(delivery.ask.body["messages"])
-    if len(messages) <= MOST_PROMPT_BYTES:
+    # A prompt is a large row: while the tables are out of reach, few of them wait.
+    if len(messages) <= MOST_PROMPT_BYTES and delivery.gateway.journal.waiting < MOST_WAITING:
         at = int(platform.clock.now() * 1000)
         row = logs.prompt(delivery.exchange.id, at, caller.owner, caller.tenant, messages)
         delivery.gateway.journal.add(row)

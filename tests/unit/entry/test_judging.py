@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -59,6 +60,26 @@ async def test_a_function_that_takes_too_long_gives_nothing(
     monkeypatch.setattr(judging, "SECONDS", 0.001)
     with pytest.raises(Unavailable):
         await judging.scorer(never)(MESSAGES, "")
+
+
+async def test_a_plain_function_that_fails_or_hangs_holds_up_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fails(messages: object, answer: str) -> float:
+        raise ValueError(answer)
+
+    with pytest.raises(ValueError, match="it"):
+        await judging.scorer(fails)(MESSAGES, "it")
+    going = threading.Event()
+    monkeypatch.setattr(judging, "MOST_THREADS", 1)
+    monkeypatch.setattr(judging, "SECONDS", 0.001)
+    hanging = judging.scorer(lambda messages, answer: float(going.wait()))
+    try:
+        for _ in range(2):
+            with pytest.raises(Unavailable):
+                await hanging(MESSAGES, "")
+    finally:
+        going.set()
 
 
 @pytest.mark.parametrize(
