@@ -62,6 +62,10 @@ def check_whole(config: Config) -> None:
     for name, route in config.routes.items():
         _check_route(config, route, join("routes", name))
     check_prices(config)
+    if any(route.shadow for route in config.routes.values()):
+        from penstock.config.shadows import check_shadows  # few have one
+
+        check_shadows(config)
     check_services(config)
     _check_documents(config)
     for alias, end in config.aliases.items():

@@ -16,7 +16,7 @@ from penstock.config.bounds import (
     Seconds,
 )
 from penstock.config.deployments import Deployment, Own, TenantKeys
-from penstock.config.labels import Labels
+from penstock.config.labels import Labels, Shadow, Tenant
 from penstock.config.proxied import Backend, ServiceCache, WebSockets
 from penstock.config.rag import Rag
 from penstock.config.stores import Cache, Stores
@@ -266,6 +266,8 @@ class Route(Struct, frozen=True, forbid_unknown_fields=True):
     """Its time-outs."""
     attempts: Positive = 3
     """Most tries of one request, over all its targets."""
+    shadow: Shadow | None = None
+    """A share of its chats asked of another target too, and judged; without it none."""
 
 
 class Service(Struct, frozen=True, forbid_unknown_fields=True):
@@ -350,6 +352,8 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     """Keys of their own that tenants have at providers, kept sealed."""
     rag: Rag = Rag()
     """Documents that callers upload and search."""
+    tenants: dict[str, Tenant] = field(default_factory=dict)
+    """What tenants agreed to, by name; one that is not here to what stands as default."""
     labels: Labels = Labels()
     """What is kept for routers to learn from."""
     prices: tuple[OwnPrice, ...] = ()
