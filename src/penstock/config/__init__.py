@@ -6,6 +6,7 @@ from penstock.config.decode import decode, read
 from penstock.config.defaults import defaults
 from penstock.config.deployments import Deployment, TenantKeys
 from penstock.config.proxied import Backend, ServiceCache, WebSockets
+from penstock.config.routed import QUALITY, Route, RouteCache, TimeoutSettings, Verb
 from penstock.config.values import (
     Auth,
     Budget,
@@ -18,19 +19,16 @@ from penstock.config.values import (
     Limit,
     OwnPrice,
     Provider,
-    Route,
-    RouteCache,
     Scale,
     Server,
     Service,
     Stores,
     Target,
     Tier,
-    TimeoutSettings,
-    Verb,
 )
 
 __all__ = [
+    "QUALITY",
     "Auth",
     "Backend",
     "Budget",

@@ -17,6 +17,7 @@ from penstock.entry.cli.explain import EXPLAIN
 from penstock.entry.cli.keys import KEYS
 from penstock.entry.cli.migrate import MIGRATE
 from penstock.entry.cli.reconcile import RECONCILE
+from penstock.entry.cli.router import ROUTER
 from penstock.entry.cli.serve import SERVE
 from penstock.entry.cli.services import SERVICES
 from penstock.entry.cli.show import one_line
@@ -41,6 +42,7 @@ COMMANDS: dict[str, Command] = {
     "migrate": MIGRATE,
     "reconcile": RECONCILE,
     "services": SERVICES,
+    "router": ROUTER,
 }
 
 
