@@ -6,6 +6,8 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
+from qdrant_client import AsyncQdrantClient
+
 from penstock.platforms.embedded.blobs import EmbeddedBlobs
 from penstock.platforms.embedded.index import EmbeddedIndex
 from penstock.platforms.embedded.meter import EmbeddedMeter, Epoch
@@ -18,6 +20,7 @@ from penstock.platforms.memory.store import MemoryStore
 from penstock.platforms.memory.tables import MemoryTables
 from penstock.platforms.memory.world import FakeClock
 from penstock.platforms.migrations import Migration
+from penstock.platforms.server.qdrant import QdrantIndex
 from penstock.ports import Blobs, Index, Meter, Store, Tables
 
 THINGS = (
@@ -151,6 +154,15 @@ async def _embedded_index(
         await index.close()
 
 
+@asynccontextmanager
+async def qdrant_index(
+    folder: Path, clock: FakeClock, model: str, dimension: int
+) -> AsyncGenerator[Index]:
+    """By its client's local mode, which keeps points in this process."""
+    async with qdrant_beside(folder, clock) as opened:
+        yield await opened(model, dimension)
+
+
 Beside = Callable[[str, int], Awaitable[Index]]
 """Opens an index of that model in a place that it shares with the others."""
 
@@ -175,6 +187,19 @@ async def embedded_beside(folder: Path, clock: FakeClock) -> AsyncGenerator[Besi
         yield opened
 
 
+@asynccontextmanager
+async def qdrant_beside(_: Path, __: FakeClock) -> AsyncGenerator[Beside]:
+    client = AsyncQdrantClient(":memory:")
+
+    async def opened(model: str, dimension: int) -> Index:
+        return QdrantIndex(client, model, dimension)
+
+    try:
+        yield opened
+    finally:
+        await client.close()
+
+
 STORES: dict[str, Callable[[Path, FakeClock, int], AbstractAsyncContextManager[Store]]] = {
     "memory": memory_store,
     "embedded": embedded_store,
@@ -197,9 +222,11 @@ INDEXES: dict[str, Callable[[Path, FakeClock, str, int], AbstractAsyncContextMan
     "memory, vectors alone": vectors_alone,
     "embedded": embedded_index,
     "embedded, without numpy": scanned_index,
+    "server, Qdrant": qdrant_index,
 }
 BESIDE: dict[str, Callable[[Path, FakeClock], AbstractAsyncContextManager[Beside]]] = {
     "memory": memory_beside,
     "embedded": embedded_beside,
+    "server, Qdrant": qdrant_beside,
 }
 """Where several models share a place; Vectorize has one dimension."""

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from penstock.errors import Unavailable
 from penstock.gateway import build
+from penstock.gateway.upkeep import upkeep
 from penstock.platforms.memory.index import MemoryIndex
+from penstock.platforms.memory.world import Background
 from penstock.rag.terms import words
 from penstock.wire.http import JSON, Request, Response
 from tests.path.world import SECRET, World, body, usage
@@ -33,12 +38,60 @@ dimension = {DIMENSION}
 WALRUS = "# Walruses\n\nA walrus sleeps on the ice and eats clams.\n\n# Otters\n\nAn otter holds hands.\n"
 
 
+LONG = "\n\n".join(
+    f"The walrus number {n} eats {n} clams. " + "It rests. " * 60 for n in range(300)
+)
+"""A text of over a hundred chunks."""
+
+
+class Mortal:
+    """A port whose process can die: from then on nothing more of it is done."""
+
+    def __init__(self, port: Any) -> None:
+        self._port = port
+        self.dead = False
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self._port, name)
+
+        async def called(*args: Any, **named: Any) -> Any:
+            if self.dead:
+                raise Unavailable
+            return await method(*args, **named)
+
+        return called
+
+
+class Halting:
+    """An index that stops at its `at`th write, before or after it is done, until it is let go."""
+
+    def __init__(self, index: MemoryIndex, at: int = 1, *, after: bool = False) -> None:
+        self._index = index
+        self._left = at
+        self._after = after
+        self.reached = asyncio.Event()
+        self.go = asyncio.Event()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._index, name)
+
+    async def upsert(self, entries: Any) -> None:
+        self._left -= 1
+        if self._left == 0 and self._after:
+            await self._index.upsert(entries)
+        if self._left == 0:
+            self.reached.set()
+            await self.go.wait()
+        await self._index.upsert(entries)
+
+
 class Documents(World):
     """The world; `dense` has an embedding model, whose answers `answer` makes."""
 
     def __init__(self, more: str = "", *, dense: bool = False) -> None:
         super().__init__(self.embedded, more=(DENSE if dense else LEXICAL) + more, env={})
         self.index = MemoryIndex(MODEL, DIMENSION) if dense else MemoryIndex()
+        self.asked: list[str] = []
         self.fails: list[BaseException | Response] = []
         self.on(index=self.index)
 
@@ -58,6 +111,7 @@ class Documents(World):
             return failure
         assert isinstance(request.body, bytes)
         texts = json.loads(request.body)["input"]
+        self.asked = [*self.asked, *texts]
         rows = [{"index": i, "embedding": vector(text)} for i, text in enumerate(texts)]
         told = usage(100 * len(texts), 0)
         return Response(200, [JSON], json.dumps({"data": rows, "usage": told}).encode())
@@ -96,8 +150,41 @@ class Documents(World):
             ((found[name],),) = await tables.rows(f"select count(*) from {name}")
         return found
 
+    async def halted(self, halting: Halting, **how: Any) -> asyncio.Task[Any]:
+        """An upload of LONG whose work stands still where that index does."""
+        self.mortal = Mortal(self.platform.tables)
+        self.stores = self.platform.tables
+        self.on(index=halting, tables=self.mortal)
+        sent = asyncio.create_task(self.put(LONG, "long.txt", token=self.token(tier="pro"), **how))
+        await halting.reached.wait()
+        return sent
+
+    async def killed(self, sent: asyncio.Task[Any]) -> None:
+        """The process is gone without a word, and another starts on the same stores."""
+        self.mortal.dead = True
+        sent.cancel()
+        await self.platform.spawn.cancel()
+        await asyncio.gather(sent, return_exceptions=True)
+        self.on(index=self.index, tables=self.stores, spawn=Background())
+
+    async def upkeep(self) -> None:
+        """A pass, and all that it begins."""
+        await upkeep(self.gateway)
+        await self.settled()
+
+    async def states(self) -> list[str]:
+        rows = await self.platform.tables.rows("select state from documents order by id")
+        return [row[0] for row in rows]
+
+    async def until(self, so: Callable[[list[str]], bool]) -> None:
+        """The documents' states are so."""
+        while not so(await self.states()):  # noqa: ASYNC110 - what is awaited is rows, which tell nobody
+            await asyncio.sleep(0)
+
     async def settled(self) -> None:
         """All work in the background has ended."""
+        while self.platform.spawn.running:
+            await self.platform.clock.run(1)
         await self.platform.spawn.join()
 
 

@@ -179,7 +179,9 @@ async def _server(
     where = places(config)
     from penstock.platforms import server
 
-    async with server.open_platform(where, fetch=fetch, runner=runner, parse=parse) as platform:
+    async with server.open_platform(
+        where, fetch=fetch, runner=runner, parse=parse, embeds=embeds(config, runner)
+    ) as platform:
 
         async def is_revoked(credential: str) -> bool:
             return await keys.is_revoked(platform.tables, credential, now=platform.clock.now())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
@@ -95,34 +96,27 @@ async def _taken(
             "Too many documents wait to be read: send it again later.",
             headers=(("retry-after", "30"),),
         )
-    if not await _begun(gateway, made, known, tier):
+    try:
+        await documents.add(tables, made, tier.documents)
+    except Conflict as conflict:
+        if conflict.name == documents.QUOTA:
+            raise _full(made, tier) from conflict
+        if conflict.name != documents.CONTENT:
+            raise
         known = await documents.same(tables, made.owner, made.hash)
         if known is None:
             raise Repeated(
                 "This document was deleted meanwhile: send it again.", code="document_gone"
-            )
+            ) from conflict
         return known, False
-    held = made if known is None else structs.replace(made, id=known.id)
-    await _kept(gateway, held, brought.data)
-    gateway.lasting.ingests.wake(gateway, held.id)
-    return held, True
+    await _kept(gateway, made, brought.data)
+    gateway.lasting.ingests.wake(gateway, made.id)
+    return made, True
 
 
-async def _begun(gateway: Gateway, made: Document, known: Document | None, tier: Tier) -> bool:
-    """Whether the row is this upload's; else another of the same came first. Raises Forbidden where there are too many."""
-    tables = gateway.platform.tables
-    try:
-        if known is not None:
-            return await documents.again(tables, structs.replace(made, id=known.id), tier.documents)
-        await documents.add(tables, made, tier.documents)
-        return True
-    except Conflict as conflict:
-        if conflict.name == documents.CONTENT:
-            return False
-        if conflict.name != documents.QUOTA:
-            raise
+def _full(made: Document, tier: Tier) -> Forbidden:
     whose = "Your tenant has" if made.shared else "You have"
-    raise Forbidden(
+    return Forbidden(
         f"{whose} {tier.documents} documents, as many as your tier takes: delete one first.",
         code="document_quota",
         text="Document quota exceeded",
@@ -148,7 +142,8 @@ async def _kept(gateway: Gateway, held: Document, data: bytes) -> None:
     try:
         await originals.put(platform.blobs, held.id, data)
     except Unavailable as error:
-        await documents.fail(platform.tables, held, error.code, error.message, now)
+        with suppress(documents.Lost):
+            await documents.fail(platform.tables, held, error.code, error.message, now)
         raise
     if not await documents.release(platform.tables, held, now):
         await originals.delete(platform.blobs, held.id, held.bytes)
@@ -156,16 +151,17 @@ async def _kept(gateway: Gateway, held: Document, data: bytes) -> None:
 
 
 async def _waited(gateway: Gateway, document: Document) -> Document:
-    """As it stands once work on it has ended, or after ten seconds."""
+    """As it stands once work on it has ended here, or after ten seconds."""
     clock, tables = gateway.platform.clock, gateway.platform.tables
     end = clock.tick() + WAIT_SECONDS
     while True:
         seconds = min(LOOK_SECONDS, end - clock.tick())
-        await gateway.lasting.ingests.wait(document.id, seconds)
+        ended = await gateway.lasting.ingests.wait(document.id, seconds)
         found = await documents.find(tables, (document.owner, document.owner), document.id)
         if found is None:
             return structs.replace(document, state="deleted")
-        if found.over or clock.tick() >= end:
+        # Whoever has ended with it, and left it as it is, goes on later.
+        if found.over or ended or clock.tick() >= end:
             return found
 
 

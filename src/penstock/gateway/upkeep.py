@@ -15,7 +15,7 @@ HOUR, MINUTE = 3_600, 60
 MOST_SWEEPS = 100
 """Of each kind in one pass: what is left, the next one does."""
 MOST_DELIVERIES = 50
-MOST_PIECES = 2
+MOST_PIECES = 1
 """Of documents, in one pass of a Worker."""
 DELIVERING_SECONDS = 20.0
 """After that a pass begins no more of them."""
@@ -57,6 +57,8 @@ async def _documents(gateway: Gateway) -> None:
     if platform.index is None:
         return
     now = int(platform.clock.now() * 1000)
+    if not await documents.due(platform.tables, now):
+        return
     for id, owner, size in await documents.deleted(platform.tables, now, MOST_SWEEPS):
         await cleared(gateway, id, owner, size, last=True)
     if platform.shared_loop:

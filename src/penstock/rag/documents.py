@@ -100,19 +100,12 @@ async def waiting(tables: Tables, most: int) -> int:
 
 
 async def add(tables: Tables, document: Document, most: int) -> None:
-    """A new one, held by its uploader; raises Conflict by QUOTA where its owner has `most` already, by CONTENT where they have this."""
-    await tables.batch((sql.COUNT, (document.owner, most)), (sql.ADD, structs.astuple(document)))
-
-
-async def again(tables: Tables, document: Document, most: int) -> bool:
-    """A failed one begins anew, under the name and for the account that it came with now; whether it was failed. Raises Conflict by QUOTA."""
-    one = document
-    found = await tables.batch(
-        (sql.COUNT_AGAIN, (most, one.owner, one.id)),
-        (sql.AGAIN, (one.filename, one.declared, one.tenant, one.sub, one.tier, one.key_id, one.changed_at, one.holder,
-                     one.lease_until, one.id)),
-    )  # fmt: skip
-    return bool(found[1])
+    """A new one, held by its uploader, in the place of one of the same content that failed; raises Conflict by QUOTA where
+    its owner has `most` already, by CONTENT where they have this."""
+    failed = (sql.FORGET, (document.owner, document.hash))
+    await tables.batch(
+        failed, (sql.COUNT, (document.owner, most)), (sql.ADD, structs.astuple(document))
+    )
 
 
 async def claim(tables: Tables, holder: str, now: int, id: str = "") -> Document | None:
@@ -199,6 +192,11 @@ async def delete(tables: Tables, document: Document, now: int) -> bool:
     return bool(rows) and rows[0][0] == 0
 
 
+async def due(tables: Tables, now: int) -> bool:
+    """Whether any is to be worked on, or to be removed: asked each minute, where next to nothing may be read."""
+    return bool(await tables.rows(sql.DUE, now))
+
+
 async def deleted(tables: Tables, now: int, most: int) -> list[tuple[str, str, int]]:
     """Id, owner and size of those of which what is left can go."""
     return [(row[0], row[1], row[2]) for row in await tables.rows(sql.DELETED, now, most)]
@@ -215,7 +213,7 @@ async def remove(tables: Tables, id: str) -> None:
 
 
 async def sweep(tables: Tables, now: int) -> bool:
-    """Drops some that failed long ago; whether there may be more."""
+    """Some that failed long ago are deleted; whether there may be more."""
     [swept] = await tables.batch((sql.SWEEP, (now - KEPT_FAILED_MS, SWEEP_ROWS)))
     return len(swept) == SWEEP_ROWS
 

@@ -38,17 +38,7 @@ insert into documents ({_COLUMNS})
 values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24)
 """
 
-COUNT_AGAIN = """
-update document_owners set count = count + 1, most = cast($1 as integer)
-where owner = $2 and exists (select 1 from documents where id = $3 and owner = $2 and state = 'failed')
-"""
-
-AGAIN = """
-update documents
-set state = 'queued', reason = '', message = '', filename = $1, declared = $2, tenant = $3, sub = $4, tier = $5,
-  key_id = $6, chunks = 0, done = 0, tries = 0, changed_at = $7, holder = $8, lease_until = $9
-where id = $10 and state = 'failed' returning id
-"""
+FORGET = "delete from documents where owner = $1 and hash = $2 and state = 'failed'"
 
 RELEASE = """
 update documents set holder = '', lease_until = $1, tries = $2, changed_at = $3 where id = $4 and holder = $5
@@ -131,6 +121,12 @@ set state = 'deleted', hash = id, holder = '', changed_at = $1,
 where id = $3 and owner = $4 and state <> 'deleted' returning lease_until
 """
 
+DUE = f"""
+select id from documents where {_DUE} and lease_until <= $1
+union all select id from documents where state = 'deleted' and lease_until <= $1
+limit 1
+"""
+
 DELETED = """
 select id, owner, bytes from documents where state = 'deleted' and lease_until <= $1
 order by lease_until, id limit $2
@@ -141,7 +137,7 @@ DROP = "delete from passages where document = $1"
 REMOVE = "delete from documents where id = $1 and state = 'deleted'"
 
 SWEEP = """
-delete from documents where id in (
+update documents set state = 'deleted', hash = id, lease_until = 0 where id in (
   select id from documents where state = 'failed' and changed_at < $1 order by changed_at limit $2
 )
 returning id

@@ -58,7 +58,9 @@ class EmbeddedIndex:
         self._dimension = dimension
         self._durability = durability
         self._number = 0
-        self._held = _held(dimension, most_bytes, arrays)
+        self._most_bytes = most_bytes
+        self._arrays = find_spec("numpy") is not None if arrays is None else arrays
+        self._held: Held | None = None
         self._tables: EmbeddedTables | None = None
         self._opening = asyncio.Lock()
 
@@ -133,6 +135,10 @@ class EmbeddedIndex:
     def _opened(self) -> EmbeddedTables:
         now = self._clock.now()
         functions = {"cosine": cosine}
+        if self._arrays:
+            from penstock.platforms.embedded.arrays import Held  # numpy: not at the start
+
+            self._held = Held(self._dimension, self._most_bytes)
         path = folder.private(self._path)
         return EmbeddedTables(path, sql.SCHEMA, now, self._durability, functions=functions)
 
@@ -199,15 +205,6 @@ def _asked(vector: bytes) -> tuple[float, ...]:
 @lru_cache(maxsize=8)
 def _floats(size: int) -> struct.Struct:
     return struct.Struct(f"<{size // 4}f")
-
-
-def _held(dimension: int, most_bytes: int, arrays: bool | None) -> Held | None:
-    """None where numpy is not installed, or not wanted."""
-    if not (find_spec("numpy") is not None if arrays is None else arrays):
-        return None
-    from penstock.platforms.embedded.arrays import Held
-
-    return Held(dimension, most_bytes)
 
 
 def _owner(owner: str, model: str, dimension: int) -> bytes:

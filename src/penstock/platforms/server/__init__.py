@@ -14,6 +14,7 @@ from penstock.platforms.migrations import shipped
 from penstock.platforms.server import schema
 from penstock.platforms.server.connect import client, greeted, is_cluster
 from penstock.platforms.server.guarded import GuardedMeter
+from penstock.platforms.server.index import ServerIndex
 from penstock.platforms.server.meter import ServerMeter
 from penstock.platforms.server.pipe import Client, Pipe
 from penstock.platforms.server.store import ServerStore
@@ -69,8 +70,10 @@ async def open_platform(
     fetch: Fetch,
     runner: Runner | None = None,
     parse: Parse | None = None,
+    embeds: tuple[str, int] = ("", 0),
 ) -> AsyncGenerator[ServerPlatform]:
-    """The platform of one of many processes; raises Misconfigured. It never changes the schema.
+    """The platform of one of many processes; raises Misconfigured. It never changes the schema. `embeds` are the model and
+    the dimension of the index's vectors, or none; an index that `penstock migrate up` did not make is out of reach.
 
     On leaving, background work gets ten seconds, then what waits is written.
     """
@@ -81,6 +84,8 @@ async def open_platform(
         tables = await stack.enter_async_context(open_tables(places.postgres, seconds=CALL_SECONDS))
         replies = ServerTables(places.postgres, readers=BLOB_READERS)
         stack.push_async_callback(replies.close)
+        index = ServerIndex(places.postgres, *embeds)
+        stack.push_async_callback(index.close)
         meter = await stack.enter_async_context(open_meter(places.redis))
         # Values go by connections of their own: a large one holds up no count.
         pipe = await stack.enter_async_context(_piped(client(places.redis)))
@@ -98,6 +103,7 @@ async def open_platform(
             crypto=Signatures(),
             runner=runner,
             parse=parse,
+            index=index,
             secret=secret,
         )
 

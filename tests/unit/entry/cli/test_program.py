@@ -26,7 +26,7 @@ ALL = [
     *(["cache", action] for action in ("stats", "purge")),
     ["deploy", "cloudflare"],
     *(["migrate", action] for action in ("status", "up")),
-    ["rag", "evaluate"],
+    *(["rag", one] for one in ("ingest", "search", "ask", "list", "delete", "reindex", "evaluate")),
     *(["router", action] for action in ("labels", "forget")),
 ]
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -48,6 +50,13 @@ async def test_its_index_has_the_vectors_it_is_told_of_and_else_terms_alone(tmp_
         assert platform.index is not None
         about = await platform.index.describe()
         assert (about.model, about.dimension, about.entries) == ("small", 2, 1)
+
+
+def test_opening_it_loads_no_numpy() -> None:
+    """Who searches no documents starts without it."""
+    text = "import sys; from penstock.platforms.embedded.index import EmbeddedIndex as E; from pathlib import Path;"
+    text += "E(Path('x'), None); import penstock.entry.home; sys.exit('numpy' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", text], check=False, timeout=60).returncode == 0
 
 
 async def test_only_this_user_may_look_in(tmp_path: Path) -> None:
