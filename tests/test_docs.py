@@ -46,6 +46,7 @@ ENVIRONMENT = re.compile(
 """Variables that change what commands say."""
 NEVER_OVER_HTTP = {
     "misused", "misconfigured", "not_installed", "io_error", "invalid_file", "deploy_failed",
+    "invalid_labels", "labels_too_few", "labels_one_class", "labels_no_gain", "labels_too_few_groups", "invalid_router",
 }  # fmt: skip
 """Codes of the command line, which cli.md lists."""
 

@@ -6,8 +6,9 @@ import re
 
 from penstock.config.catalog import join
 from penstock.config.labels import Shadow
+from penstock.config.routed import Route
 from penstock.config.spending import nanos
-from penstock.config.values import Config, Route
+from penstock.config.values import Config
 from penstock.errors import Misconfigured
 
 EXACT = "exact"

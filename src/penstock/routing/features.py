@@ -6,9 +6,9 @@ matched in one pass, and no more than `READ` bytes of a message are looked at.
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator
-from itertools import pairwise
 from zlib import crc32
 
 from penstock.wire.chat import Ask
@@ -129,7 +129,7 @@ def _hashed(words: list[bytes]) -> Iterator[int]:
     """Words, pairs of neighbours, and how it begins and ends."""
     room = SIZE - STRUCTURE
     terms = set(words)
-    terms.update(map(b"%b %b".__mod__, pairwise(words)))
+    terms.update(map(b"%b %b".__mod__, itertools.pairwise(words)))
     for length in (1, 2, 3):
         terms.add(b"^" + b" ".join(words[:length]))
         terms.add(b"$" + b" ".join(words[-length:]))

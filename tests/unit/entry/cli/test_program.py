@@ -27,7 +27,7 @@ ALL = [
     ["deploy", "cloudflare"],
     *(["migrate", action] for action in ("status", "up")),
     *(["rag", one] for one in ("ingest", "search", "ask", "list", "delete", "reindex", "evaluate")),
-    *(["router", action] for action in ("labels", "forget")),
+    *(["router", action] for action in ("fit", "evaluate", "certify", "labels", "forget")),
 ]
 
 
