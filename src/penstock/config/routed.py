@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct
 
 from penstock.config.bounds import Patience, Positive, Seconds, Weight
+from penstock.config.labels import Shadow
 
 Verb = Literal["chat", "embed"]
 Share = Annotated[float, Meta(ge=0, le=1)]
@@ -71,3 +72,5 @@ class Route(Struct, frozen=True, forbid_unknown_fields=True):
     """Its time-outs."""
     attempts: Positive = 3
     """Most tries of one request, over all its targets."""
+    shadow: Shadow | None = None
+    """A share of its chats asked of another target too, and judged; without it none."""

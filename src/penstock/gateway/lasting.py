@@ -9,9 +9,11 @@ from penstock.cache.generations import Generations
 from penstock.cache.purchases import Purchases
 from penstock.gateway.admission import Admission
 from penstock.gateway.air import Air, Regular
+from penstock.gateway.behind import Behind
 from penstock.gateway.bodies import Bodies
 from penstock.gateway.counters import Counters, Load
 from penstock.gateway.drains import Drains
+from penstock.gateway.ingests import Ingests
 from penstock.gateway.tenant_keys import Known
 from penstock.ledger.journal import Journal
 from penstock.ports import Platform
@@ -41,6 +43,8 @@ class Lasting:
     """When old claims of keys are swept."""
     fleet: Fleet
     tenant_keys: Known
+    ingests: Ingests
+    behind: Behind
 
     def load(self) -> Load:
         """How full all of it is."""
@@ -67,6 +71,8 @@ def lasting(platform: Platform) -> Lasting:
         Regular(CLAIMS_SECONDS),
         Fleet(),
         Known(),
+        Ingests(clock),
+        Behind(platform.spawn),
     )
 
 
@@ -83,4 +89,5 @@ def alone(platform: Platform, before: Lasting) -> Lasting:
         purchases=Purchases(),
         drains=Drains(platform.clock, platform.spawn),
         admission=Admission(platform.clock, platform.ids, platform.spawn),
+        ingests=Ingests(platform.clock),
     )

@@ -60,13 +60,60 @@ async def _product_embed(gateway: Gateway, exchange: Exchange) -> Response:
     return await embed(gateway, exchange, embeddings.PRODUCT)
 
 
+async def _upload(gateway: Gateway, exchange: Exchange) -> Response:
+    from penstock.gateway import documents  # few ask, and a Worker starts without it
+
+    return await documents.upload(gateway, exchange)
+
+
+async def _documents(gateway: Gateway, exchange: Exchange) -> Response:
+    from penstock.gateway import documents
+
+    return await documents.listed(gateway, exchange)
+
+
+async def _document(gateway: Gateway, exchange: Exchange) -> Response:
+    from penstock.gateway import documents
+
+    return await documents.one(gateway, exchange)
+
+
+async def _delete_document(gateway: Gateway, exchange: Exchange) -> Response:
+    from penstock.gateway import documents
+
+    return await documents.delete(gateway, exchange)
+
+
+async def _search(gateway: Gateway, exchange: Exchange) -> Response:
+    from penstock.gateway import retrieval
+
+    return await retrieval.search(gateway, exchange)
+
+
+async def _query(gateway: Gateway, exchange: Exchange) -> Response:
+    from penstock.gateway import asking
+
+    return await asking.query(gateway, exchange)
+
+
+async def _feedback(gateway: Gateway, exchange: Exchange) -> Response:
+    from penstock.gateway.feedback import feedback_of  # few say anything
+
+    return await feedback_of(gateway, exchange)
+
+
 _CHAT_FAILED = "Chat completion failed"
 _EMBED_FAILED = "Embedding generation failed"
+_UPLOAD_FAILED = "Document upload failed"
+_SEARCH_FAILED = "Document search failed"
+_QUERY_FAILED = "Document query failed"
+UPLOAD = Endpoint(_upload, scope=scopes.RAG, limit="documents", failed=_UPLOAD_FAILED, spends=True)
 _USAGE = Endpoint(usage.own, limit="other")
 
 ROUTES: Mapping[str, Mapping[str, Endpoint]] = {
     "/v1/chat/completions": {"POST": Endpoint(_chat, "routed", scopes.CHAT, "chat", spends=True)},
     "/v1/embeddings": {"POST": Endpoint(_embed, "routed", scopes.EMBED, "embed", spends=True)},
+    "/v1/feedback": {"POST": Endpoint(_feedback, scope=scopes.CHAT, limit="other")},
     "/v1/models": {"GET": Endpoint(meta.models, limit="other")},
     "/v1/usage": {"GET": _USAGE},
     "/api/ai/chat/completions": {
@@ -79,6 +126,16 @@ ROUTES: Mapping[str, Mapping[str, Endpoint]] = {
         "POST": Endpoint(
             _product_embed, "routed", scopes.EMBED, "embed", _EMBED_FAILED, spends=True
         )
+    },
+    "/api/rag/upload": {"POST": UPLOAD},
+    "/api/rag/documents": {"GET": Endpoint(_documents, scope=scopes.RAG, limit="other")},
+    "/api/rag/search": {
+        "POST": Endpoint(
+            _search, scope=scopes.RAG, limit="documents", failed=_SEARCH_FAILED, spends=True
+        )
+    },
+    "/api/rag/query": {
+        "POST": Endpoint(_query, scope=scopes.RAG, limit="rag", failed=_QUERY_FAILED, spends=True)
     },
     "/api/usage": {"GET": _USAGE},
     "/": {"GET": Endpoint(meta.index, "none", slot="none")},
@@ -106,10 +163,21 @@ ROUTES: Mapping[str, Mapping[str, Endpoint]] = {
 MODEL = Endpoint(meta.model, limit="other")
 """GET `/v1/models/{id}`, whose id may hold slashes."""
 
+DOCUMENT_PATH = "/api/rag/documents/"
+DOCUMENT: Mapping[str, Endpoint] = {
+    "GET": Endpoint(_document, scope=scopes.RAG, limit="other", label=f"{DOCUMENT_PATH}{{id}}"),
+    "DELETE": Endpoint(
+        _delete_document, scope=scopes.RAG, limit="other", label=f"{DOCUMENT_PATH}{{id}}"
+    ),
+}
+"""One document, by its id."""
+
 
 def find(path: str) -> Mapping[str, Endpoint] | None:
     """The methods of a path by exact match on its decoded form; None where there is nothing."""
     found = ROUTES.get(path)
     if found is None and path.startswith("/v1/models/") and len(path) > len("/v1/models/"):
         return {"GET": MODEL}
+    if found is None and path.startswith(DOCUMENT_PATH) and len(path) > len(DOCUMENT_PATH):
+        return DOCUMENT
     return found

@@ -7,9 +7,11 @@ from itertools import pairwise
 
 from msgspec import Struct
 
-from penstock.ports import MOST_MATCHES, Index, Match, Vector
+from penstock.ports import MOST_MATCHES, Found, Index, Match, Vector
+from penstock.rag.confidence import FIRST, Signals, signals
 from penstock.rag.fuse import fuse, spread, weights
-from penstock.rag.passages import Passage, title
+from penstock.rag.passages import Passage
+from penstock.rag.spelt import Spelt
 from penstock.rag.terms import asked, words
 
 POOL = 20
@@ -38,25 +40,42 @@ class Question(Struct, frozen=True):
 
 
 class Hit(Struct, frozen=True):
-    """A passage that was found, and its score from 0 to 1, comparable within one search."""
+    """A passage that was found, and its score from 0 to 1, comparable within one search.
+
+    `terms` is its BM25 and `cosine` its vector's likeness, as the index gave them; 0 where that did not find it.
+    """
 
     passage: Passage
     score: float
+    terms: float = 0.0
+    cosine: float = 0.0
+
+
+class Looked(Struct, frozen=True):
+    """What was found, best first, and what of it tells whether it answers the question."""
+
+    hits: list[Hit]
+    signals: Signals
 
 
 async def search(
     index: Index, read: Read, owner: str, question: Question, rerank: Rerank | None = None
 ) -> list[Hit]:
     """At most `k` passages of the owner, best first; `k` is at most MOST_FOUND."""
+    return (await look(index, read, (owner,), question, rerank)).hits
+
+
+async def look(
+    index: Index,
+    read: Read,
+    owners: tuple[str, ...],
+    question: Question,
+    rerank: Rerank | None = None,
+) -> Looked:
+    """The same over what several owners have, whose ids differ, with the signals of it."""
     k = min(question.k, MOST_FOUND)
     size = max(POOL, 2 * k)
-    found = await index.search(
-        owner,
-        MOST_MATCHES,
-        vector=question.vector,
-        terms=asked(question.text),
-        document=question.document,
-    )
+    found = await _found(index, owners, question)
     near = [match.id for match in found.by_vector]
     ids = dict.fromkeys([*(match.id for match in found.by_terms[:size]), *near[:size]])
     passages = await read(list(ids)) if ids else {}
@@ -73,18 +92,55 @@ async def search(
     if question.variety:
         terms = {n: (spelt.get(n) or Spelt(passages[n])).terms for n in scores}
         chosen = spread(scores, terms, k, question.variety)
-    return [Hit(passages[name], scores[name]) for name in chosen]
+    spoken = {match.id: match.score for match in found.by_terms}
+    like = {match.id: match.score for match in found.by_vector}
+    hits = [
+        Hit(passages[name], scores[name], spoken.get(name, 0.0), like.get(name, 0.0))
+        for name in chosen
+    ]
+    return Looked(hits, _signals(question, hits, spelt, found))
 
 
-class Spelt:
-    """A passage's terms and which of them are neighbours."""
+async def _found(index: Index, owners: tuple[str, ...], question: Question) -> Found:
+    """What the index has of all of them. Each one's terms are scored by their own entries: close enough to be put in one order."""
+    terms = asked(question.text)
+    lists = [
+        await index.search(
+            owner,
+            MOST_MATCHES,
+            vector=question.vector,
+            terms=terms,
+            document=question.document,
+        )
+        for owner in owners
+    ]
+    if len(lists) == 1:
+        return lists[0]
+    return Found(
+        _merged([one.by_vector for one in lists]), _merged([one.by_terms for one in lists])
+    )
 
-    __slots__ = ("pairs", "terms")
 
-    def __init__(self, passage: Passage) -> None:
-        text, head = words(passage.text), words(title(passage))
-        self.terms = {*text, *head}
-        self.pairs = {*pairwise(text), *pairwise(head)}
+def _merged(lists: Sequence[Sequence[Match]]) -> tuple[Match, ...]:
+    every = [match for one in lists for match in one]
+    return tuple(sorted(every, key=lambda match: (-match.score, match.id))[:MOST_MATCHES])
+
+
+def _signals(
+    question: Question, hits: Sequence[Hit], spelt: Mapping[str, Spelt], found: Found
+) -> Signals:
+    """Signals of the hits, among the passages that were read for their terms."""
+    first = {
+        hit.passage.id: spelt.get(hit.passage.id) or Spelt(hit.passage) for hit in hits[:FIRST]
+    }
+    return signals(
+        question.text,
+        list(first.values()),
+        list({**spelt, **first}.values()),
+        max(len(found.by_terms), len(found.by_vector)),
+        None if question.vector is None else [match.score for match in found.by_vector],
+        max((hit.cosine for hit in hits[:FIRST]), default=0.0),
+    )
 
 
 def phrased(text: str, found: Sequence[Match], spelt: Mapping[str, Spelt]) -> list[str]:

@@ -16,7 +16,9 @@ from penstock.entry.cli.doctor import DOCTOR
 from penstock.entry.cli.explain import EXPLAIN
 from penstock.entry.cli.keys import KEYS
 from penstock.entry.cli.migrate import MIGRATE
+from penstock.entry.cli.rag import RAG
 from penstock.entry.cli.reconcile import RECONCILE
+from penstock.entry.cli.replay import REPLAY
 from penstock.entry.cli.router import ROUTER
 from penstock.entry.cli.serve import SERVE
 from penstock.entry.cli.services import SERVICES
@@ -40,9 +42,11 @@ COMMANDS: dict[str, Command] = {
     "deploy": DEPLOY,
     "doctor": DOCTOR,
     "migrate": MIGRATE,
+    "rag": RAG,
     "reconcile": RECONCILE,
-    "services": SERVICES,
+    "replay": REPLAY,
     "router": ROUTER,
+    "services": SERVICES,
 }
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from msgspec.structs import asdict
 
 from penstock.entry import settings
-from penstock.entry.cli import show
+from penstock.entry.cli import router_labels, show
 from penstock.entry.cli.command import Command
 from penstock.entry.routers import opened
 from penstock.errors import Error, Refused
@@ -85,6 +85,7 @@ def add(parser: argparse.ArgumentParser) -> None:
             default=FOLDS,
             help=f"parts of the cross-validation (default: {FOLDS})",
         )
+    router_labels.add(actions)
 
 
 def part(text: str) -> float:
@@ -111,6 +112,8 @@ def run(args: argparse.Namespace) -> int:
         "fit": fitted,
         "evaluate": evaluated,
         "certify": certified,
+        "labels": router_labels.written,
+        "forget": router_labels.forgotten,
     }
     try:
         return actions[args.action](args)

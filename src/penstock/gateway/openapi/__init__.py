@@ -14,9 +14,11 @@ from penstock.wire.json import encode
 
 __all__ = ["PAGE_HEADERS", "document", "page", "tree"]
 
+FORM = "multipart/form-data"
 TAGS = {
     "OpenAI": "Any OpenAI SDK works by setting its `base_url`.",
     "Product": "The paths and shapes of the first design.",
+    "Documents": "Uploaded, made searchable, found.",
     "Usage": "What was used and what it cost.",
     "Admin": "For credentials with the scope `admin`.",
     "Server": "What the server says of itself; no credential needed.",
@@ -88,5 +90,8 @@ def _described(operation: Operation) -> dict[str, Any]:
         found["parameters"] = parameters
     if operation.body:
         content = {"schema": answers.ref(operation.body), "example": operation.example}
-        found["requestBody"] = {"required": True, "content": {JSON: content}}
+        bodies: dict[str, Any] = {JSON: content}
+        if operation.form:
+            bodies[FORM] = {"schema": answers.ref(operation.form)}
+        found["requestBody"] = {"required": True, "content": bodies}
     return found

@@ -17,7 +17,7 @@ VECTOR: Schema = {"type": "array", "items": NUMBER, "minItems": 1}
 
 def schemas() -> dict[str, Schema]:
     """The component schemas of every reply."""
-    return _openai() | _product() | _reports() | _meta() | _errors()
+    return _openai() | _product() | _documents() | _reports() | _meta() | _errors()
 
 
 def exact(properties: dict[str, Schema], *optional: str) -> Schema:
@@ -138,6 +138,67 @@ def _product() -> dict[str, Schema]:
     }
 
 
+def _documents() -> dict[str, Schema]:
+    state = {"enum": ["queued", "parsing", "embedding", "ready", "failed"]}
+    named = {"documentId": TEXT, "filename": TEXT}
+    source = named | {"chunk": COUNT, "score": NUMBER, "text": TEXT, "start": COUNT, "end": COUNT}
+    source["start"] = {**COUNT, "description": "In characters of the document's text."}
+    document = named | {
+        "kind": {**TEXT, "description": "What its bytes are, once it was read."},
+        "title": TEXT,
+        "bytes": COUNT,
+        "shared": {"type": "boolean"},
+        "status": state,
+        "chunks": COUNT,
+        "done": {**COUNT, "description": "Of the chunks, those that are embedded and indexed."},
+        "createdAt": TEXT,
+        "changedAt": TEXT,
+        "reason": {**TEXT, "description": "The code of why it failed."},
+        "message": {**TEXT, "description": "The same in words, with what to do."},
+    }
+    citation = {
+        "source": {**COUNT, "minimum": 1, "description": "Of `sources`, from 1."},
+        "documentId": TEXT,
+        "start": COUNT,
+        "end": COUNT,
+        "text": {**TEXT, "description": "What stands there in the document's text."},
+    }
+    taken = {"marker": TEXT, "reason": {"enum": ["no_such_source", "not_in_source", "too_many"]}}
+    answered = {
+        "answer": TEXT,
+        "sources": listed("CitedSource"),
+        "citations": listed("Citation"),
+        "removed": listed("RemovedCitation"),
+        "confidence": {**NUMBER, "minimum": 0, "maximum": 1},
+        "lexicalOnly": {"type": "boolean"},
+        "model": {**TEXT, "description": "`extractive` or `none` where none was asked."},
+        "provider": TEXT,
+        "tokens": COUNT,
+        "cost": DOLLARS,
+        "extractive": {
+            "const": True,
+            "description": "Only where the documents' own sentences answer.",
+        },
+        "cached": {"const": True, "description": "Only where it came from the cache."},
+    }
+    return {
+        "CitedSource": exact(source | {"cited": {"type": "boolean"}}),
+        "Citation": exact(citation),
+        "RemovedCitation": exact(taken),
+        "Answered": exact(answered, "extractive", "cached"),
+        "Uploaded": exact(named | {"chunks": COUNT, "status": state}),
+        "Source": exact(source),
+        "Sources": exact({"results": listed("Source"), "lexicalOnly": {"type": "boolean"}}),
+        "Document": exact(document, "reason", "message"),
+        "Documents": exact(
+            {
+                "documents": listed("Document"),
+                "next": {"type": ["string", "null"], "description": "The next page's `before`."},
+            }
+        ),
+    }
+
+
 def _reports() -> dict[str, Schema]:
     sums = {
         "requests": COUNT,
@@ -171,6 +232,7 @@ def _reports() -> dict[str, Schema]:
         ),
         "CacheCounts": exact({"kinds": {"type": "array", "items": kind}}),
         "Purged": exact({"purged": purged}),
+        "Feedback": exact({"request_id": TEXT, "name": TEXT, "value": NUMBER}),
         **_standing(),
         **_tenant_keys(),
     }
@@ -291,6 +353,7 @@ def _errors() -> dict[str, Schema]:
             "type": "object",
             "description": "The budget that does not have what the call may take (429).",
         },
+        "documentId": {**TEXT, "description": "Of an upload that failed while it was waited for."},
     }
-    more = ("param", "retryAfter", "limit", "window", "upgrade", "budget")
+    more = ("documentId", "param", "retryAfter", "limit", "window", "upgrade", "budget")
     return {"Error": exact({"error": exact(error)}), "Problem": exact(problem, *more)}

@@ -19,21 +19,22 @@ ALL = [
     *(
         [name]
         for name in COMMANDS
-        if name not in {"keys", "tenant-keys", "cache", "deploy", "migrate", "router"}
+        if name not in {"keys", "tenant-keys", "cache", "deploy", "migrate", "rag", "router"}
     ),
     *(["keys", action] for action in ("create", "list", "revoke")),
-    *(["router", action] for action in ("fit", "evaluate", "certify")),
     *(["tenant-keys", action] for action in ("put", "delete", "list", "reseal")),
     *(["cache", action] for action in ("stats", "purge")),
     ["deploy", "cloudflare"],
     *(["migrate", action] for action in ("status", "up")),
+    *(["rag", one] for one in ("ingest", "search", "ask", "list", "delete", "reindex", "evaluate")),
+    *(["router", action] for action in ("fit", "evaluate", "certify", "labels", "forget")),
 ]
 
 
 def test_the_commands_of_this_version():
     assert list(COMMANDS) == [
         "serve", "check", "token", "keys", "tenant-keys", "usage", "explain", "cache", "deploy", "doctor",
-        "migrate", "reconcile", "services", "router",
+        "migrate", "rag", "reconcile", "replay", "router", "services",
     ]  # fmt: skip
 
 
@@ -49,7 +50,7 @@ def test_every_command_has_help_json_and_config(command, capsys):
 
 @pytest.mark.parametrize(
     "command",
-    [[], ["keys"], ["tenant-keys"], ["cache"], ["deploy"], ["migrate"], ["router"]],
+    [[], ["keys"], ["tenant-keys"], ["cache"], ["deploy"], ["migrate"], ["rag"], ["router"]],
     ids=" ".join,
 )
 def test_help_of_the_groups_lists_what_they_hold(command, capsys):
