@@ -130,3 +130,14 @@ def test_a_form_holds_any_name_and_any_bytes():
     body, [(_, kind)] = form(data, name, shared=True)
     found = {part.name: part.data for part in multipart.parts(body, kind)}
     assert found == {"filename": name.encode(), "shared": b"true", "file": data}
+
+
+def test_without_a_provider_the_documents_own_sentences_are_printed(papers, capsys):
+    told(capsys, "rag", "ingest", str(papers), "--sub", "alice")
+    capsys.readouterr()
+    assert main(["rag", "ask", "What moves water by an impeller?", "--sub", "alice"]) == 0
+    out, err = capsys.readouterr()
+    assert out.startswith("A centrifugal pump moves water by an impeller. [1]\n[1] pumps.md")
+    assert "by extractive, $0" in err
+    code, found = told(capsys, "rag", "ask", "Who won the cup?", "--sub", "alice")
+    assert (code, found["sources"]) == (0, [])
