@@ -14,9 +14,11 @@ from pyodide.ffi import run_sync
 from penstock.platforms.cloudflare.blobs import CloudflareBlobs
 from penstock.platforms.cloudflare.crypto import CloudflareCrypto
 from penstock.platforms.cloudflare.meter import CloudflareMeter
+from penstock.platforms.cloudflare.parse import CloudflareParse
 from penstock.platforms.cloudflare.replies import CloudflareReplies
 from penstock.platforms.cloudflare.store import CloudflareStore
 from penstock.platforms.cloudflare.tables import CloudflareTables
+from penstock.platforms.memory.index import MemoryIndex
 from penstock.platforms.memory.world import Background, FakeClock, FakeFetch, FakeIds, Handler
 from penstock.ports import Platform, Runner
 
@@ -58,6 +60,9 @@ class Worlds:
             spawn=Background(),
             crypto=CloudflareCrypto(),
             runner=runner,
+            # Vectorize is played by the whole Worker's tests: here it is what the rows say that counts.
+            index=MemoryIndex(),
+            parse=CloudflareParse(),
             replies=CloudflareReplies(lambda: bindings.replies, clock, MOST_BYTES),
             shared_loop=False,
             secret=ids.secret(32),

@@ -53,6 +53,8 @@ FLIGHTS = (
 NO_TEST = dict.fromkeys(FLIGHTS, "requests wait for each other there") | {
     "test_replies_have_their_share_of_the_store_and_no_more": "the cache there has a bound of its own",
     "test_a_hundred_thousand_callers_are_held_by_bounded_counts": "counts in this process, held for 100,000 callers",
+    "test_what_waits_when_a_process_stops_is_the_next_ones": "no request works for another there",
+    "test_one_owners_many_documents_hold_up_nobodys_first": "no request works for another there",
     "test_probes_bring_it_back": "a Worker probes no backends yet",
     "test_while_deliveries_hang_what_comes_waits_in_the_table": "what goes on behind each request is Cloudflare's to bound",
 }

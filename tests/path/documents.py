@@ -169,7 +169,13 @@ class Documents(World):
 
     async def upkeep(self) -> None:
         """A pass, and all that it begins."""
-        await upkeep(self.gateway)
+        one = asyncio.create_task(upkeep(self.gateway))
+        try:
+            while not one.done():
+                await self.platform.clock.run(1)
+            await one
+        finally:
+            one.cancel()
         await self.settled()
 
     async def states(self) -> list[str]:
