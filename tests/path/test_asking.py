@@ -127,7 +127,7 @@ async def test_what_is_streamed_is_what_is_kept() -> None:
     *_, reply, _ = await world.stream()
     told = await world.answer()
     assert told == reply | {"cost": 0, "cached": True}
-    first, *deltas, again, done = await world.stream()
+    _, *deltas, again, _ = await world.stream()
     assert ("".join(one["delta"] for one in deltas), again) == (reply["answer"], told)
     assert len(world.chats) == 1
 
@@ -169,7 +169,7 @@ async def test_where_only_the_sandbox_runs_the_documents_own_sentences_answer() 
     assert response.header("x-penstock-cost-nanos") == "0"
     assert await world.ledger() == []
     assert await world.answer() == told | {"cached": True}
-    first, delta, reply, done = await world.stream()
+    first, delta, reply, _ = await world.stream()
     assert delta["delta"] == reply["answer"] == told["answer"]
     assert len(first["sources"]) == len(told["sources"])
     assert (await world.answer(OTHER))["answer"] == NOT_FOUND
@@ -264,6 +264,13 @@ async def test_it_needs_its_scope_and_counts_to_its_rate() -> None:
     refused = await world.query()
     assert refused.status == 429
     assert refused.header("x-ratelimit-limit") == "50"
+
+
+async def test_a_model_that_nobody_has_is_the_operators_affair() -> None:
+    world = await prepared(more=MODEL + '[rag]\nmodel = "nobody/knows"\n')
+    response = await world.query()
+    assert response.status == 503
+    assert "rag.model" in (await body(response))["detail"]
 
 
 FAILURES = [(NotSent("x"), 502), (Broken("x"), 502)]

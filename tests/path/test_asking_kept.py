@@ -107,6 +107,10 @@ async def test_a_caller_may_leave_the_cache_out() -> None:
     assert await cached(world, headers=anew) == "bypass"
     assert await cached(world) == "hit"
     assert len(world.chats) == 3
+    other = "Jupiter's moons?"
+    assert await cached(world, question=other, headers=none) == "bypass"
+    assert await cached(world, question=other, headers=anew) == "bypass"
+    assert await cached(world, question=other) == "hit"
 
 
 PURGES = ["", "kind=rag", "owner=alice", "route=auto"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncIterator
 from contextlib import aclosing
 from typing import Any
 
@@ -21,6 +21,7 @@ SHOWN = 96
 """Characters of a passage in a list."""
 HEADS = ("SCORE", "DOCUMENT", "CHUNK", "FROM", "TO", "FILE", "TEXT")
 _DATA = b"data: "
+_DONE = _DATA + b"[DONE]"
 
 
 def add_search(parser: argparse.ArgumentParser) -> None:
@@ -90,22 +91,19 @@ async def _told(response: Response) -> dict[str, Any]:
 
 
 async def _events(response: Response) -> AsyncIterator[dict[str, Any]]:
-    held = b""
-    async with aclosing(_parts(response)) as parts:
-        async for part in parts:
-            *blocks, held = (held + part).split(b"\n\n")
-            for block in blocks:
-                if block.startswith(_DATA) and block != _DATA + b"[DONE]":
-                    yield decode_object(block[len(_DATA) :])[0]
-
-
-async def _parts(response: Response) -> AsyncGenerator[bytes]:
     if isinstance(response.body, bytes):
-        yield response.body
+        *blocks, whole = response.body.split(b"\n\n")
+        for block in blocks or [_DATA + whole]:
+            if block != _DONE:
+                yield decode_object(block[len(_DATA) :])[0]
         return
+    held = b""
     async with aclosing(response.body) as stream:
         async for part in stream:
-            yield part
+            *blocks, held = (held + part).split(b"\n\n")
+            for block in blocks:
+                if block.startswith(_DATA) and block != _DONE:
+                    yield decode_object(block[len(_DATA) :])[0]
 
 
 def _print(whole: dict[str, Any]) -> None:

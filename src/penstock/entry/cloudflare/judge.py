@@ -12,7 +12,9 @@ from penstock.config import Config, defaults, read
 from penstock.config.defaults import MASTER_KEY, WEBHOOK_SECRET
 from penstock.config.services import VARIABLES
 from penstock.config.targets import Known
+from penstock.entry.routers import text_of
 from penstock.errors import Misconfigured
+from penstock.routing import router
 
 MOST_DIMENSIONS = 1_536
 PLACEHOLDER = "x" * 32
@@ -84,6 +86,9 @@ def judge(text: str, env: Mapping[str, str], known: Known) -> Judged:
     told = {name: env[name] for name in (*required, *optional) if env.get(name)}
     told |= variables | dict.fromkeys(lacking, PLACEHOLDER)
     raw["platform"] = "cloudflare"
+    for name, route in _tables(raw, "routes"):
+        if route.get("policy") == "learned":
+            raw["routes"][name] = {**route, "artefact": _router(route, f"routes.{name}")}
     config, notes = _whole(raw, told, known, lacking)
     judged = Judged(raw, config, required, optional, variables, notes)
     if not 0 < judged.dimension <= MOST_DIMENSIONS:
@@ -92,6 +97,13 @@ def judge(text: str, env: Mapping[str, str], known: Known) -> Judged:
             f" {MOST_DIMENSIONS:,}; name another target, or set its dimension"
         )
     return judged
+
+
+def _router(route: Mapping[str, Any], path: str) -> str:
+    """The text of a learned route's router, which a Worker could not open as a file; raises InvalidRouter."""
+    text = str(route.get("artefact") or text_of(str(route.get("model") or "")))
+    router.decode(text, path)
+    return text
 
 
 def unusable(raw: Mapping[str, Any]) -> Iterator[str]:

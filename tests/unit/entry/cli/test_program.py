@@ -19,7 +19,7 @@ ALL = [
     *(
         [name]
         for name in COMMANDS
-        if name not in {"keys", "tenant-keys", "cache", "deploy", "migrate", "rag"}
+        if name not in {"keys", "tenant-keys", "cache", "deploy", "migrate", "rag", "router"}
     ),
     *(["keys", action] for action in ("create", "list", "revoke")),
     *(["tenant-keys", action] for action in ("put", "delete", "list", "reseal")),
@@ -27,13 +27,14 @@ ALL = [
     ["deploy", "cloudflare"],
     *(["migrate", action] for action in ("status", "up")),
     *(["rag", one] for one in ("ingest", "search", "ask", "list", "delete", "reindex", "evaluate")),
+    *(["router", action] for action in ("fit", "evaluate", "certify", "labels", "forget")),
 ]
 
 
 def test_the_commands_of_this_version():
     assert list(COMMANDS) == [
         "serve", "check", "token", "keys", "tenant-keys", "usage", "explain", "cache", "deploy", "doctor",
-        "migrate", "rag", "reconcile", "replay", "services",
+        "migrate", "rag", "reconcile", "replay", "router", "services",
     ]  # fmt: skip
 
 
@@ -49,7 +50,7 @@ def test_every_command_has_help_json_and_config(command, capsys):
 
 @pytest.mark.parametrize(
     "command",
-    [[], ["keys"], ["tenant-keys"], ["cache"], ["deploy"], ["migrate"], ["rag"]],
+    [[], ["keys"], ["tenant-keys"], ["cache"], ["deploy"], ["migrate"], ["rag"], ["router"]],
     ids=" ".join,
 )
 def test_help_of_the_groups_lists_what_they_hold(command, capsys):

@@ -8,8 +8,10 @@ import pytest
 
 from penstock.entry.cloudflare.judge import judge, secrets, unusable
 from penstock.entry.known import known_models
+from penstock.entry.routers import text_of
 from penstock.entry.settings import today
 from penstock.errors import Misconfigured
+from penstock.routing import router
 
 KNOWN = known_models(today())
 OPENAI = '[providers.openai]\nkind = "openai"\napi_key = "${KEY}"\n'
@@ -135,3 +137,17 @@ def test_vectors_must_fit_the_index():
     text += '[[targets]]\nprovider = "openai"\nmodel = "gpt-4o"\n[routes.embed]\ntargets = ["openai/text-embedding-3-large"]\n'
     with pytest.raises(Misconfigured, match="3072 dimensions"):
         judge(text, {}, KNOWN)
+
+
+def test_a_learned_route_takes_its_router_along(tmp_path) -> None:
+    given = (
+        OPENAI
+        + 'any_model = true\n[routes.auto]\npolicy = "learned"\nsimple = "openai/gpt-4o-mini"\n'
+        'strong = "openai/gpt-4o"\n'
+    )
+    found = judge(given, {"KEY": "k"}, KNOWN)
+    assert router.decode(found.raw["routes"]["auto"]["artefact"], "it").rows == 5_132
+    assert found.config.routes["auto"].artefact == text_of("")
+    (tmp_path / "bad").write_text("{}")
+    with pytest.raises(router.InvalidRouter):
+        judge(f'{given}model = "{tmp_path / "bad"}"\n', {"KEY": "k"}, KNOWN)
