@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from penstock.platforms.parse.process import ProcessParse
 from penstock.platforms.world import RealClock
 from penstock.rag.reasons import REASONS
 from penstock.wire import multipart
@@ -42,6 +41,8 @@ BAD: dict[str, tuple[bytes, str, str]] = {
 
 @pytest.fixture
 async def world() -> AsyncIterator[Documents]:
+    from penstock.platforms.parse.process import ProcessParse  # no processes, no tests of it
+
     made = Documents(TIERS)
     parse = ProcessParse(RealClock())
     made.on(parse=parse)
