@@ -172,11 +172,14 @@ class Documents(World):
         self.on(index=self.index, tables=self.stores, spawn=Background())
 
     async def upkeep(self) -> None:
-        """A pass, and all that it begins; a Worker's waits itself where work does."""
-        passing = asyncio.create_task(upkeep(self.gateway))
-        while not passing.done():
-            await self.platform.clock.run(0.1)
-        await passing
+        """A pass, and all that it begins."""
+        one = asyncio.create_task(upkeep(self.gateway))
+        try:
+            while not one.done():
+                await self.platform.clock.run(1)
+            await one
+        finally:
+            one.cancel()
         await self.settled()
 
     async def states(self) -> list[str]:

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from penstock.platforms.world import RealClock
 from penstock.rag.reasons import REASONS
 from penstock.wire import multipart
 from tests.documents import LAUGHS, SEALED, deflated, docx, lying, package, pdf, word
@@ -41,7 +40,9 @@ BAD: dict[str, tuple[bytes, str, str]] = {
 
 @pytest.fixture
 async def world() -> AsyncIterator[Documents]:
-    from penstock.platforms.parse.process import ProcessParse  # no processes, no tests of it
+    # Where there are no processes this cannot be imported, and no test asks for it.
+    from penstock.platforms.parse.process import ProcessParse
+    from penstock.platforms.world import RealClock
 
     made = Documents(TIERS)
     parse = ProcessParse(RealClock())
