@@ -7,13 +7,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from hashlib import blake2b, sha256
 from heapq import heappush, heappushpop
 from math import isfinite
+from typing import Annotated
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from penstock.errors import BadRequest
 from penstock.routing import features
-from penstock.routing.heuristic import complexity
+from penstock.routing.heuristic import Complexity, complexity
 from penstock.wire import json
 from penstock.wire.chat import Ask, Message, text_of
 
@@ -22,8 +23,19 @@ MOST_ROWS = 20_000
 """Rows that are learned from: of more, an even sample by their hash, the same in any order."""
 MOST_LINES = 2_000_000
 MOST_LINE_BYTES = 1 << 20
+MOST_SLOTS = 4_096
+Slot = Annotated[int, Meta(ge=0, lt=features.SIZE)]
 _CLASSES = {"simple": 0.0, "medium": 1.0, "complex": 2.0}
 _SHAPE = '{"prompt": "…", "weak": 0.5, "strong": 1}'
+
+
+class Seen(Struct, frozen=True):
+    """What a router sees of an ask whose text was not kept."""
+
+    version: int
+    slots: Annotated[list[Slot], Meta(max_length=MOST_SLOTS)]
+    length: Annotated[int, Meta(ge=0)]
+    complexity: Complexity
 
 
 class Labelled(Struct, frozen=True):
@@ -33,6 +45,7 @@ class Labelled(Struct, frozen=True):
     strong: float
     prompt: str | None = None
     messages: list[Message] | None = None
+    features: Seen | None = None
     tools: list[dict[str, object]] | None = None
     weak_cost: float | None = None
     strong_cost: float | None = None
@@ -159,8 +172,10 @@ def _decoded(line: bytes, number: int) -> Labelled:
             else "it is not JSON (NaN is none)"
         )
         raise _refused(number, f"is no label: {told}; write {_SHAPE}") from error
-    if (label.prompt is None) == (not label.messages):
-        raise _refused(number, "needs either `prompt` or `messages`")
+    if (label.prompt is not None) + bool(label.messages) + (label.features is not None) != 1:
+        raise _refused(number, "needs either `prompt` or `messages`, or `features` without text")
+    if label.features is not None and label.features.version != features.VERSION:
+        raise _refused(number, "has `features` of another version of Penstock")
     for name in ("weak", "strong"):
         if not 0 <= getattr(label, name) <= 1:
             raise _refused(number, f"has a `{name}` that is not from 0 to 1")
@@ -172,17 +187,26 @@ def _decoded(line: bytes, number: int) -> Labelled:
 
 
 def _row(label: Labelled) -> Row:
-    ask = _ask(label)
-    text = blake2b(ask.text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+    seen, text = _seen(label)
     group = None if label.group is None else f"group {label.group}".encode("utf-8", "surrogatepass")
     costs = None
     if label.weak_cost is not None and label.strong_cost is not None:
         costs = label.weak_cost, label.strong_cost
-    kind, _ = complexity(ask)
     return Row(
-        array("H", features.slots(ask)), label.weak, label.strong,
-        text if group is None else group, text, len(ask.text), _CLASSES[kind], costs,
+        array("H", sorted(set(seen.slots))), label.weak, label.strong,
+        text if group is None else group, text, seen.length, _CLASSES[seen.complexity], costs,
     )  # fmt: skip
+
+
+def _seen(label: Labelled) -> tuple[Seen, bytes]:
+    """What a router sees of the ask, and a hash of its text, of the former where that is not known."""
+    if label.features is not None:
+        told = array("H", label.features.slots).tobytes()
+        return label.features, blake2b(told, digest_size=16, person=b"slots").digest()
+    ask = _ask(label)
+    text = blake2b(ask.text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+    seen = Seen(features.VERSION, features.slots(ask), len(ask.text), complexity(ask)[0])
+    return seen, text
 
 
 def _ask(label: Labelled) -> Ask:

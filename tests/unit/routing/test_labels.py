@@ -7,8 +7,10 @@ import json
 import pytest
 
 from penstock.errors import BadRequest
+from penstock.gateway.labels import seen
 from penstock.routing import labels
 from penstock.routing.labels import folds, read, units
+from penstock.wire.chat import Ask
 from tests.unit.routing.labelled import lines, made
 
 
@@ -127,3 +129,40 @@ def test_fewer_groups_than_parts_are_refused() -> None:
 def test_a_group_is_no_text() -> None:
     rows = [json.loads(line) for line in lines(made(60))]
     assert len(units(read(lines([row | {"group": "a"} for row in rows])).rows)) == 1
+
+
+def test_features_stand_for_a_text_that_was_not_kept() -> None:
+    """As `penstock router labels` writes them: the same row, but for its text."""
+    rows = made(60)
+    asks = [Ask("", {}, b"", text=row["prompt"]) for row in rows]
+    told = [
+        {"features": json.loads(seen(ask)), "weak": row["weak"], "strong": row["strong"]}
+        for ask, row in zip(asks, rows, strict=True)
+    ]
+    by_text, by_features = read(lines(rows)).rows, read(lines(told)).rows
+    for one, other in zip(by_text, by_features, strict=True):
+        assert (one.slots, one.gain, one.length, one.complexity) == (
+            other.slots,
+            other.gain,
+            other.length,
+            other.complexity,
+        )
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"version": 2},
+        {"slots": [-1]},
+        {"slots": [1 << 15]},
+        {"slots": list(range(5_000))},
+        {"length": -1},
+        {"complexity": "odd"},
+    ],
+)
+def test_features_that_are_none_are_refused(wrong) -> None:
+    good = {"version": 1, "slots": [1, 2], "length": 5, "complexity": "simple"}
+    line = json.dumps({"features": good | wrong, "weak": 0, "strong": 1}).encode()
+    assert "Line 1 " in refused([line]).message
+    both = json.dumps({"features": good, "prompt": "x", "weak": 0, "strong": 1}).encode()
+    assert "needs either" in refused([both]).message
