@@ -48,6 +48,7 @@ FLIGHTS = (
     "test_followers_are_told_too_that_it_may_have_been_charged",
     "test_a_follower_is_asked_for_itself",
     "test_equal_requests_at_once_ask_once_and_read_along",
+    "test_of_equal_questions_at_once_one_is_bought",
 )
 """Tests of requests that read what another of their process asks; at the edge none waits for another."""
 NO_TEST = dict.fromkeys(FLIGHTS, "requests wait for each other there") | {

@@ -391,3 +391,40 @@ async def test_a_key_is_done_once() -> None:
     assert await read(first) == await read(second)
     assert second.header("x-penstock-replayed") is not None
     assert (await world.put("Another.", headers=key)).status == 422
+
+
+class Stuck:
+    """Blobs that take one piece, and then no more until the caller is gone."""
+
+    def __init__(self, blobs: Any, pieces: int) -> None:
+        self._blobs = blobs
+        self._left = pieces
+        self.reached = asyncio.Event()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._blobs, name)
+
+    async def put(self, key: str, value: bytes, ttl: float) -> None:
+        if not self._left:
+            self.reached.set()
+            await asyncio.Event().wait()
+        self._left -= 1
+        await self._blobs.put(key, value, ttl)
+
+
+async def test_who_leaves_before_the_bytes_are_kept_leaves_a_document_that_failed() -> None:
+    world = Documents("[tiers.free]\ndocuments = 1\ndocument_bytes = 3_000_000\n")
+    blobs, stuck = world.platform.blobs, Stuck(world.platform.blobs, 1)
+    world.on(blobs=stuck)
+    sent = asyncio.create_task(world.send(b"A walrus. " * 200_000))
+    await stuck.reached.wait()
+    sent.cancel()
+    await asyncio.gather(sent, return_exceptions=True)
+    world.on(blobs=blobs)
+    await world.upkeep()
+    assert await world.states() == ["queued"]
+    world.platform.clock.advance(LEASE + 1)
+    await world.upkeep()
+    told = await the_one(world)
+    assert (told["status"], told["reason"]) == ("failed", "document_interrupted")
+    assert (await world.put()).status == 201

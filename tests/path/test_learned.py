@@ -44,7 +44,14 @@ async def test_a_request_goes_by_its_score_and_its_record_says_why(
     ((text,),) = await made.platform.tables.rows("select record from decisions")
     record = json.loads(text)
     assert (record["policy"], record["reason"]) == ("learned", reason)
-    assert set(record["features"]) == {"score", "threshold", "router", "turns"}
+    assert set(record["features"]) == {
+        "score",
+        "threshold",
+        "router",
+        "labels",
+        "apgr_least",
+        "turns",
+    }
     assert record["ranks"][0] == target
     assert len(record["ranks"]) == 2
     assert "sang" not in text

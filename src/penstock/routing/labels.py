@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from hashlib import blake2b, sha256
 from heapq import heappush, heappushpop
 from math import isfinite
+from typing import Literal
 
 import msgspec
 from msgspec import Struct
@@ -26,6 +27,15 @@ _CLASSES = {"simple": 0.0, "medium": 1.0, "complex": 2.0}
 _SHAPE = '{"prompt": "…", "weak": 0.5, "strong": 1}'
 
 
+class Seen(Struct, frozen=True):
+    """What is left of an ask whose text nobody kept: its features, as `penstock router labels` writes them."""
+
+    version: int
+    slots: list[int]
+    length: int
+    complexity: Literal["simple", "medium", "complex"]
+
+
 class Labelled(Struct, frozen=True):
     """One line as it stands there."""
 
@@ -33,6 +43,7 @@ class Labelled(Struct, frozen=True):
     strong: float
     prompt: str | None = None
     messages: list[Message] | None = None
+    features: Seen | None = None
     tools: list[dict[str, object]] | None = None
     weak_cost: float | None = None
     strong_cost: float | None = None
@@ -159,8 +170,10 @@ def _decoded(line: bytes, number: int) -> Labelled:
             else "it is not JSON (NaN is none)"
         )
         raise _refused(number, f"is no label: {told}; write {_SHAPE}") from error
-    if (label.prompt is None) == (not label.messages):
-        raise _refused(number, "needs either `prompt` or `messages`")
+    if (label.prompt is not None) + bool(label.messages) + (label.features is not None) != 1:
+        raise _refused(number, "needs one of `prompt`, `messages` and `features`")
+    if label.features is not None and (wrong := _unusable(label.features)):
+        raise _refused(number, wrong)
     for name in ("weak", "strong"):
         if not 0 <= getattr(label, name) <= 1:
             raise _refused(number, f"has a `{name}` that is not from 0 to 1")
@@ -171,18 +184,35 @@ def _decoded(line: bytes, number: int) -> Labelled:
     return label
 
 
+def _unusable(seen: Seen) -> str:
+    """What is wrong with features, if anything."""
+    if seen.version != features.VERSION:
+        return f"has `features` of version {seen.version}; this Penstock learns from version {features.VERSION}"
+    if seen.length < 0 or any(not 0 <= slot < features.SIZE for slot in seen.slots):
+        return f"has `features` with slots that are not from 0 to {features.SIZE - 1}"
+    return ""
+
+
 def _row(label: Labelled) -> Row:
-    ask = _ask(label)
-    text = blake2b(ask.text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+    seen, text = label.features, ""
+    if seen is None:
+        ask = _ask(label)
+        seen, text = _seen(ask), ask.text
+    slots = array("H", sorted(set(seen.slots)))
+    known = text.encode("utf-8", "surrogatepass") or slots.tobytes()
+    told = blake2b(known, digest_size=16).digest()
     group = None if label.group is None else f"group {label.group}".encode("utf-8", "surrogatepass")
     costs = None
     if label.weak_cost is not None and label.strong_cost is not None:
         costs = label.weak_cost, label.strong_cost
-    kind, _ = complexity(ask)
     return Row(
-        array("H", features.slots(ask)), label.weak, label.strong,
-        text if group is None else group, text, len(ask.text), _CLASSES[kind], costs,
+        slots, label.weak, label.strong, told if group is None else group, told, seen.length,
+        _CLASSES[seen.complexity], costs,
     )  # fmt: skip
+
+
+def _seen(ask: Ask) -> Seen:
+    return Seen(features.VERSION, features.slots(ask), len(ask.text), complexity(ask)[0])
 
 
 def _ask(label: Labelled) -> Ask:

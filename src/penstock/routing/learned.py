@@ -30,25 +30,25 @@ class Learned:
     ) -> None:
         self._weak = weak
         self._strong = strong
+        self._weak_first = (weak,) if weak == strong else (weak, strong)
+        self._strong_first = self._weak_first[::-1]
         self._score = Scorer(router)
-        self._router = router.name
         self._threshold = threshold(router, quality, strong_share)
+        self._known = {
+            "threshold": round(self._threshold, 4),
+            "router": router.name,
+            "labels": router.rows,
+            "apgr_least": round(router.apgr[1], 3),
+        }
 
     def rank(self, ask: Ask, offers: Sequence[Offer]) -> Choice:
         score = self._score(features.slots(ask))
-        weak, strong = self._weak, self._strong
         reason = "strong" if score >= self._threshold else "weak"
-        if reason == "weak" and not cheaper(weak, strong, ask):
+        if reason == "weak" and not cheaper(self._weak, self._strong, ask):
             reason = "weak is no cheaper"
-        first, second = (weak, strong) if reason == "weak" else (strong, weak)
-        kept = tuple(offer for offer in dict.fromkeys((first, second)) if offer in offers)
-        seen = {
-            "score": round(score, 4),
-            "threshold": round(self._threshold, 4),
-            "router": self._router,
-            "turns": ask.turns,
-        }
-        return Choice(kept, reason, seen)
+        order = self._weak_first if reason == "weak" else self._strong_first
+        kept = tuple(offer for offer in order if offer in offers)
+        return Choice(kept, reason, {"score": round(score, 4), **self._known, "turns": ask.turns})
 
 
 def cheaper(one: Offer, other: Offer, ask: Ask) -> bool:

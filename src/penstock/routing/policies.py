@@ -46,7 +46,9 @@ class Weighted:
     name = "weighted"
 
     def __init__(self, offers: Sequence[Offer], weights: Sequence[int]) -> None:
-        self._weights = dict(zip(offers, weights, strict=True))
+        self._weights: dict[Offer, int] = {}
+        for offer, weight in zip(offers, weights, strict=True):
+            self._weights[offer] = self._weights.get(offer, 0) + weight
 
     def rank(self, ask: Ask, offers: Sequence[Offer]) -> Choice:
         left = [(offer, weight) for offer, weight in self._weights.items() if offer in offers]

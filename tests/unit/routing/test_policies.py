@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections import Counter
 
 import pytest
@@ -159,3 +161,33 @@ def test_the_one_that_comes_along_says_how_far_to_trust_it() -> None:
     assert len(notes) == 1
     assert "not from your traffic" in notes[0]
     assert opened("default").rows == 5_132
+
+
+def test_a_target_named_twice_has_both_weights() -> None:
+    three = '["cheap/gpt-4o-mini", "dear/gpt-4o", "cheap/gpt-4o-mini"]'
+    found = way(f'[routes.w]\npolicy = "weighted"\ntargets = {three}\nweights = [1, 2, 1]\n', "w")
+    firsts = Counter(
+        found.policy.rank(ask(f"ask {at}"), found.offers).offers[0].name for at in range(1_000)
+    )
+    assert firsts["cheap/gpt-4o-mini"] == pytest.approx(500, abs=70)
+
+
+def test_one_target_for_both_is_tried_once() -> None:
+    found = way(LEARNED.replace("dear/gpt-4o", "cheap/gpt-4o-mini"), "taught")
+    assert names(found.policy.rank(ask(), found.offers).offers) == ["cheap/gpt-4o-mini"]
+
+
+def test_who_has_no_learned_route_never_loads_one() -> None:
+    """A Worker parses what it imports: these modules are for those who use them."""
+    told = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "import sys, penstock.gateway; print([n for n in sys.modules if n.startswith('penstock.routing')])",
+        ],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    for name in ("learned", "router", "features", "fit", "labels", "sparse"):
+        assert f"penstock.routing.{name}'" not in told.stdout
