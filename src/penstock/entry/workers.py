@@ -39,6 +39,7 @@ CLIENT_GONE = 499
 BODILESS = frozenset({204, 304})
 BEHIND = ("penstock.gateway.passing", "penstock.gateway.caching")
 """What only services need."""
+LEARNED = "penstock.routing.learned"
 SMALL = 64 << 10
 """Bodies that say they are no larger cross the boundary whole."""
 MOST_BODIES = 24 << 20
@@ -77,9 +78,11 @@ class Isolate:
 
     def __init__(self, settings: str) -> None:
         self._settings = settings
-        if _settings(settings).get("services"):
-            for name in BEHIND:
-                import_module(name)  # as part of the start, not of a request
+        tables = _settings(settings)
+        for name in BEHIND if tables.get("services") else ():
+            import_module(name)  # as part of the start, not of a request
+        if any(route.get("policy") == "learned" for route in tables.get("routes", {}).values()):
+            import_module(LEARNED)
         self._ids = RandomIds()
         self._first: Gateway | None = None
         self._embedder = Embedder()

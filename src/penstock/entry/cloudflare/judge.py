@@ -13,7 +13,9 @@ from penstock.config.defaults import MASTER_KEY, WEBHOOK_SECRET
 from penstock.config.embedder import Embedder, embedder
 from penstock.config.services import VARIABLES
 from penstock.config.targets import Known
+from penstock.entry.routers import text_of
 from penstock.errors import Misconfigured
+from penstock.routing import router
 
 PLACEHOLDER = "x" * 32
 """Stands for a variable that is not set here: long enough for a secret."""
@@ -88,8 +90,18 @@ def judge(text: str, env: Mapping[str, str], known: Known) -> Judged:
     told = {name: env[name] for name in (*required, *optional) if env.get(name)}
     told |= variables | dict.fromkeys(lacking, PLACEHOLDER)
     raw["platform"] = "cloudflare"
+    for name, route in _tables(raw, "routes"):
+        if route.get("policy") == "learned":
+            raw["routes"][name] = {**route, "artefact": _router(route, f"routes.{name}")}
     config, notes = _whole(raw, told, known, lacking)
     return Judged(raw, config, required, optional, variables, notes)
+
+
+def _router(route: Mapping[str, Any], path: str) -> str:
+    """The text of a learned route's router, which a Worker could not open as a file; raises InvalidRouter."""
+    text = str(route.get("artefact") or text_of(str(route.get("model") or "")))
+    router.decode(text, path)
+    return text
 
 
 def unusable(raw: Mapping[str, Any]) -> Iterator[str]:

@@ -8,8 +8,10 @@ import pytest
 
 from penstock.entry.cloudflare.judge import judge, secrets, unusable
 from penstock.entry.known import known_models
+from penstock.entry.routers import text_of
 from penstock.entry.settings import today
 from penstock.errors import Misconfigured
+from penstock.routing import router
 
 KNOWN = known_models(today())
 OPENAI = '[providers.openai]\nkind = "openai"\napi_key = "${KEY}"\n'
@@ -154,3 +156,17 @@ def test_without_a_model_that_embeds_there_is_no_index():
     found = judge('[providers.sandbox]\nkind = "sandbox"\n', {}, KNOWN)
     assert found.dimension == 0
     assert "without a model" in found.embedder.why
+
+
+def test_a_learned_route_takes_its_router_along(tmp_path) -> None:
+    given = (
+        OPENAI
+        + 'any_model = true\n[routes.auto]\npolicy = "learned"\nsimple = "openai/gpt-4o-mini"\n'
+        'strong = "openai/gpt-4o"\n'
+    )
+    found = judge(given, {"KEY": "k"}, KNOWN)
+    assert router.decode(found.raw["routes"]["auto"]["artefact"], "it").rows == 5_132
+    assert found.config.routes["auto"].artefact == text_of("")
+    (tmp_path / "bad").write_text("{}")
+    with pytest.raises(router.InvalidRouter):
+        judge(f'{given}model = "{tmp_path / "bad"}"\n', {"KEY": "k"}, KNOWN)
