@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from penstock.errors import Broken, NotSent
+from penstock.errors import Broken
 from penstock.ledger.decisions import explain
 from penstock.rag.prompt import MOST_QUESTION, NOT_FOUND
+from penstock.wire.http import Response
 from tests.path.asking import EATS, MODEL, QUERY, SAYS, Asking
 from tests.path.documents import WALRUS
 from tests.path.world import body, chunk, payloads, pieces, read, streamed, whole
@@ -178,7 +179,9 @@ async def test_where_only_the_sandbox_runs_the_documents_own_sentences_answer() 
 async def test_which_model_answers_the_question_tells_and_not_the_passages() -> None:
     world = await prepared(WALRUS + "\n\nfunction class import " * 100)
     assert (await world.answer())["model"] == "gpt-4o-mini"
-    assert (await world.answer("Explain: what does a walrus eat?"))["model"] == "gpt-4o"
+    strong = await world.answer("Explain: what does a walrus eat?")
+    # On Workers it is the medium target of `auto`, whatever is asked.
+    assert strong["model"] == ("gpt-4o" if world.platform.shared_loop else "gpt-4o-mini")
 
 
 async def test_the_context_is_bounded_and_what_is_shown_can_be_cited() -> None:
@@ -273,7 +276,7 @@ async def test_a_model_that_nobody_has_is_the_operators_affair() -> None:
     assert "rag.model" in (await body(response))["detail"]
 
 
-FAILURES = [(NotSent("x"), 502), (Broken("x"), 502)]
+FAILURES = [(Broken("x"), 502), (Response(401, [], b"{}"), 502)]
 
 
 @pytest.mark.parametrize(("failure", "status"), FAILURES)

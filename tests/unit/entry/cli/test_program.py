@@ -87,7 +87,7 @@ def test_version(capsys):
         (["usage", "--from", "yesterday"], "argument --from: 'yesterday' is no date; write 2026-01-31"),
         (["usage", "--from", "2026-02-01", "--to", "2026-02-01"], "--from is not before --to; name"),
         (["explain"], "the following arguments are required: REQUEST_ID"),
-        (["cache", "purge", "--kind", "rag"], "argument --kind: invalid choice: 'rag' (choose from"),
+        (["cache", "purge", "--kind", "film"], "argument --kind: invalid choice: 'film' (choose from"),
         (["cache", "purge", "--key", "abc"], "A key is written as `explain` shows it"),
         (["cache", "purge", "--owner", ""], "Each name is given with a value."),
         (["cache", "purge", "--url", "orders/7"], "A url is written as it is asked for"),
