@@ -200,6 +200,11 @@ def _route_note(name: str, route: Route) -> str:
 
 def _documents_note(config: Config) -> str:
     found = embedder(config)
+    if config.platform == "cloudflare":
+        # Vectorize has no search by words.
+        if found.target is not None:
+            return f"documents: found by the vectors of {found.target.name}"
+        return f"documents: none are taken, since {found.why}"
     if found.target is not None:
         return f"documents: found by words and by the vectors of {found.target.name}"
     return f"documents: found by words alone, since {found.why}"

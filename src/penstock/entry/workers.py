@@ -16,8 +16,8 @@ from js import Response as JsResponse
 from msgspec.structs import replace
 from workers import WorkerEntrypoint, import_from_javascript
 
-from penstock.config import Config, Target, defaults, read
-from penstock.config.embedder import embedder
+from penstock.config import Config, defaults, read
+from penstock.config.embedder import Embedder, embedder
 from penstock.entry.closing import closed
 from penstock.entry.known import known_models
 from penstock.entry.lines import error_line, request_line
@@ -85,7 +85,8 @@ class Isolate:
             import_module(LEARNED)
         self._ids = RandomIds()
         self._first: Gateway | None = None
-        self._embedder: Target | None = None
+        self._embedder = Embedder()
+        self._no_index = ""
 
     async def fetch(self, env: Any, ctx: Any, asked: Any) -> Any:
         """One request's reply; what it leaves behind goes on after it."""
@@ -111,8 +112,8 @@ class Isolate:
         env = getattr(env, "_env", env)
         bindings = home.bound(env)
         first = self._first or await self._begin(env, bindings)
-        secret, target = first.platform.secret, self._embedder
-        platform = home.platform(bindings, spawn, self._ids, secret, target)
+        secret, ids = first.platform.secret, self._ids
+        platform = home.platform(bindings, spawn, ids, secret, self._embedder, self._no_index)
         return build(first.config, platform, report, edge, first)
 
     async def _begin(self, env: Any, bindings: home.Bindings) -> Gateway:
@@ -122,9 +123,9 @@ class Isolate:
         secret = await start.secret(CloudflareTables(bindings.db), self._ids.secret(32))
         # What this one has done later is for whichever request then runs.
         spawn = Background(import_from_javascript("cloudflare:workers").waitUntil)
-        self._embedder = embedder(config).target
+        self._embedder = embedder(config)
         platform = home.platform(bindings, spawn, self._ids, secret, self._embedder)
-        await start.index(platform)
+        self._no_index = await start.index(platform)
         gateway = build(config, platform, report)
         await gateway.start()
         self._first = gateway

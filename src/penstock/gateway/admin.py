@@ -72,7 +72,7 @@ async def put_own_key(gateway: Gateway, exchange: Exchange) -> Response:
 async def drop_own_key(gateway: Gateway, exchange: Exchange) -> Response:
     """Forgets a tenant's own key, and says whether there was one."""
     wanted = exchange.query()
-    if set(wanted) != {"tenant", "provider"}:
+    if set(wanted) != {"tenant", "provider"} or not all(wanted.values()):
         raise BadRequest("Name 'tenant' and 'provider' in the query.", code="invalid_field")
     was = await _keeper(gateway).drop(wanted["tenant"], wanted["provider"])
     await gateway.generations.read()

@@ -136,11 +136,7 @@ class CloudflareIndex:
     async def describe(self) -> About:
         await self._claim()
         [(mutation, entries)] = await self._tables.rows(sql.ENTRIES)
-        settled = math.inf
-        if self._model and mutation:
-            info = await self._info()
-            if info.processed_up_to_mutation != mutation:
-                settled = _seconds(info.processed_up_to_datetime)
+        settled = await self._settled(mutation)
         return About(self._model, self._dimension, entries, lexical=False, settled=settled)
 
     async def drop(self, model: str, dimension: int) -> None:
@@ -156,8 +152,11 @@ class CloudflareIndex:
                 f" {self._dimension}: make it anew by `npx wrangler vectorize delete {NAME}` and `npx wrangler vectorize"
                 f" create {NAME} --dimensions={self._dimension} --metric=cosine`, and write the documents again."
             )
+        await self._claim()
         rows = await self._tables.rows(sql.ANY)
-        if not rows or (await self.describe()).settled < math.inf:
+        # Without counting: a Worker's every start asks.
+        [(mutation,)] = await self._tables.rows(sql.MUTATION)
+        if not rows or await self._settled(mutation) < math.inf:
             return ""
         whole = dict(zip(FILTERED, rows[0], strict=True))
         anywhere = [1.0] + [0.0] * (self._dimension - 1)
@@ -170,8 +169,17 @@ class CloudflareIndex:
                 )
         return ""
 
+    async def _settled(self, mutation: str) -> float:
+        """Up to when Vectorize has taken in what was written; `mutation` was the last."""
+        if not self._model or not mutation:
+            return math.inf
+        info = await self._info()
+        if info.processed_up_to_mutation == mutation:
+            return math.inf
+        return _seconds(info.processed_up_to_datetime)
+
     async def _claim(self) -> None:
-        """The tables' first model is their model for good: raises WrongModel for another."""
+        """The model of what is in the tables is theirs: raises WrongModel for another."""
         if self._claimed:
             return
         ours = (self._model, self._dimension)
