@@ -197,7 +197,7 @@ def _row(label: Labelled) -> Row:
     seen, text = label.features, ""
     if seen is None:
         ask = _ask(label)
-        seen, text = _seen(ask), ask.text
+        seen, text = _seen(ask), features.read(ask)
     slots = array("H", sorted(set(seen.slots)))
     known = text.encode("utf-8", "surrogatepass") or slots.tobytes()
     told = blake2b(known, digest_size=16).digest()
@@ -224,8 +224,9 @@ def _ask(label: Labelled) -> Ask:
         if isinstance(message.content, list)
         for part in message.content
     )
+    body = {"messages": [{"role": one.role, "content": text_of(one)} for one in messages]}
     return Ask(
-        "", {}, b"", text=text, turns=len(messages) or 1, images=images, tools=bool(label.tools)
+        "", body, b"", text=text, turns=len(messages) or 1, images=images, tools=bool(label.tools)
     )
 
 
