@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from codecs import BOM_UTF8
 from collections.abc import Iterable, Iterator, Sequence
 from hashlib import blake2b, sha256
 from heapq import heappush, heappushpop
@@ -156,7 +157,8 @@ def _numbered(lines: Iterable[bytes]) -> Iterator[tuple[int, bytes]]:
             )
         if len(line) > MOST_LINE_BYTES:
             raise _refused(number, f"is longer than {MOST_LINE_BYTES >> 20} MB")
-        if stripped := line.strip():
+        # Some editors mark a file as UTF-8 by its first bytes.
+        if stripped := (line.removeprefix(BOM_UTF8) if number == 1 else line).strip():
             yield number, stripped
 
 

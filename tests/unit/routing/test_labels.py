@@ -94,6 +94,11 @@ def test_empty_lines_are_nothing() -> None:
     assert read([b"\n", *lines(made(50)), b"  \n"]).lines == 50
 
 
+def test_a_mark_of_utf_8_at_the_start_is_nothing() -> None:
+    first, *others = lines(made(60))
+    assert read([b"\xef\xbb\xbf" + first, *others]).rows == read([first, *others]).rows
+
+
 def test_messages_are_read_as_a_request_is() -> None:
     turns = [
         {"role": "system", "content": "Be brief."},
