@@ -23,6 +23,8 @@ READ = 3_000
 WORDS = 400
 SHORT = 160
 """Characters of a last message that may say too little by itself, as *go on* does."""
+BACK = 32
+"""Messages, the last among them, in which what its user said before is looked for."""
 
 _TOKEN = re.compile(
     rb"[a-z\x80-\xbf\xc2-\xdf]+(?:'[a-z]+)?|[0-9]+|[\xe0-\xff][\x80-\xbf]*|[^\sa-z0-9\x80-\xff]"
@@ -72,7 +74,7 @@ def read(ask: Ask) -> str:
     """The last message's text; of a conversation whose last is short, with what its user said just before."""
     if ask.turns < 2 or len(ask.text) > SHORT:
         return ask.text
-    said = (_said(message) for message in reversed(ask.body.get("messages", [])[:-1]))
+    said = (_said(message) for message in reversed(ask.body.get("messages", [])[-BACK:-1]))
     before = next(filter(None, said), "")
     return f"{ask.text}\n{before}" if before else ask.text
 

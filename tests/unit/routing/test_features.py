@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from penstock.routing import features
-from penstock.routing.features import READ, SIZE, STRUCTURE, of_text
+from penstock.routing.features import BACK, READ, SIZE, STRUCTURE, of_text
 from penstock.wire.chat import Ask, decode_chat
 from penstock.wire.json import encode
 
@@ -153,3 +153,10 @@ def test_a_last_message_that_says_enough_is_read_alone() -> None:
 def test_of_a_long_message_before_the_start_is_read() -> None:
     asked = conversation(("user", "word " * 100_000), ("user", "go on"))
     assert len(features.read(asked)) <= READ + len("go on\n")
+
+
+def test_no_more_than_so_many_messages_are_looked_through() -> None:
+    between = [("assistant", "Hm.")] * (BACK - 2)
+    near = conversation(("user", "Prove it."), *between, ("user", "go on"))
+    far = conversation(("user", "Prove it."), *between, ("assistant", "Hm."), ("user", "go on"))
+    assert (features.read(near), features.read(far)) == ("go on\nProve it.", "go on")
