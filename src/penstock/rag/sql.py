@@ -38,7 +38,9 @@ insert into documents ({_COLUMNS})
 values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24)
 """
 
-FORGET = "delete from documents where owner = $1 and hash = $2 and state = 'failed'"
+FORGET = """
+update documents set state = 'deleted', hash = id, lease_until = 0 where owner = $1 and hash = $2 and state = 'failed'
+"""
 
 RELEASE = """
 update documents set holder = '', lease_until = $1, tries = $2, changed_at = $3 where id = $4 and holder = $5
