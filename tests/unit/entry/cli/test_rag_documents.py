@@ -172,3 +172,15 @@ def test_nobodys_documents_are_not_the_tenants(papers, capsys, whose):
     for command in (["ingest", str(papers)], ["list"], ["search", "pump"]):
         assert main(["rag", *command, *whose]) == 2
         assert "names nobody" in capsys.readouterr().err
+
+
+def test_doctor_says_that_documents_are_in_another_models_index(papers, capsys, monkeypatch):
+    told(capsys, "rag", "ingest", str(papers), "--sub", "alice")
+    code, found = told(capsys, "doctor", "--offline")
+    assert "documents" not in [one["check"] for one in found["checks"]]
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-test")
+    code, found = told(capsys, "doctor", "--offline")
+    [one] = [one for one in found["checks"] if one["check"] == "documents"]
+    assert (code, one["good"]) == (1, False)
+    assert one["found"].startswith("2 were indexed by another embedding model")
+    assert "penstock rag reindex" in one["mend"]
