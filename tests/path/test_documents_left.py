@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
+import pytest
+
 from penstock.errors import BadRequest, Unavailable
+from penstock.gateway import build
+from penstock.platforms.memory.index import MemoryIndex, MemoryPlace
 from penstock.platforms.memory.world import Background
-from tests.path.documents import LONG, Documents, Halting
+from tests.path.documents import BY_WORDS, DIMENSION, LONG, MODEL, Documents, Halting
 from tests.path.test_documents_work import BUDGET, LEASE, the_one
 from tests.path.world import body
 
@@ -77,3 +82,21 @@ async def test_what_is_left_of_a_failed_one_goes_when_it_is_sent_again() -> None
     await world.upkeep()
     assert await blobs.get(f"documents/{first}/0") is None
     assert await world.states() == ["failed"]
+
+
+@pytest.mark.skipif(not BY_WORDS, reason="the edge has one index for one model")
+@pytest.mark.parametrize("at", [2, 3])
+async def test_one_that_was_begun_for_another_model_is_begun_anew(at: int) -> None:
+    world, dense = Documents(), Documents(dense=True)
+    place: MemoryPlace = {}
+    world.index = MemoryIndex(place=place)
+    await world.killed(await world.halted(Halting(world.index, at)))
+    world.index = MemoryIndex(MODEL, DIMENSION, place=place)
+    world.platform = replace(world.platform, index=world.index, fetch=dense.platform.fetch)
+    world.gateway = build(dense.gateway.config, world.platform, lambda _, error: None)
+    world.platform.clock.advance(LEASE + 1)
+    await world.upkeep()
+    told = await the_one(world)
+    assert (told["status"], told["done"]) == ("ready", told["chunks"])
+    counts = await world.counts()
+    assert counts == {"entries": told["chunks"], "documents": 1, "passages": told["chunks"]}

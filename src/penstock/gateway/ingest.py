@@ -82,10 +82,13 @@ class Ingest:
             raise reasons.unreadable("document_interrupted")
         if held.tries > 1 and not held.done:
             await platform.index.delete(held.owner, document=held.id)
-        if not held.chunks or held.done < held.chunks:
+        target = embedder(self._gateway.config).target
+        model = "" if target is None else target.model
+        # What was begun for another model is in an index that nobody searches now.
+        if not held.chunks or held.done < held.chunks or held.model != model:
             title, parts = await self._read(platform.parse)
             done = await documents.parsed(
-                self._tables, held, self._kind, title, len(parts), self._now()
+                self._tables, held, self._kind, title, len(parts), self._now(), model
             )
             await self._index(platform.index, title or held.filename, parts, done)
         model = await self._settle(platform.index)

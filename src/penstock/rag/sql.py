@@ -64,8 +64,8 @@ SERVED = "update document_owners set served_at = $1 where owner = $2"
 RENEW = "update documents set lease_until = $1 where id = $2 and holder = $3 returning id"
 
 PARSED = """
-update documents set state = 'embedding', kind = $1, title = $2, chunks = $3, done = $4, changed_at = $5
-where id = $6 and holder = $7 returning id
+update documents set state = 'embedding', kind = $1, title = $2, chunks = $3, done = $4, changed_at = $5, model = $6
+where id = $7 and holder = $8 returning id
 """
 
 DROP_FROM = f"""
