@@ -59,6 +59,7 @@ WORDS = (
     "test_instructions_and_passages_are_kept_apart",
     "test_what_is_not_in_the_documents_no_model_is_asked",
     "test_a_threshold_of_nothing_asks_whatever_was_found",
+    "test_where_only_the_sandbox_runs_the_documents_own_sentences_answer",
     "test_which_model_answers_the_question_tells_and_not_the_passages",
     "test_out_of_budget_says_so_and_costs_nothing",
     "test_what_words_found_while_the_model_was_away_is_not_kept",

@@ -7,14 +7,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from hashlib import blake2b, sha256
 from heapq import heappush, heappushpop
 from math import isfinite
-from typing import Annotated
+from typing import Literal
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import Struct
 
 from penstock.errors import BadRequest
 from penstock.routing import features
-from penstock.routing.heuristic import Complexity, complexity
+from penstock.routing.heuristic import complexity
 from penstock.wire import json
 from penstock.wire.chat import Ask, Message, text_of
 
@@ -23,19 +23,17 @@ MOST_ROWS = 20_000
 """Rows that are learned from: of more, an even sample by their hash, the same in any order."""
 MOST_LINES = 2_000_000
 MOST_LINE_BYTES = 1 << 20
-MOST_SLOTS = 4_096
-Slot = Annotated[int, Meta(ge=0, lt=features.SIZE)]
 _CLASSES = {"simple": 0.0, "medium": 1.0, "complex": 2.0}
 _SHAPE = '{"prompt": "…", "weak": 0.5, "strong": 1}'
 
 
 class Seen(Struct, frozen=True):
-    """What a router sees of an ask whose text was not kept."""
+    """What is left of an ask whose text nobody kept: its features, as `penstock router labels` writes them."""
 
     version: int
-    slots: Annotated[list[Slot], Meta(max_length=MOST_SLOTS)]
-    length: Annotated[int, Meta(ge=0)]
-    complexity: Complexity
+    slots: list[int]
+    length: int
+    complexity: Literal["simple", "medium", "complex"]
 
 
 class Labelled(Struct, frozen=True):
@@ -173,9 +171,9 @@ def _decoded(line: bytes, number: int) -> Labelled:
         )
         raise _refused(number, f"is no label: {told}; write {_SHAPE}") from error
     if (label.prompt is not None) + bool(label.messages) + (label.features is not None) != 1:
-        raise _refused(number, "needs either `prompt` or `messages`, or `features` without text")
-    if label.features is not None and label.features.version != features.VERSION:
-        raise _refused(number, "has `features` of another version of Penstock")
+        raise _refused(number, "needs one of `prompt`, `messages` and `features`")
+    if label.features is not None and (wrong := _unusable(label.features)):
+        raise _refused(number, wrong)
     for name in ("weak", "strong"):
         if not 0 <= getattr(label, name) <= 1:
             raise _refused(number, f"has a `{name}` that is not from 0 to 1")
@@ -186,27 +184,35 @@ def _decoded(line: bytes, number: int) -> Labelled:
     return label
 
 
+def _unusable(seen: Seen) -> str:
+    """What is wrong with features, if anything."""
+    if seen.version != features.VERSION:
+        return f"has `features` of version {seen.version}; this Penstock learns from version {features.VERSION}"
+    if seen.length < 0 or any(not 0 <= slot < features.SIZE for slot in seen.slots):
+        return f"has `features` with slots that are not from 0 to {features.SIZE - 1}"
+    return ""
+
+
 def _row(label: Labelled) -> Row:
-    seen, text = _seen(label)
+    seen, text = label.features, ""
+    if seen is None:
+        ask = _ask(label)
+        seen, text = _seen(ask), ask.text
+    slots = array("H", sorted(set(seen.slots)))
+    known = text.encode("utf-8", "surrogatepass") or slots.tobytes()
+    told = blake2b(known, digest_size=16).digest()
     group = None if label.group is None else f"group {label.group}".encode("utf-8", "surrogatepass")
     costs = None
     if label.weak_cost is not None and label.strong_cost is not None:
         costs = label.weak_cost, label.strong_cost
     return Row(
-        array("H", sorted(set(seen.slots))), label.weak, label.strong,
-        text if group is None else group, text, seen.length, _CLASSES[seen.complexity], costs,
+        slots, label.weak, label.strong, told if group is None else group, told, seen.length,
+        _CLASSES[seen.complexity], costs,
     )  # fmt: skip
 
 
-def _seen(label: Labelled) -> tuple[Seen, bytes]:
-    """What a router sees of the ask, and a hash of its text, of the former where that is not known."""
-    if label.features is not None:
-        told = array("H", label.features.slots).tobytes()
-        return label.features, blake2b(told, digest_size=16, person=b"slots").digest()
-    ask = _ask(label)
-    text = blake2b(ask.text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
-    seen = Seen(features.VERSION, features.slots(ask), len(ask.text), complexity(ask)[0])
-    return seen, text
+def _seen(ask: Ask) -> Seen:
+    return Seen(features.VERSION, features.slots(ask), len(ask.text), complexity(ask)[0])
 
 
 def _ask(label: Labelled) -> Ask:

@@ -7,10 +7,11 @@ import json
 import pytest
 
 from penstock.errors import BadRequest
-from penstock.gateway.labels import seen
-from penstock.routing import labels
+from penstock.gateway import labels as gateway_labels
+from penstock.routing import features, labels
 from penstock.routing.labels import folds, read, units
 from penstock.wire.chat import Ask
+from penstock.wire.json import encode
 from tests.unit.routing.labelled import lines, made
 
 
@@ -24,9 +25,9 @@ def refused(rows: list[bytes]) -> BadRequest:
     ("line", "told"),
     [
         (b'{"prompt": "x", "weak": 1}', "missing required field `strong`"),
-        (b'{"weak": 1, "strong": 1}', "needs either `prompt` or `messages`"),
-        (b'{"prompt": "x", "messages": [{"role": "user", "content": "x"}], "weak": 1, "strong": 1}', "needs either"),
-        (b'{"messages": [], "weak": 1, "strong": 1}', "needs either"),
+        (b'{"weak": 1, "strong": 1}', "needs one of `prompt`, `messages` and `features`"),
+        (b'{"prompt": "x", "messages": [{"role": "user", "content": "x"}], "weak": 1, "strong": 1}', "needs one of"),
+        (b'{"messages": [], "weak": 1, "strong": 1}', "needs one of"),
         (b'{"prompt": "x", "weak": NaN, "strong": 1}', "not JSON (NaN is none)"),
         (b'{"prompt": "x", "weak": 1.01, "strong": 1}', "`weak` that is not from 0 to 1"),
         (b'{"prompt": "x", "weak": 0, "strong": -0.1}', "`strong` that is not from 0 to 1"),
@@ -131,38 +132,34 @@ def test_a_group_is_no_text() -> None:
     assert len(units(read(lines([row | {"group": "a"} for row in rows])).rows)) == 1
 
 
-def test_features_stand_for_a_text_that_was_not_kept() -> None:
-    """As `penstock router labels` writes them: the same row, but for its text."""
-    rows = made(60)
-    asks = [Ask("", {}, b"", text=row["prompt"]) for row in rows]
-    told = [
-        {"features": json.loads(seen(ask)), "weak": row["weak"], "strong": row["strong"]}
-        for ask, row in zip(asks, rows, strict=True)
+def test_features_say_what_the_text_did() -> None:
+    """As `penstock router labels` writes them where no text was kept."""
+    prompts = [f"Explain number {at} to me, step by step. " * (at % 5 + 1) for at in range(60)]
+    scores = {"weak": 0.25, "group": "g"}
+    whole = [
+        encode({"prompt": prompt, "strong": at % 2, **scores}) for at, prompt in enumerate(prompts)
     ]
-    by_text, by_features = read(lines(rows)).rows, read(lines(told)).rows
-    for one, other in zip(by_text, by_features, strict=True):
-        assert (one.slots, one.gain, one.length, one.complexity) == (
-            other.slots,
-            other.gain,
-            other.length,
-            other.complexity,
-        )
+    without = []
+    for at, prompt in enumerate(prompts):
+        seen = json.loads(gateway_labels.seen(Ask("", {}, b"", text=prompt)))
+        without.append(encode({"features": seen, "strong": at % 2, **scores}))
+    for one, other in zip(read(whole).rows, read(without).rows, strict=True):
+        assert (one.slots, one.length, one.complexity) == (
+            other.slots, other.length, other.complexity,
+        )  # fmt: skip
 
 
 @pytest.mark.parametrize(
-    "wrong",
+    ("change", "told"),
     [
-        {"version": 2},
-        {"slots": [-1]},
-        {"slots": [1 << 15]},
-        {"slots": list(range(5_000))},
-        {"length": -1},
-        {"complexity": "odd"},
+        ({"version": 99}, "version 99"),
+        ({"slots": [1 << 20]}, "slots that are not"),
+        ({"slots": [-1]}, "slots that are not"),
+        ({"length": -1}, "slots that are not"),
+        ({"complexity": "odd"}, "is no label"),
     ],
 )
-def test_features_that_are_none_are_refused(wrong) -> None:
-    good = {"version": 1, "slots": [1, 2], "length": 5, "complexity": "simple"}
-    line = json.dumps({"features": good | wrong, "weak": 0, "strong": 1}).encode()
-    assert "Line 1 " in refused([line]).message
-    both = json.dumps({"features": good, "prompt": "x", "weak": 0, "strong": 1}).encode()
-    assert "needs either" in refused([both]).message
+def test_features_that_cannot_be_used(change: dict[str, object], told: str) -> None:
+    seen = {"version": features.VERSION, "slots": [1], "length": 3, "complexity": "simple"} | change
+    with pytest.raises(BadRequest, match=told):
+        read([encode({"features": seen, "weak": 0, "strong": 1})])
