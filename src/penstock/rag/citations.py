@@ -146,7 +146,9 @@ class Checker:
         few = len(quotes) <= MOST_QUOTES
         numbers = list(dict.fromkeys(n for mark in _MARK.finditer(said) for n in _numbers(mark[1])))
         there = [n for n in numbers if 1 <= n <= len(self._sources)]
-        found = {n: [self._literal(n).find(quote) if few else None for quote in quotes] for n in there}
+        found = {
+            n: [self._literal(n).find(quote) if few else None for quote in quotes] for n in there
+        }
         all_found = all(any(found[n][i] is not None for n in there) for i in range(len(quotes)))
         good = [
             n for n in there
