@@ -42,7 +42,7 @@ _OPENED = {
 }
 _QUOTED = re.compile(
     "|".join(
-        rf"(?<!\w){begin}(?=\S)([^{end}]{{1,{MOST_QUOTED}}})[{end}]"
+        rf"(?<!\w){begin}(?=\S)([^{end}]{{1,{MOST_QUOTED}}})(?:[{end}]|\Z)"
         for begin, end in _OPENED.items()
     )
 )

@@ -74,6 +74,7 @@ def test_each_removed_one_is_told_with_its_reason() -> None:
         '"tokens expire after" [1]',
         '"The sky is blue." [1][2]',
         'It says "after an hour" [1] and "green" [2].',
+        'It says "Tokens expire after an hour [1]."',
     ],
 )
 def test_what_is_quoted_and_stands_there_is_cited_to_the_letter(quoting: str) -> None:
@@ -97,6 +98,8 @@ def test_what_is_quoted_and_stands_there_is_cited_to_the_letter(quoting: str) ->
         "«gratis» [1]",
         "「無料」[1]",
         "“Tokens expire … the sky” [1]",
+        'They say "tokens expire after two hours [1]."',
+        "They say „gratis [1]“.",
     ],
 )
 def test_what_is_quoted_and_does_not_stand_there_is_not_cited(lying: str) -> None:
