@@ -270,7 +270,7 @@ async def test_it_needs_its_scope_and_counts_to_its_rate() -> None:
 
 
 async def test_a_model_that_nobody_has_is_the_operators_affair() -> None:
-    with pytest.raises(Misconfigured, match="rag.model"):
+    with pytest.raises(Misconfigured, match=r"rag\.model"):
         Asking(MODEL + '[rag]\nmodel = "nobody/knows"\n')
 
 
