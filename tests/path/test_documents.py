@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
+from penstock.ports import Row, Value
 from penstock.wire.http import Response
 from tests.path.documents import (
     BY_WORDS,
@@ -116,6 +118,23 @@ async def test_what_is_not_there_and_what_is_anothers_look_alike(id: str) -> Non
         told.append(await read(response))
     assert len(set(told)) == 1
     assert (await world.document(theirs, token=world.token("bob")))["status"] == "ready"
+
+
+async def test_an_id_that_no_document_has_is_not_looked_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = Documents()
+    await uploaded(await world.put())
+    rows = world.platform.tables.rows
+
+    async def strict(sql: str, *args: Value) -> Sequence[Row]:
+        assert "doc_\0" not in args  # a server's tables take no NUL
+        return await rows(sql, *args)
+
+    monkeypatch.setattr(world.platform.tables, "rows", strict)
+    for path, question in ((SEARCH, "query"), ("/api/rag/query", "question")):
+        response = await world.ask(path, {question: "walrus", "documentId": "doc_\0"})
+        assert (response.status, (await body(response))["code"]) == (404, "not_found")
 
 
 @pytest.mark.parametrize("sub", ["bob", "ali", "alice/", "%", "' or ''='", "ALICE"])
