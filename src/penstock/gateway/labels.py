@@ -12,6 +12,7 @@ from penstock.config import Config, Route
 from penstock.config.labels import Shadow, Tenant
 from penstock.config.shadows import EXACT, FUNCTION, sides
 from penstock.gateway.behind import Behind
+from penstock.gateway.faces import CHAT
 from penstock.ledger import logs
 from penstock.limits.hold import Hold
 from penstock.routing import features, judging
@@ -80,6 +81,8 @@ class Labels:
         exchange = delivery.exchange
         if exchange.caller.anonymous or "no-store" in exchange.cache_control:
             return
+        if delivery.face.verb != CHAT:
+            return  # a prompt that holds documents would outlive them, and those shared are others' too
         tenant = self._tenants.get(exchange.caller.tenant, AGREED_TO_NOTHING)
         if tenant.texts == "all" and delivery.decision.status == 200:
             _keep_prompt(delivery)
