@@ -9,13 +9,15 @@ from typing import Any
 
 import pytest
 
-from penstock.errors import Broken
+from penstock.errors import Broken, Unavailable
 from penstock.gateway.labels import Given
 from penstock.gateway.upkeep import upkeep
 from penstock.ledger import budgets, days, labels, logs
 from penstock.ledger.labels import Label
 from penstock.routing import judging
 from penstock.wire.http import JSON, Request, Response
+from tests.path.asking import MODEL, Asking
+from tests.path.documents import WALRUS
 from tests.path.world import CONFIG, World, body, pieces, read, streamed, whole
 
 SHADOW = 'shadow = { share = 1.0, money = "1.00", judge = "judge/gpt-4o-mini" }'
@@ -198,6 +200,18 @@ async def test_hits_followers_other_routes_and_anonymous_callers_get_none() -> N
     assert hosts(world).count("judge") == 2
 
 
+async def test_questions_to_documents_get_none_and_their_passages_are_not_kept() -> None:
+    shadow = SHADOW.replace("judge/gpt-4o-mini", "two/gpt-4o")
+    more = f'{MODEL}{shadow}\n[tenants.default]\ntexts = "all"\n'
+    world = Asking(more)
+    assert (await world.put(WALRUS, "walrus.md")).status == 201
+    assert (await world.query()).status == 200
+    assert await settled(world) == []
+    await world.gateway.journal.flush()
+    assert len(world.chats) == 1
+    assert await world.platform.tables.rows("select messages from prompts") == []
+
+
 async def test_a_tenant_with_keys_of_its_own_has_none_whoever_answered() -> None:
     master = f'[tenant_keys]\nmaster = ["{"m" * 40}"]\n'
     world = made(more=master)
@@ -341,6 +355,26 @@ async def test_a_function_of_the_operators_scores_each_answer() -> None:
     await world.chat("say two")
     [label] = await settled(world)
     assert (label.weak, label.strong, label.judge) == (0.25, 1.0, "mine:score")
+
+
+async def test_what_was_used_is_settled_when_the_books_are_back() -> None:
+    world = made()
+    tables, put = world.platform.tables, world.platform.tables.batch
+    out = True
+
+    async def batch(*statements: Any) -> Any:
+        if out and any({"settled", "/shadow"} <= {*values} for _, values in statements):
+            raise Unavailable
+        return await put(*statements)
+
+    tables.batch = batch  # type: ignore[method-assign]
+    await world.chat(EASY)
+    for _ in range(1_000):
+        await asyncio.sleep(0)
+    out = False
+    world.platform.clock.advance(120)
+    assert len(await settled(world)) == 1
+    assert "estimated" not in await world.stages()
 
 
 async def test_a_stop_ends_what_runs_behind_and_settles_it() -> None:

@@ -12,6 +12,7 @@ from penstock.config import Config, Route
 from penstock.config.labels import Shadow, Tenant
 from penstock.config.shadows import EXACT, FUNCTION, sides
 from penstock.gateway.behind import Behind
+from penstock.gateway.faces import CHAT
 from penstock.ledger import logs
 from penstock.limits.hold import Hold
 from penstock.routing import features, judging
@@ -78,6 +79,8 @@ class Labels:
 
     def _after(self, delivery: Delivery) -> None:
         exchange = delivery.exchange
+        if delivery.face.verb != CHAT:
+            return  # passages of documents that can be deleted are in it
         if exchange.caller.anonymous or "no-store" in exchange.cache_control:
             return
         tenant = self._tenants.get(exchange.caller.tenant, AGREED_TO_NOTHING)
@@ -105,7 +108,7 @@ class Labels:
         text = _said(delivery)
         if not text or len(text) > judging.MOST_CHARACTERS:
             return None
-        reference = self.given.references.get(way.name, {}).get(judging.named(ask.text), "")
+        reference = self._reference(way.name, ask) if shadow.judge == EXACT else ""
         if shadow.judge == EXACT and not reference:
             return None
         if FUNCTION.fullmatch(shadow.judge) and way.name not in self.given.scorers:
@@ -122,6 +125,9 @@ class Labels:
             way.settings, shadow, ask, answer.offer, other, not was_strong, text, nanos,
             tenant.texts != "none", reference,
         )  # fmt: skip
+
+    def _reference(self, route: str, ask: Ask) -> str:
+        return self.given.references.get(route, {}).get(judging.named(ask.text), "")
 
 
 def seen(ask: Ask) -> str:

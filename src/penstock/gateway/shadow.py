@@ -94,7 +94,7 @@ async def buy(
             text = await _read(answer)
         finally:
             await answer.aclose()
-            await _settle(answer, hold)
+            await _settle(gateway, answer, hold)
         return Bought(text, hold.amount)
     finally:
         await hold.close()
@@ -137,11 +137,17 @@ async def _read(answer: Answer) -> str:
     return told.text if told.finish == "stop" else ""
 
 
-async def _settle(answer: Answer, hold: Hold) -> None:
+async def _settle(gateway: Gateway, answer: Answer, hold: Hold) -> None:
     usage = answer.usage
     if not answer.ended or usage is None:
         usage = at_most(answer.offer.price, usage, hold.most)
-    await hold.settle(usage)
+    settle = partial(hold.settle, usage)
+    try:
+        await settle()
+    except Unavailable:
+        # What was used is known: it is not to be estimated for that.
+        if not await later(gateway.platform, settle):
+            raise
 
 
 def _hold(gateway: Gateway, account: Account, ask: Ask, offer: Offer, sample: Sample) -> Hold:
