@@ -115,8 +115,10 @@ async def test_a_page_of_a_log_has_the_chats_that_ended(kept: Tables) -> None:
         rows.append(book.final(of, 1, ended, NOW, what, Usage(1, 2, 3, 4), 5))
     await kept.batch(*rows)
     await kept.batch(logs.prompt("req_3", NOW, "t/a", "t", b'[{"role":"user"}]'))
-    lines, place = await logs.page(kept, (NOW, ""), NOW + 1)
+    lines, place = await logs.page(kept, (NOW, ""), NOW + 1, {"t"})
     assert [line.id for line in lines] == ["req_0", "req_3"]
     assert (lines[0].input_tokens, lines[0].output_tokens, lines[0].cost_nanos) == (6, 4, 5)
     assert (lines[0].messages, lines[1].messages) == (None, [{"role": "user"}])
-    assert (await logs.page(kept, place, NOW + 1))[0] == []
+    assert (await logs.page(kept, place, NOW + 1, {"t"}))[0] == []
+    withdrawn, _ = await logs.page(kept, (NOW, ""), NOW + 1, {"u"})
+    assert [line.messages for line in withdrawn] == [None, None]

@@ -72,8 +72,8 @@ async def served() -> World:
 
 async def exported(world: World) -> list[Line]:
     await world.gateway.journal.flush()
-    lines, place = await logs.page(world.platform.tables, (0, ""), 2**52)
-    assert (await logs.page(world.platform.tables, place, 2**52))[0] == []
+    lines, place = await logs.page(world.platform.tables, (0, ""), 2**52, ())
+    assert (await logs.page(world.platform.tables, place, 2**52, ()))[0] == []
     return lines
 
 

@@ -297,7 +297,7 @@ async def test_texts_are_kept_where_the_tenant_agreed_and_no_shadow_where_it_did
     await world.gateway.journal.flush()
     kept = await world.platform.tables.rows("select tenant, owner, messages from prompts")
     assert [row[:2] for row in kept] == [("all", "all/alice")]
-    lines, _ = await logs.page(world.platform.tables, (0, ""), 2**52)
+    lines, _ = await logs.page(world.platform.tables, (0, ""), 2**52, {"all"})
     assert [line.messages for line in lines if line.messages] == [
         [{"role": "user", "content": EASY}]
     ]
