@@ -56,19 +56,8 @@ async def forget(tables: Tables, tenant: str, owner: str = "") -> int:
 
 def _line(row: Row, agreed: Container[str]) -> Line:
     (
-        at,
-        request_id,
-        owner,
-        route,
-        target,
-        asked,
-        answered,
-        nanos,
-        cache,
-        record,
-        tenant,
-        messages,
-    ) = row
+        at, request_id, owner, route, target, asked, cached, write, answered, nanos, cache, record, tenant, messages,
+    ) = row  # fmt: skip
     decided: Mapping[str, Any] = msgspec.json.decode(record) if record else {}
     reason = decided.get("reason", "")
     return Line(
@@ -81,6 +70,8 @@ def _line(row: Row, agreed: Container[str]) -> Line:
         target=target,
         complexity=reason if reason in CLASSES else "",
         input_tokens=int(asked),
+        cached_input_tokens=int(cached),
+        cache_write_tokens=int(write),
         output_tokens=int(answered),
         cached=cache == "hit",
         cost_nanos=int(nanos),
