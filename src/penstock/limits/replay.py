@@ -26,7 +26,7 @@ LOGGED = "logged"
 OWN_KEYS = "own keys"
 """What stands for the targets that tenants paid for themselves."""
 MICRO = 1_000_000
-MOST_DAYS = 64
+MOST_DAYS = 1_000
 """Days whose prices are remembered, so that a log need not be in order."""
 
 
