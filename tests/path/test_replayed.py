@@ -108,7 +108,9 @@ async def test_the_same_route_costs_what_the_ledger_says() -> None:
 
 async def test_what_providers_cached_and_callers_share_costs_what_the_ledger_says() -> None:
     def cached(request: Request) -> Response:
-        told = json.loads(answer(request).body)  # type: ignore[arg-type]
+        plain = answer(request).body
+        assert isinstance(plain, bytes)
+        told = json.loads(plain)
         told["usage"]["prompt_tokens_details"] = {"cached_tokens": 64}
         return Response(200, [JSON], json.dumps(told).encode())
 

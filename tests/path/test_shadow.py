@@ -4,82 +4,29 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from penstock.errors import Broken, Unavailable
+from penstock.errors import Broken
 from penstock.gateway.labels import Given
 from penstock.gateway.upkeep import upkeep
 from penstock.ledger import budgets, days, labels, logs
-from penstock.ledger.labels import Label
 from penstock.routing import judging
 from penstock.wire.http import JSON, Request, Response
-from tests.path.asking import MODEL, Asking
-from tests.path.documents import WALRUS
-from tests.path.world import CONFIG, World, body, pieces, read, streamed, whole
-
-SHADOW = 'shadow = { share = 1.0, money = "1.00", judge = "judge/gpt-4o-mini" }'
-JUDGE = """
-[providers.judge]
-kind = "openai"
-base_url = "http://judge.test/v1"
-api_key = "sk-judge"
-[[targets]]
-provider = "judge"
-model = "gpt-4o-mini"
-"""
-EASY, HARD = "say hello", "explain monads"
-Upstream = Callable[[Request], Any]
-
-
-def asked_of(request: Request) -> str:
-    return request.target.split(b"/")[2].split(b".")[0].decode()
-
-
-def sent(request: Request) -> Any:
-    assert isinstance(request.body, bytes)
-    return json.loads(request.body)
-
-
-def verdict(request: Request) -> Response:
-    """Prefers the dear one's answer, and of both the first a little."""
-    text = sent(request)["messages"][1]["content"]
-    dear_first = text.index("from dear") < text.index("from cheap")
-    found = {"a": 0.9, "b": 0.3} if dear_first else {"a": 0.5, "b": 0.7}
-    return whole(json.dumps(found))
-
-
-def upstream(request: Request) -> Response:
-    who = asked_of(request)
-    if who == "judge":
-        return verdict(request)
-    text = f"from {who}"
-    return streamed(pieces(text)) if sent(request).get("stream") else whole(text)
-
-
-def made(answer: Upstream = upstream, shadow: str = SHADOW, more: str = "") -> World:
-    config = CONFIG.replace('strong = "dear/gpt-4o"', f'strong = "dear/gpt-4o"\n{shadow}')
-    return World(answer, env={}, more=config + JUDGE + more)
-
-
-async def settled(world: World) -> list[Label]:
-    """The labels, once all that runs behind has ended."""
-    for _ in range(100_000):
-        if not world.gateway.lasting.behind.running:
-            break
-        await asyncio.sleep(0)
-    assert world.reports == []
-    return await labels.page(world.platform.tables, (0, ""), 2**52)
-
-
-def outcomes(world: World) -> dict[str, int]:
-    return {what: count for (_, what), count in world.gateway.lasting.behind.outcomes.items()}
-
-
-def hosts(world: World) -> list[str]:
-    return [asked_of(request) for request in world.platform.fetch.requests]
+from tests.path.shadows import (
+    EASY,
+    HARD,
+    SHADOW,
+    Upstream,
+    asked_of,
+    hosts,
+    made,
+    outcomes,
+    settled,
+    upstream,
+)
+from tests.path.world import body, read, whole
 
 
 @pytest.mark.parametrize("stream", [False, True])
@@ -198,18 +145,6 @@ async def test_hits_followers_other_routes_and_anonymous_callers_get_none() -> N
     assert (await world.chat(EASY, token=None)).status == 200
     assert len(await settled(world)) == 1
     assert hosts(world).count("judge") == 2
-
-
-async def test_questions_to_documents_get_none_and_their_passages_are_not_kept() -> None:
-    shadow = SHADOW.replace("judge/gpt-4o-mini", "two/gpt-4o")
-    more = f'{MODEL}{shadow}\n[tenants.default]\ntexts = "all"\n'
-    world = Asking(more)
-    assert (await world.put(WALRUS, "walrus.md")).status == 201
-    assert (await world.query()).status == 200
-    assert await settled(world) == []
-    await world.gateway.journal.flush()
-    assert len(world.chats) == 1
-    assert await world.platform.tables.rows("select messages from prompts") == []
 
 
 async def test_a_tenant_with_keys_of_its_own_has_none_whoever_answered() -> None:
@@ -355,26 +290,6 @@ async def test_a_function_of_the_operators_scores_each_answer() -> None:
     await world.chat("say two")
     [label] = await settled(world)
     assert (label.weak, label.strong, label.judge) == (0.25, 1.0, "mine:score")
-
-
-async def test_what_was_used_is_settled_when_the_books_are_back() -> None:
-    world = made()
-    tables, put = world.platform.tables, world.platform.tables.batch
-    out = True
-
-    async def batch(*statements: Any) -> Any:
-        if out and any({"settled", "/shadow"} <= {*values} for _, values in statements):
-            raise Unavailable
-        return await put(*statements)
-
-    tables.batch = batch  # type: ignore[method-assign]
-    await world.chat(EASY)
-    for _ in range(1_000):
-        await asyncio.sleep(0)
-    out = False
-    world.platform.clock.advance(120)
-    assert len(await settled(world)) == 1
-    assert "estimated" not in await world.stages()
 
 
 async def test_a_stop_ends_what_runs_behind_and_settles_it() -> None:
