@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import pytest
+
 from penstock.errors import Unavailable
 from tests.path.asking import MODEL, Asking
 from tests.path.documents import WALRUS
-from tests.path.shadows import EASY, SHADOW, made, settled
+from tests.path.shadows import EASY, SHADOW, hosts, made, outcomes, settled
 
 
 async def test_questions_to_documents_get_none_and_their_passages_are_not_kept() -> None:
@@ -41,3 +43,16 @@ async def test_what_was_used_is_settled_when_the_books_are_back() -> None:
     world.platform.clock.advance(120)
     assert len(await settled(world)) == 1
     assert "estimated" not in await world.stages()
+
+
+@pytest.mark.parametrize("side", ["judge/gpt-4o-mini", "judge/nobody-priced-it"])
+async def test_what_has_no_price_is_asked_nothing_for_no_money_could_be_held(side: str) -> None:
+    more = '[[targets]]\nprovider = "judge"\nmodel = "nobody-priced-it"\n'
+    shadow = SHADOW.replace("judge/gpt-4o-mini", side)
+    if side == "judge/gpt-4o-mini":  # the judge has a price, and the other side none
+        shadow = shadow.replace(" }", ', strong = "judge/nobody-priced-it" }')
+    world = made(shadow=shadow, more=more)
+    assert (await world.chat(EASY)).status == 200
+    assert await settled(world) == []
+    assert hosts(world) == ["cheap"]
+    assert outcomes(world) == {"unpriced": 1}

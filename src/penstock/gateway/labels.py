@@ -116,8 +116,13 @@ class Labels:
         weak, strong = sides(way.settings, shadow)
         was_strong = answer.offer.name == strong
         other = _offer(delivery.gateway, weak if was_strong else strong)
-        # What is priced and no service can be held for, and asked in nobody's name.
-        if not other.priced or other.at.kind == "service" or other.name == answer.offer.name:
+        if other.name == answer.offer.name:
+            return None
+        asked = [other]
+        if shadow.judge != EXACT and way.name not in self.given.scorers:
+            asked.append(_offer(delivery.gateway, shadow.judge))
+        if not all(map(_holdable, asked)):
+            self._behind.outcomes[way.name, "unpriced"] += 1
             return None
         nanos = delivery.hold.amount if isinstance(delivery.hold, Hold) else 0
         return Sample(
@@ -166,6 +171,11 @@ def _said(delivery: Delivery) -> str:
         blocks[0] if delivery.flight.whole else completion.assemble(blocks, usage)
     )
     return told.text if told.finish == "stop" else ""
+
+
+def _holdable(offer: Offer) -> bool:
+    """Whether the day's money can be held for it, and it can be asked in nobody's name."""
+    return offer.priced and offer.at.kind != "service"
 
 
 def _offer(gateway: Gateway, name: str) -> Offer:
