@@ -79,10 +79,10 @@ class Labels:
 
     def _after(self, delivery: Delivery) -> None:
         exchange = delivery.exchange
-        if delivery.face.verb != CHAT:
-            return  # passages of documents that can be deleted are in it
         if exchange.caller.anonymous or "no-store" in exchange.cache_control:
             return
+        if delivery.face.verb != CHAT:
+            return  # a prompt that holds documents would outlive them, and those shared are others' too
         tenant = self._tenants.get(exchange.caller.tenant, AGREED_TO_NOTHING)
         if tenant.texts == "all" and delivery.decision.status == 200:
             _keep_prompt(delivery)
