@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from penstock.errors import Unavailable
+from penstock.errors import Unavailable, Unheard
 from tests.path.asking import MODEL, Asking
 from tests.path.documents import WALRUS
 from tests.path.shadows import EASY, SHADOW, hosts, made, outcomes, settled
@@ -43,6 +43,27 @@ async def test_what_was_used_is_settled_when_the_books_are_back() -> None:
     world.platform.clock.advance(120)
     assert len(await settled(world)) == 1
     assert "estimated" not in await world.stages()
+
+
+async def test_a_label_whose_write_was_not_heard_of_is_written_once() -> None:
+    world = made()
+    tables, put = world.platform.tables, world.platform.tables.batch
+    lost = []
+
+    async def batch(*statements: Any) -> Any:
+        found = await put(*statements)
+        if not lost and "insert into labels" in statements[0][0]:
+            lost.append(True)
+            raise Unheard
+        return found
+
+    tables.batch = batch  # type: ignore[method-assign]  # the books of this world fail
+    await world.chat(EASY)
+    for _ in range(1_000):
+        await asyncio.sleep(0)
+    world.platform.clock.advance(120)
+    assert len(await settled(world)) == 1
+    assert outcomes(world) == {"labelled": 1}
 
 
 @pytest.mark.parametrize("side", ["judge/gpt-4o-mini", "judge/nobody-priced-it"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -72,12 +73,17 @@ async def _labelled(gateway: Gateway, given: Given, sample: Sample) -> str:
     if scores is None:
         return "unjudged"
     label = _label(gateway, sample, account, bought.nanos, (weak, strong), scores)
-    write = partial(gateway.platform.tables.batch, labels.put(label))
+    write = partial(_write, gateway, label)
     try:
         await write()
     except Unavailable:
         return "labelled" if await later(gateway.platform, write) else "failed"
     return "labelled"
+
+
+async def _write(gateway: Gateway, label: Label) -> None:
+    with suppress(Conflict):  # it stands already: only the answer to the first try was lost
+        await gateway.platform.tables.batch(labels.put(label))
 
 
 async def buy(
