@@ -211,7 +211,7 @@ class Replay:
                 books.guessed += not names
                 books.too_long += lost
                 books.requests += 1
-            usage = one.usage(offer.name, output)
+            usage = one.usage(offer.name, output, believed=offer.at.believed)
             self._charge(self.plain[name], offer, usage)
             if hit:
                 self.cached[name].hits += 1

@@ -51,7 +51,7 @@ class Line(Struct, omit_defaults=True):
     output_tokens: Tokens | None = None
     cached: bool = False
     """Whether a kept answer served it."""
-    cost_nanos: Annotated[int, Meta(ge=0)] = 0
+    cost_nanos: Annotated[int, Meta(ge=0)] | None = None
     prompt: str | None = None
     messages: list[Any] | None = None
 
@@ -68,13 +68,17 @@ class Logged(Struct, frozen=True):
     ask: Ask | None
     input: int
 
-    def usage(self, target: str, output: int) -> Usage:
-        """What it takes of a target: of the one that answered, what that one said; of others, all input as fresh."""
+    def usage(self, target: str, output: int, *, believed: bool) -> Usage:
+        """What it takes of a target: of the one that answered, what that one said; of others, all input as fresh.
+
+        `believed` where the target's own word is what it costs.
+        """
         line = self.line
         if target != line.target:
             return Usage(self.input, output=output)
         cached, write = line.cached_input_tokens, line.cache_write_tokens
-        return Usage(self.input - cached - write, cached, write, output)
+        told = line.cost_nanos if believed and not line.cached else None
+        return Usage(self.input - cached - write, cached, write, output, told=told)
 
 
 _line = json.parser(Line)
