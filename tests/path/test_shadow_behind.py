@@ -48,7 +48,7 @@ async def test_what_was_used_is_settled_when_the_books_are_back() -> None:
 async def test_a_label_whose_write_was_not_heard_of_is_written_once() -> None:
     world = made()
     tables, put = world.platform.tables, world.platform.tables.batch
-    lost = []
+    lost: list[bool] = []
 
     async def batch(*statements: Any) -> Any:
         found = await put(*statements)
