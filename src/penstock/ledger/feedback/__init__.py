@@ -6,6 +6,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from penstock.ledger import dropping
 from penstock.ledger.feedback import sql
 from penstock.ports import Statement, Tables
 
@@ -13,7 +14,6 @@ SCORE = "score"
 """The name of a plain score, from -1 to 1."""
 MOST_NAMES = 8
 """Of one request."""
-SWEEP_ROWS = 500
 
 
 class Feedback(Struct, frozen=True):
@@ -45,16 +45,10 @@ async def of(tables: Tables, request_id: str) -> dict[str, Any]:
 
 
 async def sweep(tables: Tables, before: int) -> bool:
-    """Drops what is older than that, at most `SWEEP_ROWS`; whether there may be more."""
-    [rows] = await tables.batch((sql.SWEEP, (before, SWEEP_ROWS)))
-    return len(rows) == SWEEP_ROWS
+    """Drops what is older than that, some at a time; whether there may be more."""
+    return await dropping.sweep(tables, sql.SWEEP, before)
 
 
 async def forget(tables: Tables, tenant: str, owner: str = "") -> int:
     """Drops all of a tenant, or of one owner in it; how many there were."""
-    found = 0
-    while True:
-        [rows] = await tables.batch((sql.FORGET, (tenant, owner, SWEEP_ROWS)))
-        found += len(rows)
-        if len(rows) < SWEEP_ROWS:
-            return found
+    return await dropping.forget(tables, sql.FORGET, tenant, owner)

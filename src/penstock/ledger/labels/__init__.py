@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from msgspec import Struct
 from msgspec.structs import astuple
 
+from penstock.ledger import dropping
 from penstock.ledger.labels import sql
 from penstock.ports import Row, Statement, Tables
 
 PAGE_ROWS = 500
-SWEEP_ROWS = 500
 Place = tuple[int, str]
 
 
@@ -56,19 +56,13 @@ def behind(found: Sequence[Label]) -> Place:
 
 
 async def sweep(tables: Tables, before: int) -> bool:
-    """Drops those older than that, at most `SWEEP_ROWS`; whether there may be more."""
-    [rows] = await tables.batch((sql.SWEEP, (before, SWEEP_ROWS)))
-    return len(rows) == SWEEP_ROWS
+    """Drops those older than that, some at a time; whether there may be more."""
+    return await dropping.sweep(tables, sql.SWEEP, before)
 
 
 async def forget(tables: Tables, tenant: str, owner: str = "") -> int:
     """Drops all of a tenant, or of one owner in it; how many there were."""
-    found = 0
-    while True:
-        [rows] = await tables.batch((sql.FORGET, (tenant, owner, SWEEP_ROWS)))
-        found += len(rows)
-        if len(rows) < SWEEP_ROWS:
-            return found
+    return await dropping.forget(tables, sql.FORGET, tenant, owner)
 
 
 def _label(row: Row) -> Label:

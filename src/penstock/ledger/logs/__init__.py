@@ -8,13 +8,12 @@ from typing import Any
 
 import msgspec
 
-from penstock.ledger import days
+from penstock.ledger import days, dropping
 from penstock.ledger.logs import sql
 from penstock.ports import Row, Statement, Tables
 from penstock.wire.logs import Line
 
 PAGE_ROWS = 1_000
-SWEEP_ROWS = 500
 CLASSES = frozenset({"simple", "medium", "complex"})
 Place = tuple[int, str]
 _HASH_DIGITS = 12
@@ -39,19 +38,13 @@ def prompt(request_id: str, at: int, owner: str, tenant: str, messages: bytes) -
 
 
 async def sweep(tables: Tables, before: int) -> bool:
-    """Drops prompts older than that, at most `SWEEP_ROWS`; whether there may be more."""
-    [rows] = await tables.batch((sql.SWEEP, (before, SWEEP_ROWS)))
-    return len(rows) == SWEEP_ROWS
+    """Drops prompts older than that, some at a time; whether there may be more."""
+    return await dropping.sweep(tables, sql.SWEEP, before)
 
 
 async def forget(tables: Tables, tenant: str, owner: str = "") -> int:
     """Drops all prompts of a tenant, or of one owner in it; how many there were."""
-    found = 0
-    while True:
-        [rows] = await tables.batch((sql.FORGET, (tenant, owner, SWEEP_ROWS)))
-        found += len(rows)
-        if len(rows) < SWEEP_ROWS:
-            return found
+    return await dropping.forget(tables, sql.FORGET, tenant, owner)
 
 
 def _line(row: Row, agreed: Container[str]) -> Line:
