@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import heapq
 import math
 from collections.abc import Iterable, Sequence
@@ -138,3 +139,13 @@ def best(scores: Iterable[tuple[str, float]], k: int) -> tuple[Match, ...]:
     """The `k` highest, by id where they are equal."""
     found = heapq.nsmallest(k, ((-round(score, DECIMALS), name) for name, score in scores))
     return tuple(Match(name, -score) for score, name in found)
+
+
+def hashed(text: str) -> str:
+    """64 signs, all that Vectorize's filter reads, for a name of any length; a lone surrogate has a hash too."""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def in_hex(name: str) -> str:
+    """A name that may be any text, as text that no store or filter reads otherwise."""
+    return name.encode().hex()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
@@ -81,7 +80,7 @@ class CloudflareIndex:
         start = self._random(KEY_BYTES).hex()
         keys = [f"{start}{number:04}" for number in range(len(listed))]
         rows = [
-            [key, _hash(one.owner), _hex(one.id), _hash(one.document)]
+            [key, index.hashed(one.owner), index.in_hex(one.id), index.hashed(one.document)]
             for key, one in zip(keys, listed, strict=True)
         ]
         await self._tables.batch((sql.PREPARE, (self._now(), _json(rows))))
@@ -103,7 +102,11 @@ class CloudflareIndex:
     ) -> None:
         index.check_delete(owner, ids, document)
         await self._claim()
-        whose = (_hash(owner), _json([_hex(name) for name in ids]), _document(document))
+        whose = (
+            index.hashed(owner),
+            _json([index.in_hex(name) for name in ids]),
+            _document(document),
+        )
         retired, left = await self._tables.batch(
             (sql.RETIRE, (self._now(), *whose)), (sql.LEFT_OVER, (self._now() - STALE_MS,))
         )
@@ -123,9 +126,9 @@ class CloudflareIndex:
             return Found()
         asked = self._unit(vector)
         await self._claim()
-        whose = {"owner": _hash(owner)}
+        whose = {"owner": index.hashed(owner)}
         if document is not None:
-            whose["document"] = _hash(document)
+            whose["document"] = index.hashed(document)
         # More than k: some may be of vectors that are not found any more.
         near = await self._query(asked, MOST_MATCHES, whose)
         keys = _json([match.id for match in near])
@@ -235,17 +238,8 @@ def _seconds(told: str | float | None) -> float:
     return float(told or 0) / 1000
 
 
-def _hash(text: str) -> str:
-    """64 signs, all that Vectorize's filter reads; a lone surrogate has a hash too."""
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
-
-
 def _document(document: str | None) -> str | None:
-    return None if document is None else _hash(document)
-
-
-def _hex(name: str) -> str:
-    return name.encode().hex()
+    return None if document is None else index.hashed(document)
 
 
 def _json(items: Sequence[Any]) -> str:

@@ -50,8 +50,8 @@ class ServerIndex:
     ) -> None:
         index.check_delete(owner, ids, document)
         await self._own()
-        named = json.dumps([_hex(name) for name in ids])
-        await self._tables.batch((sql.DELETE, (_owner(owner), named, _document(document))))
+        named = json.dumps([index.in_hex(name) for name in ids])
+        await self._tables.batch((sql.DELETE, (index.hashed(owner), named, _document(document))))
 
     async def search(
         self,
@@ -64,7 +64,7 @@ class ServerIndex:
     ) -> Found:
         index.check_search(owner, k, vector, terms, document)
         asked = None if vector is None else self._unit(vector)
-        number, whose, within = await self._own(), _owner(owner), _document(document)
+        number, whose, within = await self._own(), index.hashed(owner), _document(document)
         near: Sequence[Row] = ()
         told: Sequence[Row] = ()
         if asked is not None:
@@ -117,8 +117,12 @@ class ServerIndex:
         rows: list[dict[str, Any]] = []
         for entry in entries:
             counts = Counter(self._slot(entry.owner, term) for term in entry.terms)
-            row: dict[str, Any] = {"owner": _owner(entry.owner), "id": _hex(entry.id)}
-            row |= {"document": _hex(entry.document), "length": len(entry.terms), "counts": counts}
+            row: dict[str, Any] = {"owner": index.hashed(entry.owner), "id": index.in_hex(entry.id)}
+            row |= {
+                "document": index.in_hex(entry.document),
+                "length": len(entry.terms),
+                "counts": counts,
+            }
             if entry.vector is not None:
                 row["vector"] = self._unit(entry.vector)
             rows.append(row)
@@ -147,17 +151,8 @@ def _some(rows: Sequence[dict[str, Any]], *names: str) -> str:
     return json.dumps([{name: row[name] for name in ("owner", "id", *names)} for row in rows])
 
 
-def _owner(owner: str) -> str:
-    """A hash, for an owner may be of any length; a lone surrogate has one too."""
-    return hashlib.sha256(owner.encode("utf-8", "surrogatepass")).hexdigest()
-
-
 def _document(document: str | None) -> str | None:
-    return None if document is None else _hex(document)
-
-
-def _hex(name: str) -> str:
-    return name.encode().hex()
+    return None if document is None else index.in_hex(document)
 
 
 def _matches(rows: Sequence[Row]) -> tuple[Match, ...]:

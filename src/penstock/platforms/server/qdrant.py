@@ -49,12 +49,12 @@ class QdrantIndex:
         index.check_delete(owner, ids, document)
         named: list[models.Condition] = []
         if ids:
-            named.append(_any("id", [_hex(name) for name in ids]))
+            named.append(_any("id", [index.in_hex(name) for name in ids]))
         if document is not None:
-            named.append(_any("document", [_hex(document)]))
+            named.append(_any("document", [index.in_hex(document)]))
         if not named:
             return
-        which = models.Filter(must=[_any("owner", [_hash(owner)])], should=named)
+        which = models.Filter(must=[_any("owner", [index.hashed(owner)])], should=named)
         for name in await self._collections():
             await _asked(self._client.delete(name, models.FilterSelector(filter=which), wait=True))
 
@@ -72,9 +72,9 @@ class QdrantIndex:
             return Found()
         asked = index.unit(vector, self._model, self._dimension)
         await self._made()
-        within: list[models.Condition] = [_any("owner", [_hash(owner)])]
+        within: list[models.Condition] = [_any("owner", [index.hashed(owner)])]
         if document is not None:
-            within.append(_any("document", [_hex(document)]))
+            within.append(_any("document", [index.in_hex(document)]))
         return Found(await self._near(asked, models.Filter(must=within), k))
 
     async def describe(self) -> About:
@@ -152,11 +152,11 @@ class QdrantIndex:
             if entry.vector is None
             else index.unit(entry.vector, self._model, self._dimension)
         )
-        owner, name = _hash(entry.owner), _hex(entry.id)
+        owner, name = index.hashed(entry.owner), index.in_hex(entry.id)
         return models.PointStruct(
             id=str(UUID(bytes=hashlib.sha256(f"{owner}:{name}".encode()).digest()[:16])),
             vector=values,
-            payload={"owner": owner, "id": name, "document": _hex(entry.document)},
+            payload={"owner": owner, "id": name, "document": index.in_hex(entry.document)},
         )
 
 
@@ -177,12 +177,3 @@ def _name(payload: dict[str, object] | None) -> str:
 
 def _collection(model: str, dimension: int) -> str:
     return f"{PREFIX}_{dimension}_{model.encode().hex()}"
-
-
-def _hash(owner: str) -> str:
-    """For an owner may be of any length; a lone surrogate has a hash too."""
-    return hashlib.sha256(owner.encode("utf-8", "surrogatepass")).hexdigest()
-
-
-def _hex(name: str) -> str:
-    return name.encode().hex()
