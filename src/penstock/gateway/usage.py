@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from penstock.errors import BadRequest
 from penstock.gateway.exchange import Exchange
+from penstock.gateway.upkeep import caught_up
 from penstock.ledger import days, reports
 from penstock.wire.embeddings import dollars
 from penstock.wire.http import JSON, Response
@@ -35,7 +36,7 @@ async def _report(
     gateway: Gateway, exchange: Exchange, owner: str | None, allowed: tuple[str, ...]
 ) -> Response:
     since, until, by = span(exchange, int(gateway.platform.clock.now() * 1000), allowed)
-    await gateway.journal.flush()
+    await caught_up(gateway)
     found = await reports.usage(
         gateway.platform.tables, owner=owner, since=since, until=until, by=by
     )

@@ -90,7 +90,7 @@ def _version_in(file: Path) -> int:
 def _up_server(config: Config) -> None:
     from penstock.platforms.server import schema
 
-    asyncio.run(schema.migrate(config.stores.postgres, shipped(), time.time()))
+    asyncio.run(schema.migrate(config.stores.postgres, shipped("postgres"), time.time()))
 
 
 async def _nothing(tables: Tables) -> None:
