@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, settings
 
 from tests import suite
 from tests.edge.home import EdgeHome
-from tests.stores import PostgresServer, RedisServer
+from tests.stores import PostgresServer, RedisServer, vector_programs
 
 settings.register_profile(
     "penstock", deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow]
@@ -50,6 +50,13 @@ def redis_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisSer
 def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
     """A PostgreSQL that a session's tests share: each has a database of its own."""
     with PostgresServer(tmp_path_factory.mktemp("postgres")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def vector_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
+    """The same with pgvector, which comes with a PostgreSQL of its own."""
+    with PostgresServer(tmp_path_factory.mktemp("vectors"), vector_programs()) as server:
         yield server
 
 

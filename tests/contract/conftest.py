@@ -54,14 +54,14 @@ MODEL = "small"
 DIMENSION = 3
 
 
-@pytest.fixture(params=[*homes.INDEXES, *edges.INDEXES])
+@pytest.fixture(params=[*homes.INDEXES, *servers.INDEXES, *edges.INDEXES])
 async def index(request, tmp_path: Path, clock: FakeClock) -> AsyncGenerator[Index]:
     """An index of MODEL with DIMENSION dimensions."""
     async with _index(request, tmp_path, clock, MODEL, DIMENSION) as index:
         yield index
 
 
-@pytest.fixture(params=[*homes.INDEXES, *edges.INDEXES])
+@pytest.fixture(params=[*homes.INDEXES, *servers.INDEXES, *edges.INDEXES])
 async def plain_index(request, tmp_path: Path, clock: FakeClock) -> AsyncGenerator[Index]:
     """An index without a model."""
     async with _index(request, tmp_path, clock, "", 0) as index:
@@ -74,6 +74,9 @@ def _index(
     if request.param in edges.INDEXES:
         home = request.getfixturevalue(edges.INDEXES[request.param])
         return edges.index(home, clock, model, dimension)
+    if request.param in servers.INDEXES:
+        server = request.getfixturevalue(servers.INDEXES[request.param])
+        return servers.index(server, model, dimension)
     return homes.INDEXES[request.param](folder, clock, model, dimension)
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from pathlib import Path
+
+from qdrant_client import AsyncQdrantClient
 
 from penstock.platforms.embedded.blobs import EmbeddedBlobs
 from penstock.platforms.embedded.index import EmbeddedIndex
@@ -12,12 +14,13 @@ from penstock.platforms.embedded.meter import EmbeddedMeter, Epoch
 from penstock.platforms.embedded.store import EmbeddedStore
 from penstock.platforms.embedded.tables import EmbeddedTables
 from penstock.platforms.memory.blobs import MemoryBlobs
-from penstock.platforms.memory.index import MemoryIndex
+from penstock.platforms.memory.index import MemoryIndex, MemoryPlace
 from penstock.platforms.memory.meter import MemoryMeter
 from penstock.platforms.memory.store import MemoryStore
 from penstock.platforms.memory.tables import MemoryTables
 from penstock.platforms.memory.world import FakeClock
 from penstock.platforms.migrations import Migration
+from penstock.platforms.server.qdrant import QdrantIndex
 from penstock.ports import Blobs, Index, Meter, Store, Tables
 
 THINGS = (
@@ -128,11 +131,75 @@ async def vectors_alone(
 async def embedded_index(
     folder: Path, clock: FakeClock, model: str, dimension: int
 ) -> AsyncGenerator[Index]:
-    index = EmbeddedIndex(folder / f"index{dimension}.sqlite", clock, model, dimension)
+    async with _embedded_index(folder, clock, model, dimension, arrays=True) as index:
+        yield index
+
+
+@asynccontextmanager
+async def scanned_index(
+    folder: Path, clock: FakeClock, model: str, dimension: int
+) -> AsyncGenerator[Index]:
+    """As where numpy is not installed."""
+    async with _embedded_index(folder, clock, model, dimension, arrays=False) as index:
+        yield index
+
+
+@asynccontextmanager
+async def _embedded_index(
+    folder: Path, clock: FakeClock, model: str, dimension: int, *, arrays: bool
+) -> AsyncGenerator[Index]:
+    path = folder / "index.sqlite"
+    index = EmbeddedIndex(path, clock, model, dimension, arrays=arrays)
     try:
         yield index
     finally:
         await index.close()
+
+
+@asynccontextmanager
+async def qdrant_index(
+    folder: Path, clock: FakeClock, model: str, dimension: int
+) -> AsyncGenerator[Index]:
+    """By its client's local mode, which keeps points in this process."""
+    async with qdrant_beside(folder, clock) as opened:
+        yield await opened(model, dimension)
+
+
+Beside = Callable[[str, int], Awaitable[Index]]
+"""Opens an index of that model in a place that it shares with the others."""
+
+
+@asynccontextmanager
+async def memory_beside(_: Path, __: FakeClock) -> AsyncGenerator[Beside]:
+    place: MemoryPlace = {}
+
+    async def opened(model: str, dimension: int) -> Index:
+        return MemoryIndex(model, dimension, place=place)
+
+    yield opened
+
+
+@asynccontextmanager
+async def embedded_beside(folder: Path, clock: FakeClock) -> AsyncGenerator[Beside]:
+    async with AsyncExitStack() as stack:
+
+        async def opened(model: str, dimension: int) -> Index:
+            return await stack.enter_async_context(embedded_index(folder, clock, model, dimension))
+
+        yield opened
+
+
+@asynccontextmanager
+async def qdrant_beside(_: Path, __: FakeClock) -> AsyncGenerator[Beside]:
+    client = AsyncQdrantClient(":memory:")
+
+    async def opened(model: str, dimension: int) -> Index:
+        return QdrantIndex(client, model, dimension)
+
+    try:
+        yield opened
+    finally:
+        await client.close()
 
 
 STORES: dict[str, Callable[[Path, FakeClock, int], AbstractAsyncContextManager[Store]]] = {
@@ -156,4 +223,12 @@ INDEXES: dict[str, Callable[[Path, FakeClock, str, int], AbstractAsyncContextMan
     "memory": memory_index,
     "memory, vectors alone": vectors_alone,
     "embedded": embedded_index,
+    "embedded, without numpy": scanned_index,
+    "server, Qdrant": qdrant_index,
 }
+BESIDE: dict[str, Callable[[Path, FakeClock], AbstractAsyncContextManager[Beside]]] = {
+    "memory": memory_beside,
+    "embedded": embedded_beside,
+    "server, Qdrant": qdrant_beside,
+}
+"""Where several models share a place; Vectorize has one dimension."""

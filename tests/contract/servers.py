@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 
 from penstock.platforms.blobs import TableBlobs
 from penstock.platforms.memory.world import FakeClock
 from penstock.platforms.migrations import shipped
-from penstock.platforms.server import schema
+from penstock.platforms.server import index_schema, schema
 from penstock.platforms.server.connect import client
+from penstock.platforms.server.index import ServerIndex
 from penstock.platforms.server.meter import ServerMeter
 from penstock.platforms.server.pipe import Pipe
 from penstock.platforms.server.store import ServerStore
 from penstock.platforms.server.tables import ServerTables
-from penstock.ports import Blobs, Meter, Store, Tables
-from tests.contract.homes import THINGS
+from penstock.ports import Blobs, Index, Meter, Store, Tables
+from tests.contract.homes import THINGS, Beside
 from tests.stores import PostgresServer, RedisServer
 
 PATIENCE_SECONDS = 30.0
@@ -75,8 +76,30 @@ async def tables(server: PostgresServer) -> AsyncGenerator[Tables]:
         await tables.close()
 
 
+@asynccontextmanager
+async def index(server: PostgresServer, model: str, dimension: int) -> AsyncGenerator[Index]:
+    async with beside(server) as opened:
+        yield await opened(model, dimension)
+
+
+@asynccontextmanager
+async def beside(server: PostgresServer) -> AsyncGenerator[Beside]:
+    """Opens indexes in one database."""
+    dsn = server.database()
+    async with AsyncExitStack() as stack:
+
+        async def opened(model: str, dimension: int) -> Index:
+            await index_schema.prepare(dsn, model, dimension)
+            index = ServerIndex(dsn, model, dimension)
+            stack.push_async_callback(index.close)
+            return index
+
+        yield opened
+
+
 METERS: dict[str, str] = {"server": "redis_server", "server, cluster": "redis_cluster"}
 STORES: dict[str, str] = METERS
 TABLES: dict[str, str] = {"server": "postgres_server"}
 BLOBS: dict[str, str] = TABLES
+INDEXES: dict[str, str] = {"server": "vector_server"}
 """The home's name, and the fixture that has its store."""

@@ -165,7 +165,13 @@ OWNERS = [
     "a" * 66,
     "b" * 10_000,
     "anñ",
+    "ann\u0303",
+    "ANN",
     "%",
+    "ann'",
+    'ann"',
+    "'; drop table entries; --",
+    '["ann"]',
     "\ud800",
 ]
 
@@ -356,3 +362,12 @@ async def test_without_a_model_terms_alone_are_searched(plain_index: Index) -> N
     with pytest.raises(WrongModel):
         await plain_index.search("ann", 1, vector=toward(*EAST))
     assert (await plain_index.describe()).entries == 2
+
+
+async def test_its_own_model_is_not_dropped(index: Index) -> None:
+    await index.upsert([entry("a")])
+    with pytest.raises(BadRequest):
+        await index.drop(MODEL, DIMENSION)
+    await index.drop(MODEL, DIMENSION + 1)
+    await index.drop("", 0)
+    assert await near(index) == ["a"]

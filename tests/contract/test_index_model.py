@@ -10,12 +10,13 @@ from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from penstock.platforms.memory.world import FakeClock
 from penstock.ports import Entry, Found, Index, Match, Vector
-from tests.contract import homes
+from tests.contract import homes, servers
+from tests.stores import PostgresServer
 
 Home = Callable[[Path, FakeClock, str, int], AbstractAsyncContextManager[Index]]
 
@@ -118,6 +119,18 @@ async def play(home: Home, scenario: list) -> None:
                     assert same(found.by_vector, near)
                     assert same(found.by_terms, told if lexical else [])
             assert (await index.describe()).entries == len(model.entries)
+
+
+@pytest.mark.parametrize("home", servers.INDEXES)
+@settings(max_examples=10)
+@given(scenario=scenarios)
+def test_a_servers_index_is_its_model(
+    vector_server: PostgresServer, home: str, scenario: list
+) -> None:
+    def opened(_, __, model, dimension):
+        return servers.index(vector_server, model, dimension)
+
+    asyncio.run(play(opened, scenario))
 
 
 @pytest.mark.parametrize("home", homes.INDEXES)

@@ -42,6 +42,9 @@ class EdgeIndex:
         about: About = await self.port.describe()
         return about
 
+    async def drop(self, model: str, dimension: int) -> None:
+        await self.port.drop(model, dimension)
+
     async def settled(self) -> None:
         """Returns once every write is found."""
         for _ in range(MOST_TURNS):

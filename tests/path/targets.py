@@ -32,6 +32,8 @@ UNLIMITED = """
 requests_per_hour = 100000000
 scale = 1000000
 embedding_batch = 100
+documents = 100000
+document_bytes = 1000000
 """
 
 

@@ -19,7 +19,7 @@ from schemathesis.checks import not_a_server_error
 from schemathesis.config import SchemathesisConfig
 from schemathesis.specs.openapi import checks
 
-from penstock.gateway.routes import MODEL, ROUTES, Endpoint
+from penstock.gateway.routes import DOCUMENT, DOCUMENT_PATH, MODEL, ROUTES, Endpoint
 from tests.path.served import served
 from tests.path.targets import PLAIN, UNLIMITED, upstream
 from tests.path.world import World
@@ -29,7 +29,7 @@ LEFT = 2
 """Requests that each caller has left of the default limits."""
 ENOUGH = 20
 """Requests of one operation to the limited gateway, and without a credential."""
-LIMITS = {"chat": 100, "embed": 100, "other": 200}
+LIMITS = {"chat": 100, "embed": 100, "documents": 100, "other": 200}
 CHECKS = [
     not_a_server_error,
     checks.status_code_conformance,
@@ -42,14 +42,17 @@ CHECKS = [
 
 
 def config() -> SchemathesisConfig:
-    """Deterministic; dates that are valid one by one may still name a span that is refused."""
+    """Deterministic; dates that are valid one by one may still name a span that is refused,
+    a form a file without text or share it, and an id no document."""
     spans = {"include-path-regex": "/(usage|logins)$"}
+    documents = {"include-path-regex": "/api/rag/(upload|search)$"}
+    unread = {"positive_data_acceptance": {"expected-statuses": ["2xx", "403", "404", "422"]}}
     also = {"positive_data_acceptance": {"expected-statuses": ["2xx", "400"]}}
     return SchemathesisConfig.from_dict(
         {
             "generation": {"with-security-parameters": False, "deterministic": True},
             "phases": {"stateful": {"enabled": False}},
-            "operations": [spans | {"checks": also}],
+            "operations": [spans | {"checks": also}, documents | {"checks": unread}],
         }
     )
 
@@ -85,6 +88,8 @@ class Spent:
 def endpoint(label: str) -> Endpoint:
     """What an operation does, by `METHOD path`."""
     method, _, path = label.partition(" ")
+    if path.startswith(DOCUMENT_PATH):
+        return DOCUMENT[method]
     return ROUTES[path][method] if path in ROUTES else MODEL
 
 

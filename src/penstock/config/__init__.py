@@ -6,10 +6,12 @@ from penstock.config.decode import decode, read
 from penstock.config.defaults import defaults
 from penstock.config.deployments import Deployment, TenantKeys
 from penstock.config.proxied import Backend, ServiceCache, WebSockets
+from penstock.config.rag import Rag
+from penstock.config.stores import Cache, Stores
+from penstock.config.tiers import Tier
 from penstock.config.values import (
     Auth,
     Budget,
-    Cache,
     Config,
     Cors,
     Issuer,
@@ -23,9 +25,7 @@ from penstock.config.values import (
     Scale,
     Server,
     Service,
-    Stores,
     Target,
-    Tier,
     TimeoutSettings,
     Verb,
 )
@@ -44,6 +44,7 @@ __all__ = [
     "Limit",
     "OwnPrice",
     "Provider",
+    "Rag",
     "Route",
     "RouteCache",
     "Scale",

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from penstock.config.catalog import join
 from penstock.config.reached import BY_HTTP, KEYED, check_deployments
 from penstock.config.services import INSIDE, check_root, check_services, inside
-from penstock.config.spending import check_budgets, check_prices
+from penstock.config.spending import check_budgets, check_costs, check_prices
 from penstock.config.urls import parts_of
 from penstock.config.values import Config, Issuer, Provider, Route, Target, Verb
 from penstock.errors import Misconfigured
@@ -31,6 +31,7 @@ def check_values(config: Config) -> None:
     for at, origin in enumerate(config.cors.origins):
         _check_origin(origin, f"cors.origins[{at}]")
     check_budgets(config.budgets)
+    check_costs(config)
     if "" in config.billing.webhook_secrets:
         raise Misconfigured("billing.webhook_secrets has an empty one; remove it")
     for at, secret in enumerate(config.tenant_keys.master):
@@ -58,6 +59,8 @@ def check_whole(config: Config) -> None:
     for name, route in config.routes.items():
         _check_route(config, route, join("routes", name))
     check_prices(config)
+    if config.savings.baseline:
+        _end(config, config.savings.baseline, "savings.baseline", verb="chat")
     check_services(config)
     for alias, end in config.aliases.items():
         if end not in config.routes:

@@ -25,11 +25,11 @@ class Cost(Struct, frozen=True, forbid_unknown_fields=True):
     """Dollars a month that it cost before Penstock, to compare with."""
 
 
-class Reports(Struct, frozen=True, forbid_unknown_fields=True):
-    """What reports compare with."""
+class Savings(Struct, frozen=True, forbid_unknown_fields=True):
+    """What savings are told against."""
 
     baseline: str = ""
-    """The target that savings are told against, as if it had answered every chat; empty: the strong one of the route `auto`."""
+    """The target that is taken to have answered every chat; empty: the strong one of the route `auto`."""
 
 
 FIRST_DESIGN = (

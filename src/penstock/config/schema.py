@@ -8,7 +8,17 @@ from typing import Any
 
 import msgspec
 
-from penstock.config import accounts, deployments, proxied, values
+from penstock.config import (
+    accounts,
+    costs,
+    deployments,
+    labels,
+    proxied,
+    rag,
+    stores,
+    tiers,
+    values,
+)
 from penstock.config.catalog import Setting
 from penstock.config.values import Config
 
@@ -20,7 +30,8 @@ RATE = r"^\s*\d+\s*/\s*\d*\s*(s|sec|m|min|h|d)\s*$"
 def meanings() -> dict[tuple[str, str], str]:
     """(section, setting) → what it means: the docstrings that stand below the settings."""
     found: dict[tuple[str, str], str] = {}
-    sources = [inspect.getsource(module) for module in (values, deployments, proxied, accounts)]
+    modules = (values, deployments, proxied, accounts, costs, labels, rag, stores, tiers)
+    sources = [inspect.getsource(module) for module in modules]
     for section in ast.parse("\n".join(sources)).body:
         if isinstance(section, ast.ClassDef):
             found |= {(section.name, name): text for name, text in _documented(section)}

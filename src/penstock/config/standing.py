@@ -4,15 +4,24 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from penstock.config.values import Kind, Limit, Tier
+from penstock.config.tiers import Tier
+from penstock.config.values import Kind, Limit
 
 WEEK = 7 * 24 * 3600
 
 TIERS = {
-    "free": Tier(requests_per_hour=100, scale=1, embedding_batch=10),
-    "pro": Tier(requests_per_hour=1_000, scale=10, embedding_batch=50),
-    "enterprise": Tier(requests_per_hour=10_000, scale=100, embedding_batch=100),
-}
+    "free": Tier(
+        requests_per_hour=100, scale=1, embedding_batch=10, documents=5, document_bytes=50 << 10
+    ),
+    "pro": Tier(
+        requests_per_hour=1_000, scale=10, embedding_batch=50,
+        documents=100, document_bytes=500 << 10,
+    ),
+    "enterprise": Tier(
+        requests_per_hour=10_000, scale=100, embedding_batch=100,
+        documents=1_000, document_bytes=5 << 20,
+    ),
+}  # fmt: skip
 
 LIMITS = {
     "chat": Limit(requests=100),

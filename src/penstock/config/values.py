@@ -15,8 +15,13 @@ from penstock.config.bounds import (
     Positive,
     Seconds,
 )
+from penstock.config.costs import Cost, Savings
 from penstock.config.deployments import Deployment, Own, TenantKeys
+from penstock.config.labels import Labels
 from penstock.config.proxied import Backend, ServiceCache, WebSockets
+from penstock.config.rag import Rag
+from penstock.config.stores import Cache, Stores
+from penstock.config.tiers import Tier
 
 Kind = Literal["openai", "anthropic", "workers_ai", "sandbox", "local", "hashed", "service"]
 Verb = Literal["chat", "embed"]
@@ -85,21 +90,6 @@ class Cors(Struct, frozen=True, forbid_unknown_fields=True):
 
     origins: tuple[str, ...] = ("http://localhost:3000",)
     """Origins allowed, with credentials; so never `*`."""
-
-
-class Tier(Struct, frozen=True, forbid_unknown_fields=True):
-    """What a tier may do."""
-
-    requests_per_hour: Positive = 100
-    """All AI and RAG requests of a caller together."""
-    scale: Positive = 1
-    """Multiplies the endpoint limits that scale with the tier."""
-    embedding_batch: Positive = 10
-    """Texts in one call of `/api/ai/embeddings`."""
-    tokens_per_minute: Count = 0
-    """Tokens of a caller a minute; 0 = no token rate."""
-    parallel: Count = 0
-    """Calls of a caller that may run at once; 0 = no limit. Cached answers are none."""
 
 
 class Budget(Struct, frozen=True, forbid_unknown_fields=True):
@@ -318,30 +308,6 @@ class Service(Struct, frozen=True, forbid_unknown_fields=True):
     """Tunnels to it."""
 
 
-class Cache(Struct, frozen=True, forbid_unknown_fields=True):
-    """Where answers are kept."""
-
-    max_bytes: Positive = 64 << 20
-    """Held in memory; ten times that on disk."""
-    max_entry_bytes: Positive = 1 << 20
-    """Largest answer kept."""
-    http_max_bytes: Positive = 32 << 20
-    """Of all that, what one process keeps of services' replies to GETs, so that answers have room."""
-
-
-class Stores(Struct, frozen=True, forbid_unknown_fields=True):
-    """Where the processes of platform `server` meet."""
-
-    postgres: str = ""
-    """Keeps the ledger, budgets and keys: `postgresql://user:password@host:5432/name`."""
-    redis: str = ""
-    """Counts and caches: `redis://host:6379/0` of a Redis (6.2 or newer) or Valkey; `rediss://` by TLS, `redis+cluster://` a cluster."""
-    replicas: Count = 0
-    """While Redis is out of reach, each process admits to unpaid paths their limits divided by this number of processes; 0: none, 503."""
-    max_reply_bytes: Positive = 4 << 30
-    """How much is kept of replies under an `Idempotency-Key`, by all processes together."""
-
-
 class Config(Struct, frozen=True, forbid_unknown_fields=True):
     """Everything; see docs/reference/configuration.md."""
 
@@ -381,8 +347,16 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     """Where answers are kept."""
     budgets: tuple[Budget, ...] = ()
     """What may be spent, and by whom."""
+    costs: tuple[Cost, ...] = ()
+    """What a month costs beside the models, to compare with what it may; none: the first design's own figures."""
+    savings: Savings = Savings()
+    """What savings are told against."""
     tenant_keys: TenantKeys = TenantKeys()
     """Keys of their own that tenants have at providers, kept sealed."""
+    rag: Rag = Rag()
+    """Documents that callers upload and search."""
+    labels: Labels = Labels()
+    """What is kept for routers to learn from."""
     prices: tuple[OwnPrice, ...] = ()
     """Negotiated prices, and those of models that the price table does not know."""
 

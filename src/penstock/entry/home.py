@@ -12,14 +12,16 @@ from typing import TYPE_CHECKING
 
 from penstock.auth import keys
 from penstock.config import Config
+from penstock.config.embedder import embedder
 from penstock.entry.inside import with_services
 from penstock.errors import Misconfigured, Missing
 from penstock.limits.rates import AI_ENDPOINTS, TIER
 from penstock.platforms import embedded
 from penstock.platforms.http import Http
 from penstock.platforms.memory.meter import MemoryMeter
+from penstock.platforms.parse.process import ProcessParse
 from penstock.platforms.world import RealClock
-from penstock.ports import Fetch, Meter, Platform, Tables
+from penstock.ports import Fetch, Meter, Parse, Platform, Tables
 
 if TYPE_CHECKING:
     from penstock.platforms.local import LocalRunner
@@ -32,8 +34,11 @@ ENTRY_SLACK = 2
 
 
 @asynccontextmanager
-async def opened(config: Config) -> AsyncGenerator[Platform]:
-    """The platform a configuration asks for, its revocations known; raises Misconfigured or Missing."""
+async def opened(config: Config, *, beside: bool = False) -> AsyncGenerator[Platform]:
+    """The platform a configuration asks for, its revocations known; raises Misconfigured or Missing.
+
+    `beside` one that serves, it is for a command: with what is kept, and counts of its own.
+    """
     _served_here(config)
     async with AsyncExitStack() as stack:
         http = Http()
@@ -41,9 +46,12 @@ async def opened(config: Config) -> AsyncGenerator[Platform]:
         runner = local_runner(config)
         if runner is not None:
             stack.push_async_callback(runner.aclose)
+        parse = ProcessParse(RealClock())
+        stack.push_async_callback(parse.aclose)
         fetch = await stack.enter_async_context(with_services(config, http, os.environ))
-        open_home = _server if config.platform == "server" else _embedded
-        yield await stack.enter_async_context(open_home(config, fetch, runner))
+        here = _beside if beside else _embedded
+        open_home = _server if config.platform == "server" else here
+        yield await stack.enter_async_context(open_home(config, fetch, runner, parse))
 
 
 async def check(config: Config) -> None:
@@ -127,9 +135,18 @@ def local_runner(config: Config) -> LocalRunner | None:
     return None
 
 
+def embeds(config: Config, runner: LocalRunner | None) -> tuple[str, int]:
+    """The model and dimension of the index's vectors: those of `rag.embedding`, or none, where documents are found by terms alone."""
+    target = embedder(config).target
+    if target is None:
+        return "", 0
+    here = 0 if runner is None else runner.encoder.dimension
+    return target.model, target.dimension or here
+
+
 @asynccontextmanager
 async def _embedded(
-    config: Config, fetch: Fetch, runner: LocalRunner | None
+    config: Config, fetch: Fetch, runner: LocalRunner | None, parse: Parse
 ) -> AsyncGenerator[Platform]:
     async with embedded.open_platform(
         Path(config.data),
@@ -137,6 +154,8 @@ async def _embedded(
         durability=config.durability,
         cache_max_bytes=config.cache.max_bytes,
         runner=runner,
+        parse=parse,
+        embeds=embeds(config, runner),
     ) as platform:
         platform.meter.load_marks_by(partial(_marks, platform))
         await _marks(platform)
@@ -144,13 +163,25 @@ async def _embedded(
 
 
 @asynccontextmanager
+async def _beside(
+    config: Config, fetch: Fetch, runner: LocalRunner | None, parse: Parse
+) -> AsyncGenerator[Platform]:
+    async with embedded.open_beside(
+        Path(config.data), fetch=fetch, runner=runner, parse=parse, embeds=embeds(config, runner)
+    ) as platform:
+        yield platform
+
+
+@asynccontextmanager
 async def _server(
-    config: Config, fetch: Fetch, runner: LocalRunner | None
+    config: Config, fetch: Fetch, runner: LocalRunner | None, parse: Parse
 ) -> AsyncGenerator[Platform]:
     where = places(config)
     from penstock.platforms import server
 
-    async with server.open_platform(where, fetch=fetch, runner=runner) as platform:
+    async with server.open_platform(
+        where, fetch=fetch, runner=runner, parse=parse, embeds=embeds(config, runner)
+    ) as platform:
 
         async def is_revoked(credential: str) -> bool:
             return await keys.is_revoked(platform.tables, credential, now=platform.clock.now())

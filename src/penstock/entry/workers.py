@@ -16,7 +16,8 @@ from js import Response as JsResponse
 from msgspec.structs import replace
 from workers import WorkerEntrypoint, import_from_javascript
 
-from penstock.config import Config, defaults, read
+from penstock.config import Config, Target, defaults, read
+from penstock.config.embedder import embedder
 from penstock.entry.closing import closed
 from penstock.entry.known import known_models
 from penstock.entry.lines import error_line, request_line
@@ -81,6 +82,7 @@ class Isolate:
                 import_module(name)  # as part of the start, not of a request
         self._ids = RandomIds()
         self._first: Gateway | None = None
+        self._embedder: Target | None = None
 
     async def fetch(self, env: Any, ctx: Any, asked: Any) -> Any:
         """One request's reply; what it leaves behind goes on after it."""
@@ -106,7 +108,8 @@ class Isolate:
         env = getattr(env, "_env", env)
         bindings = home.bound(env)
         first = self._first or await self._begin(env, bindings)
-        platform = home.platform(bindings, spawn, self._ids, first.platform.secret)
+        secret, target = first.platform.secret, self._embedder
+        platform = home.platform(bindings, spawn, self._ids, secret, target)
         return build(first.config, platform, report, edge, first)
 
     async def _begin(self, env: Any, bindings: home.Bindings) -> Gateway:
@@ -116,8 +119,9 @@ class Isolate:
         secret = await start.secret(CloudflareTables(bindings.db), self._ids.secret(32))
         # What this one has done later is for whichever request then runs.
         spawn = Background(import_from_javascript("cloudflare:workers").waitUntil)
-        platform = home.platform(bindings, spawn, self._ids, secret)
-        await start.index(platform, bindings, config)
+        self._embedder = embedder(config).target
+        platform = home.platform(bindings, spawn, self._ids, secret, self._embedder)
+        await start.index(platform)
         gateway = build(config, platform, report)
         await gateway.start()
         self._first = gateway

@@ -105,6 +105,7 @@ class Gateway:
 
     async def stop(self) -> None:
         """Ends what is drained and writes what waits; no request may come after it."""
+        await self.lasting.ingests.stop()
         await self.lasting.drains.stop()
         await self.journal.flush()
 

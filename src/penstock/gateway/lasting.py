@@ -12,6 +12,7 @@ from penstock.gateway.air import Air, Regular
 from penstock.gateway.bodies import Bodies
 from penstock.gateway.counters import Counters, Load
 from penstock.gateway.drains import Drains
+from penstock.gateway.ingests import Ingests
 from penstock.gateway.tenant_keys import Known
 from penstock.ledger.journal import Journal
 from penstock.ports import Platform
@@ -41,6 +42,7 @@ class Lasting:
     """When old claims of keys are swept."""
     fleet: Fleet
     tenant_keys: Known
+    ingests: Ingests
 
     def load(self) -> Load:
         """How full all of it is."""
@@ -67,6 +69,7 @@ def lasting(platform: Platform) -> Lasting:
         Regular(CLAIMS_SECONDS),
         Fleet(),
         Known(),
+        Ingests(clock),
     )
 
 
@@ -83,4 +86,5 @@ def alone(platform: Platform, before: Lasting) -> Lasting:
         purchases=Purchases(),
         drains=Drains(platform.clock, platform.spawn),
         admission=Admission(platform.clock, platform.ids, platform.spawn),
+        ingests=Ingests(platform.clock),
     )

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Literal
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from penstock.auth import scopes
 from penstock.gateway import admin, embeddings, faces, logins, meta, usage
@@ -60,13 +61,74 @@ async def _product_embed(gateway: Gateway, exchange: Exchange) -> Response:
     return await embed(gateway, exchange, embeddings.PRODUCT)
 
 
+async def _upload(gateway: Gateway, exchange: Exchange) -> Response:
+    from penstock.gateway import documents  # few ask, and a Worker starts without it
+
+    return await documents.upload(gateway, exchange)
+
+
+async def _documents(gateway: Gateway, exchange: Exchange) -> Response:
+    from penstock.gateway import documents
+
+    return await documents.listed(gateway, exchange)
+
+
+async def _document(gateway: Gateway, exchange: Exchange) -> Response:
+    from penstock.gateway import documents
+
+    return await documents.one(gateway, exchange)
+
+
+async def _delete_document(gateway: Gateway, exchange: Exchange) -> Response:
+    from penstock.gateway import documents
+
+    return await documents.delete(gateway, exchange)
+
+
+async def _search(gateway: Gateway, exchange: Exchange) -> Response:
+    from penstock.gateway import retrieval
+
+    return await retrieval.search(gateway, exchange)
+
+
+async def _feedback(gateway: Gateway, exchange: Exchange) -> Response:
+    from penstock.gateway.feedback import feedback_of  # few say anything
+
+    return await feedback_of(gateway, exchange)
+
+
 _CHAT_FAILED = "Chat completion failed"
 _EMBED_FAILED = "Embedding generation failed"
+_UPLOAD_FAILED = "Document upload failed"
+_SEARCH_FAILED = "Document search failed"
+UPLOAD = Endpoint(_upload, scope=scopes.RAG, limit="documents", failed=_UPLOAD_FAILED, spends=True)
 _USAGE = Endpoint(usage.own, limit="other")
+
+
+def _report(name: str) -> Endpoint:
+    """One of the admin's reports, whose module few ask for: a Worker starts without it."""
+
+    async def report(gateway: Gateway, exchange: Exchange) -> Response:
+        from penstock.gateway import reports
+
+        handlers: Mapping[str, Handler] = {
+            "overview": reports.overview,
+            "series": reports.series,
+            "top": reports.top,
+            "budgets": reports.standing,
+            "costs": reports.bill,
+            "logins": reports.seen,
+            "export": reports.export,
+        }
+        return await handlers[name](gateway, exchange)
+
+    return Endpoint(report, scope=scopes.ADMIN, slot="first")
+
 
 ROUTES: Mapping[str, Mapping[str, Endpoint]] = {
     "/v1/chat/completions": {"POST": Endpoint(_chat, "routed", scopes.CHAT, "chat", spends=True)},
     "/v1/embeddings": {"POST": Endpoint(_embed, "routed", scopes.EMBED, "embed", spends=True)},
+    "/v1/feedback": {"POST": Endpoint(_feedback, scope=scopes.CHAT, limit="other")},
     "/v1/models": {"GET": Endpoint(meta.models, limit="other")},
     "/v1/usage": {"GET": _USAGE},
     "/api/ai/chat/completions": {
@@ -78,6 +140,13 @@ ROUTES: Mapping[str, Mapping[str, Endpoint]] = {
     "/api/ai/embeddings": {
         "POST": Endpoint(
             _product_embed, "routed", scopes.EMBED, "embed", _EMBED_FAILED, spends=True
+        )
+    },
+    "/api/rag/upload": {"POST": UPLOAD},
+    "/api/rag/documents": {"GET": Endpoint(_documents, scope=scopes.RAG, limit="other")},
+    "/api/rag/search": {
+        "POST": Endpoint(
+            _search, scope=scopes.RAG, limit="documents", failed=_SEARCH_FAILED, spends=True
         )
     },
     "/api/usage": {"GET": _USAGE},
@@ -100,11 +169,29 @@ ROUTES: Mapping[str, Mapping[str, Endpoint]] = {
         "PUT": Endpoint(admin.put_own_key, scope=scopes.ADMIN, slot="first"),
         "DELETE": Endpoint(admin.drop_own_key, scope=scopes.ADMIN, slot="first"),
     },
+    "/admin/reports/overview": {"GET": _report("overview")},
+    "/admin/reports/series": {"GET": _report("series")},
+    "/admin/reports/top": {"GET": _report("top")},
+    "/admin/reports/budgets": {"GET": _report("budgets")},
+    "/admin/reports/costs": {"GET": _report("costs")},
+    "/admin/reports/logins": {"GET": _report("logins")},
     "/admin/usage": {"GET": Endpoint(usage.everyone, scope=scopes.ADMIN, slot="first")},
 }
 
 MODEL = Endpoint(meta.model, limit="other")
 """GET `/v1/models/{id}`, whose id may hold slashes."""
+
+DOCUMENT_PATH = "/api/rag/documents/"
+DOCUMENT: Mapping[str, Endpoint] = {
+    "GET": Endpoint(_document, scope=scopes.RAG, limit="other", label=f"{DOCUMENT_PATH}{{id}}"),
+    "DELETE": Endpoint(
+        _delete_document, scope=scopes.RAG, limit="other", label=f"{DOCUMENT_PATH}{{id}}"
+    ),
+}
+"""One document, by its id."""
+
+EXPORT_PATH = "/admin/export/"
+EXPORT = {"GET": replace(_report("export"), label=f"{EXPORT_PATH}{{table}}")}
 
 
 def find(path: str) -> Mapping[str, Endpoint] | None:
@@ -112,4 +199,8 @@ def find(path: str) -> Mapping[str, Endpoint] | None:
     found = ROUTES.get(path)
     if found is None and path.startswith("/v1/models/") and len(path) > len("/v1/models/"):
         return {"GET": MODEL}
+    if found is None and path.startswith(EXPORT_PATH) and len(path) > len(EXPORT_PATH):
+        return EXPORT
+    if found is None and path.startswith(DOCUMENT_PATH) and len(path) > len(DOCUMENT_PATH):
+        return DOCUMENT
     return found

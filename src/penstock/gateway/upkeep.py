@@ -19,6 +19,8 @@ HOUR, MINUTE = 3_600, 60
 MOST_SWEEPS = 100
 """Of each kind in one pass: what is left, the next one does."""
 MOST_DELIVERIES = 50
+MOST_PIECES = 2
+"""Of documents, in one pass of a Worker."""
 DELIVERING_SECONDS = 20.0
 """After that a pass begins no more of them."""
 PACE = rollups.Pace(chunk=1_500)
@@ -33,10 +35,13 @@ async def upkeep(gateway: Gateway) -> None:
     """One pass; raises Unavailable where the tables are out of reach."""
     await _deliver(gateway)
     await rollups.roll(gateway.platform.tables, gateway.platform.clock, _pace(gateway))
+    await _documents(gateway)
     if gateway.platform.clock.now() % HOUR < MINUTE:
         await _sweep_logins(gateway)
         await _sweep_webhooks(gateway)
         await _sweep_revocations(gateway)
+        await _sweep_documents(gateway)
+        await _sweep_labels(gateway)
 
 
 async def caught_up(gateway: Gateway) -> None:
@@ -66,6 +71,37 @@ async def _deliver(gateway: Gateway) -> None:
         await hook.deliver(gateway, event)
 
 
+async def _documents(gateway: Gateway) -> None:
+    """Documents that wait, or that nobody works on any more; and what is left of deleted ones."""
+    from penstock.gateway.documents import cleared  # requests start without it, as the next
+    from penstock.rag import documents
+
+    platform, ingests = gateway.platform, gateway.lasting.ingests
+    if platform.index is None:
+        return
+    now = int(platform.clock.now() * 1000)
+    if not await documents.due(platform.tables, now):
+        return
+    for id, owner, size in await documents.deleted(platform.tables, now, MOST_SWEEPS):
+        await cleared(gateway, id, owner, size, last=True)
+    if platform.shared_loop:
+        ingests.wake(gateway)
+        return
+    for _ in range(MOST_PIECES):
+        if not await ingests.piece(gateway):
+            return
+
+
+async def _sweep_documents(gateway: Gateway) -> None:
+    from penstock.rag import documents
+
+    for _ in range(MOST_SWEEPS):
+        if not await documents.sweep(
+            gateway.platform.tables, int(gateway.platform.clock.now() * 1000)
+        ):
+            return
+
+
 async def _sweep_webhooks(gateway: Gateway) -> None:
     for _ in range(MOST_SWEEPS):
         now = int(gateway.platform.clock.now() * 1000)
@@ -85,3 +121,13 @@ async def _sweep_logins(gateway: Gateway) -> None:
     for _ in range(MOST_SWEEPS):
         if not await logins.sweep(gateway.platform.tables, before):
             return
+
+
+async def _sweep_labels(gateway: Gateway) -> None:
+    from penstock.ledger import feedback  # requests start without it
+
+    platform, kept = gateway.platform, gateway.config.labels.retention_days
+    before = int(platform.clock.now() * 1000) - kept * days.DAY_MS
+    for _ in range(MOST_SWEEPS):
+        if not await feedback.sweep(platform.tables, before):
+            break

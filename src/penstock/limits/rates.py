@@ -19,9 +19,9 @@ PARALLEL = "parallel"
 MOST_SLEPT = 60
 """Seconds of a wait that an SDK may sleep through; npm's sleeps as long as it is told, an hour if need be."""
 NO_RETRY = ("x-should-retry", "false")
-AI_ENDPOINTS = frozenset({"chat", "embed", "rag"})
+AI_ENDPOINTS = frozenset({"chat", "embed", "rag", "documents"})
 UPGRADE = "Upgrade to Pro for 10x more requests"
-_ENDPOINT_LIMIT = {"embed": "other"}
+_ENDPOINT_LIMIT = {"embed": "other", "documents": "other"}
 MOST_READY = 10_000
 
 

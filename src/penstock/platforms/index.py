@@ -45,6 +45,12 @@ def unit(vector: Vector, model: str, dimension: int) -> list[float]:
     return [value / length for value in vector.values]
 
 
+def check_drop(own: tuple[str, int], other: tuple[str, int]) -> None:
+    """Raises BadRequest for an index's own model: who searches by it would find nothing."""
+    if own == other:
+        raise BadRequest(f"The index is of model {own[0]!r}: only another model's is dropped.")
+
+
 def mismatch(here: tuple[str, int], there: tuple[str, int]) -> WrongModel:
     """What to tell whoever brings vectors of `there` to an index of `here`: (model, dimension) each."""
     (model, dimension), (other, others) = here, there

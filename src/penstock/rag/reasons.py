@@ -33,6 +33,7 @@ REASONS: Mapping[str, str] = {
     "document_too_slow": "It could not be read in {most} seconds: split it, and send the parts.",
     "document_too_complex": "Reading it took more than {most} MB of memory, or ended abnormally: save it anew, or split it.",
     "document_reader_missing": "This gateway lacks its reader of {kind}: whoever runs it installs that by {install}.",
+    "document_interrupted": "It did not arrive whole, or work on it was cut off three times: send it again.",
     "document_elsewhere": "This gateway runs on Workers and reads texts up to {most} MB: send this file to one on a server, or send its text.",
 }  # fmt: skip
 

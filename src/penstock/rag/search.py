@@ -7,7 +7,7 @@ from itertools import pairwise
 
 from msgspec import Struct
 
-from penstock.ports import MOST_MATCHES, Index, Match, Vector
+from penstock.ports import MOST_MATCHES, Found, Index, Match, Vector
 from penstock.rag.fuse import fuse, spread, weights
 from penstock.rag.passages import Passage, title
 from penstock.rag.terms import asked, words
@@ -38,25 +38,42 @@ class Question(Struct, frozen=True):
 
 
 class Hit(Struct, frozen=True):
-    """A passage that was found, and its score from 0 to 1, comparable within one search."""
+    """A passage that was found, and its score from 0 to 1, comparable within one search.
+
+    `terms` is its BM25 and `cosine` its vector's likeness, as the index gave them; 0 where that did not find it.
+    """
 
     passage: Passage
     score: float
+    terms: float = 0.0
+    cosine: float = 0.0
+
+
+class Looked(Struct, frozen=True):
+    """What was found, best first, and the share of the question's terms that the best of the first few by terms has."""
+
+    hits: list[Hit]
+    coverage: float
 
 
 async def search(
     index: Index, read: Read, owner: str, question: Question, rerank: Rerank | None = None
 ) -> list[Hit]:
     """At most `k` passages of the owner, best first; `k` is at most MOST_FOUND."""
+    return (await look(index, read, (owner,), question, rerank)).hits
+
+
+async def look(
+    index: Index,
+    read: Read,
+    owners: tuple[str, ...],
+    question: Question,
+    rerank: Rerank | None = None,
+) -> Looked:
+    """The same over what several owners have, whose ids differ, with how well the question is covered."""
     k = min(question.k, MOST_FOUND)
     size = max(POOL, 2 * k)
-    found = await index.search(
-        owner,
-        MOST_MATCHES,
-        vector=question.vector,
-        terms=asked(question.text),
-        document=question.document,
-    )
+    found = await _found(index, owners, question)
     near = [match.id for match in found.by_vector]
     ids = dict.fromkeys([*(match.id for match in found.by_terms[:size]), *near[:size]])
     passages = await read(list(ids)) if ids else {}
@@ -73,7 +90,38 @@ async def search(
     if question.variety:
         terms = {n: (spelt.get(n) or Spelt(passages[n])).terms for n in scores}
         chosen = spread(scores, terms, k, question.variety)
-    return [Hit(passages[name], scores[name]) for name in chosen]
+    spoken = {match.id: match.score for match in found.by_terms}
+    like = {match.id: match.score for match in found.by_vector}
+    hits = [
+        Hit(passages[name], scores[name], spoken.get(name, 0.0), like.get(name, 0.0))
+        for name in chosen
+    ]
+    return Looked(hits, covered)
+
+
+async def _found(index: Index, owners: tuple[str, ...], question: Question) -> Found:
+    """What the index has of all of them. Each one's terms are scored by their own entries: close enough to be put in one order."""
+    terms = asked(question.text)
+    lists = [
+        await index.search(
+            owner,
+            MOST_MATCHES,
+            vector=question.vector,
+            terms=terms,
+            document=question.document,
+        )
+        for owner in owners
+    ]
+    if len(lists) == 1:
+        return lists[0]
+    return Found(
+        _merged([one.by_vector for one in lists]), _merged([one.by_terms for one in lists])
+    )
+
+
+def _merged(lists: Sequence[Sequence[Match]]) -> tuple[Match, ...]:
+    every = [match for one in lists for match in one]
+    return tuple(sorted(every, key=lambda match: (-match.score, match.id))[:MOST_MATCHES])
 
 
 class Spelt:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from penstock.config import Limit, Target, Tier, decode
+from penstock.config.standing import TIERS
 from penstock.errors import Misconfigured
 
 SECRET = "hunter2-hunter2-hunter2-hunter2-hunter2"
@@ -72,9 +74,19 @@ def test_a_whole_file():
 
 def test_an_empty_file_has_the_default_tiers_and_limits():
     config = decode("", {})
-    assert config.tiers["pro"] == Tier(requests_per_hour=1000, scale=10, embedding_batch=50)
+    assert config.tiers["pro"] == Tier(
+        requests_per_hour=1000,
+        scale=10,
+        embedding_batch=50,
+        documents=100,
+        document_bytes=500 << 10,
+    )
     assert config.tiers["enterprise"] == Tier(
-        requests_per_hour=10_000, scale=100, embedding_batch=100
+        requests_per_hour=10_000,
+        scale=100,
+        embedding_batch=100,
+        documents=1_000,
+        document_bytes=5 << 20,
     )
     assert config.limits == {
         "chat": Limit(100, 3600, "tier"),
@@ -96,7 +108,7 @@ def test_partial_tables_are_laid_over_the_defaults():
         """,
         {},
     )
-    assert config.tiers["pro"] == Tier(requests_per_hour=1000, scale=10, embedding_batch=60)
+    assert config.tiers["pro"] == structs.replace(TIERS["pro"], embedding_batch=60)
     assert config.tiers["gold"] == Tier(scale=5)
     assert config.tiers["free"] == Tier()
     assert config.limits["chat"] == Limit(7, 120, "tier")

@@ -13,6 +13,7 @@ from penstock.config import Config
 from penstock.entry import home
 from penstock.entry.cli import show
 from penstock.entry.cli.command import Command, configured, with_tables
+from penstock.errors import Misconfigured
 from penstock.platforms.embedded import TABLES_FILE
 from penstock.platforms.memory.sqlite import VERSION
 from penstock.platforms.migrations import outstanding, shipped
@@ -52,16 +53,19 @@ def up(args: argparse.Namespace) -> int:
     """Forward only; of two at the same time the second finds nothing left to do."""
     config = configured(args).config
     before = version_of(config)
+    problem = ""
     if config.platform == "server":
-        _up_server(config)
+        problem = asyncio.run(_up_server(config))
     else:
         with_tables(args, _nothing)
     after = version_of(config)
     if args.json:
-        show.as_json({"before": before, "version": after})
+        show.as_json({"before": before, "version": after, "index": problem or "ready"})
     else:
         done = f"from {before} to {after}" if before != after else f"already at {after}"
         print(f"migrated {done}" if before != after else done)
+        if problem:
+            print(f"documents cannot be searched: {problem}")
     return 0
 
 
@@ -87,10 +91,21 @@ def _version_in(file: Path) -> int:
     return int(version)
 
 
-def _up_server(config: Config) -> None:
-    from penstock.platforms.server import schema
+async def _up_server(config: Config) -> str:
+    """Migrates, and makes the index; returns what hinders the index alone, which nothing else needs."""
+    from penstock.platforms.server import index_schema, schema
 
-    asyncio.run(schema.migrate(config.stores.postgres, shipped("postgres"), time.time()))
+    postgres = config.stores.postgres
+    await schema.migrate(postgres, shipped("postgres"), time.time())
+    runner = home.local_runner(config)
+    model, dimension = home.embeds(config, runner)
+    if runner is not None:
+        await runner.aclose()
+    try:
+        await index_schema.prepare(postgres, model, dimension)
+    except Misconfigured as error:
+        return error.message
+    return ""
 
 
 async def _nothing(tables: Tables) -> None:

@@ -18,6 +18,7 @@ from penstock.entry.cli.keys import KEYS
 from penstock.entry.cli.migrate import MIGRATE
 from penstock.entry.cli.rag import RAG
 from penstock.entry.cli.reconcile import RECONCILE
+from penstock.entry.cli.replay import REPLAY
 from penstock.entry.cli.serve import SERVE
 from penstock.entry.cli.services import SERVICES
 from penstock.entry.cli.show import one_line
@@ -42,6 +43,7 @@ COMMANDS: dict[str, Command] = {
     "migrate": MIGRATE,
     "rag": RAG,
     "reconcile": RECONCILE,
+    "replay": REPLAY,
     "services": SERVICES,
 }
 

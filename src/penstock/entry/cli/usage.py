@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import sys
 import time
 from typing import Any
 
-from penstock.entry.cli import invoice, month, show
+from penstock.entry.cli import export, invoice, month, show
 from penstock.entry.cli.command import Command, Misused, with_tables
 from penstock.entry.cli.values import instant
-from penstock.ledger import budgets, reports
+from penstock.ledger import budgets, logs, reports
 from penstock.ports import Tables
 from penstock.prices import usd
+from penstock.wire.json import encode
 
 DAY_MS = 86_400_000
 SPAN_MS = 30 * DAY_MS
@@ -39,6 +41,12 @@ def add(parser: argparse.ArgumentParser) -> None:
     invoice.add(parser)
     month.add(parser)
     parser.add_argument(
+        "--export-log",
+        action="store_true",
+        help="instead the chats of that time as JSON lines, for `penstock replay`; text only where its tenant agreed",
+    )
+    export.add(parser)
+    parser.add_argument(
         "--budgets",
         action="store_true",
         help="instead how the budgets stand that were used in their running hour, day or month",
@@ -46,20 +54,25 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    if args.export is not None or args.format is not None:
+        return export.run(args)
     if args.month is not None:
         return _month(args)
     if args.budgets:
         return _budgets(args)
     if args.reconcile is not None:
         return invoice.run(args)
+    return _usage(args)
+
+
+def _usage(args: argparse.Namespace) -> int:
     if args.provider or args.tolerance is not None:
         raise Misused("--provider and --tolerance go with --reconcile FILE")
-    if args.since is not None and args.until is not None and args.since >= args.until:
-        raise Misused("--from is not before --to; name a span of time")
+    since, until = _span(args)
+    if args.export_log:
+        return _log(args, since, until)
 
     async def work(tables: Tables) -> dict[str, Any]:
-        until = args.until or round(time.time() * 1000) + 1
-        since = until - SPAN_MS if args.since is None else args.since
         return await reports.usage(tables, owner=None, since=since, until=until, by=args.by)
 
     found = with_tables(args, work)
@@ -71,15 +84,37 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
+def _span(args: argparse.Namespace) -> tuple[int, int]:
+    """From when until when, in milliseconds."""
+    if args.since is not None and args.until is not None and args.since >= args.until:
+        raise Misused("--from is not before --to; name a span of time")
+    until = args.until or round(time.time() * 1000) + 1
+    return until - SPAN_MS if args.since is None else args.since, until
+
+
+def _log(args: argparse.Namespace, since: int, until: int) -> int:
+    """The log on standard output, a page at a time."""
+
+    async def work(tables: Tables) -> None:
+        lines, place = await logs.page(tables, (since, ""), until)
+        while lines:
+            sys.stdout.write("".join(f"{encode(line).decode()}\n" for line in lines))
+            lines, place = await logs.page(tables, place, until)
+
+    with_tables(args, work)
+    return 0
+
+
 def _month(args: argparse.Namespace) -> int:
     if (
         args.budgets
         or args.reconcile is not None
         or args.since is not None
         or args.until is not None
+        or args.export_log
     ):
         raise Misused(
-            "--month is a span of its own; leave --from, --to, --budgets and --reconcile out"
+            "--month is a span of its own; leave --from, --to, --budgets, --export-log and --reconcile out"
         )
     return month.run(args)
 

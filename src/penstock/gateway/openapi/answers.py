@@ -17,7 +17,7 @@ VECTOR: Schema = {"type": "array", "items": NUMBER, "minItems": 1}
 
 def schemas() -> dict[str, Schema]:
     """The component schemas of every reply."""
-    return _openai() | _product() | _reports() | _meta() | _errors()
+    return _openai() | _product() | _documents() | _reports() | _meta() | _errors()
 
 
 def exact(properties: dict[str, Schema], *optional: str) -> Schema:
@@ -138,13 +138,45 @@ def _product() -> dict[str, Schema]:
     }
 
 
+def _documents() -> dict[str, Schema]:
+    state = {"enum": ["queued", "parsing", "embedding", "ready", "failed"]}
+    named = {"documentId": TEXT, "filename": TEXT}
+    source = named | {"chunk": COUNT, "score": NUMBER, "text": TEXT, "start": COUNT, "end": COUNT}
+    source["start"] = {**COUNT, "description": "In characters of the document's text."}
+    document = named | {
+        "kind": {**TEXT, "description": "What its bytes are, once it was read."},
+        "title": TEXT,
+        "bytes": COUNT,
+        "shared": {"type": "boolean"},
+        "status": state,
+        "chunks": COUNT,
+        "done": {**COUNT, "description": "Of the chunks, those that are embedded and indexed."},
+        "createdAt": TEXT,
+        "changedAt": TEXT,
+        "reason": {**TEXT, "description": "The code of why it failed."},
+        "message": {**TEXT, "description": "The same in words, with what to do."},
+    }
+    return {
+        "Uploaded": exact(named | {"chunks": COUNT, "status": state}),
+        "Source": exact(source),
+        "Sources": exact({"results": listed("Source"), "lexicalOnly": {"type": "boolean"}}),
+        "Document": exact(document, "reason", "message"),
+        "Documents": exact(
+            {
+                "documents": listed("Document"),
+                "next": {"type": ["string", "null"], "description": "The next page's `before`."},
+            }
+        ),
+    }
+
+
 def _reports() -> dict[str, Schema]:
     sums = {
         "requests": COUNT,
         "tokens": COUNT,
         "cached": COUNT,
         "cost": DOLLARS,
-        "costNanos": {"type": "string", "pattern": "^[0-9]+$", "description": "10⁻⁹ US dollars."},
+        "costNanos": {"type": "string", "pattern": "^-?[0-9]+$", "description": "10⁻⁹ US dollars."},
     }
     row = {"period": TEXT, "service": TEXT, "provider": TEXT, "model": TEXT} | sums
     wide = row | {"user": TEXT, "route": TEXT}
@@ -171,6 +203,7 @@ def _reports() -> dict[str, Schema]:
         ),
         "CacheCounts": exact({"kinds": {"type": "array", "items": kind}}),
         "Purged": exact({"purged": purged}),
+        "Feedback": exact({"request_id": TEXT, "name": TEXT, "value": NUMBER}),
         **_standing(),
         **_tenant_keys(),
     }
@@ -291,6 +324,7 @@ def _errors() -> dict[str, Schema]:
             "type": "object",
             "description": "The budget that does not have what the call may take (429).",
         },
+        "documentId": {**TEXT, "description": "Of an upload that failed while it was waited for."},
     }
-    more = ("param", "retryAfter", "limit", "window", "upgrade", "budget")
+    more = ("documentId", "param", "retryAfter", "limit", "window", "upgrade", "budget")
     return {"Error": exact({"error": exact(error)}), "Problem": exact(problem, *more)}

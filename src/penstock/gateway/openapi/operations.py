@@ -7,11 +7,12 @@ from typing import Any, Literal
 
 from penstock.auth import scopes
 from penstock.cache.generations import KINDS, PURGEABLE, URL
+from penstock.gateway.documents import MOST_PAGE, PAGE
 from penstock.gateway.usage import MOST_DAYS, OWN
-from penstock.ledger import logins
-from penstock.ledger.reports import BY
+from penstock.ledger import exports, logins
+from penstock.ledger.reports import BY, figures
 
-Rate = Literal["", "chat", "embed", "other"]
+Rate = Literal["", "chat", "embed", "documents", "other"]
 Parameter = dict[str, Any]
 
 JSON = "application/json"
@@ -46,6 +47,12 @@ class Operation:
     parameters: tuple[Parameter, ...] = ()
     also: tuple[int, ...] = ()
     """Statuses beside those that follow from the rest."""
+    good: tuple[int, ...] = (200,)
+    """Statuses of an answer."""
+    form: str = ""
+    """The schema of a form that may come in the body's place."""
+    targets: bool = True
+    """Whether an answer that is bought says from which target."""
 
 
 def _query(name: str, schema: dict[str, Any], text: str, example: str) -> Parameter:
@@ -73,6 +80,28 @@ _BY_ALL = _query("by", {"enum": list(BY), "default": "day"}, "What rows are summ
 _BY_LOGINS = _query(
     "by", {"enum": list(logins.BY), "default": "day"}, "What rows are counted by.", "ip"
 )
+_PERIOD = _query(
+    "by", {"enum": ["hour", "day", "month"], "default": "day"}, "Each row's period.", "day"
+)
+_OF = _query(
+    "of", {"enum": [one for one in figures.OF if one]}, "What rows are grouped by.", "model"
+)
+_FILTERS = tuple(
+    _query(name, {"type": "string", "maxLength": 200}, f"Of this {name} alone.", "")
+    for name in ("service", "route", "provider", "model", "tenant", "user")
+)  # fmt: skip
+_TOP = (
+    _query("order", {"enum": ["cost", "requests", "tokens"], "default": "cost"}, "The most of what.", "tokens"),
+    _query("limit", {"type": "integer", "minimum": 1, "maximum": 100, "default": 10}, "How many.", "5"),
+)  # fmt: skip
+_TABLE: Parameter = {
+    "name": "table",
+    "in": "path",
+    "required": True,
+    "schema": {"enum": list(exports.TABLES)},
+    "description": "Its name.",
+    "example": "ledger",
+}
 _CACHE_CONTROL: Parameter = {
     "name": "cache-control",
     "in": "header",
@@ -153,6 +182,13 @@ CHAT = (
 
 READ = (
     Operation(
+        "/v1/feedback", "giveFeedback", "OpenAI", "Say how an answer was",
+        "A `score`, or a `name` with a `value`, for a request of one's own: experiments and routing learn from it. The"
+        " last word under a name counts.",
+        ("Feedback",), "POST", scope=scopes.CHAT, rate="other", body="FeedbackRequest",
+        example={"request_id": "req_0b9f2c56", "score": 1}, also=(404,),
+    ),
+    Operation(
         "/v1/models", "listModels", "OpenAI", "Routes, aliases and targets",
         "Every configured name that `model` may say, in OpenAI's form.", ("Models",), rate="other",
     ),
@@ -167,6 +203,40 @@ READ = (
     Operation(
         "/api/usage", "getProductUsage", "Usage", "What I used",
         "The same as `/v1/usage`.", ("Usage",), rate="other", parameters=(*_SPAN, _BY_OWN),
+    ),
+)  # fmt: skip
+
+REPORTS = (
+    Operation(
+        "/admin/reports/overview", "getOverview", "Reports", "One page of figures",
+        "Used, spent, saved, served free or from the cache, how long it took and what failed.", ("Overview",),
+        scope=scopes.ADMIN, parameters=(*_SPAN, *_FILTERS),
+    ),
+    Operation(
+        "/admin/reports/series", "getSeries", "Reports", "The same by period", "And by one key more.", ("Series",),
+        scope=scopes.ADMIN, parameters=(*_SPAN, _PERIOD, _OF, *_FILTERS),
+    ),
+    Operation(
+        "/admin/reports/top", "getTop", "Reports", "Who or what used most", "By cost, requests or tokens.", ("Top",),
+        scope=scopes.ADMIN, parameters=(*_SPAN, _OF, *_TOP, *_FILTERS),
+    ),
+    Operation(
+        "/admin/reports/budgets", "getBudgets", "Reports", "How fast budgets go", "Those nearest to their cap.",
+        ("Budgets",), scope=scopes.ADMIN,
+    ),
+    Operation(
+        "/admin/reports/costs", "getCosts", "Reports", "This month's bill by line",
+        "So far, as things go, and against what it may be.", ("Costs",), scope=scopes.ADMIN,
+    ),
+    Operation(
+        "/admin/reports/logins", "getLoginsSeen", "Reports", "Registrations and logins",
+        "With the share that succeeded, and by country.", ("LoginsSeen",), scope=scopes.ADMIN,
+        parameters=(*_SPAN, _BY_LOGINS),
+    ),
+    Operation(
+        "/admin/export/{table}", "exportTable", "Reports", "A whole table",
+        "As CSV, whose cells no spreadsheet runs as formulas, or as JSON by `format=json`.", kind="text/csv",
+        scope=scopes.ADMIN, parameters=(_TABLE,),
     ),
 )  # fmt: skip
 
@@ -240,4 +310,50 @@ META = (
     ),
 )  # fmt: skip
 
-OPERATIONS: tuple[Operation, ...] = (*CHAT, *READ, *ADMIN, *META)
+_DOCUMENT_ID: Parameter = {
+    "name": "id",
+    "in": "path",
+    "required": True,
+    "schema": {"type": "string", "minLength": 1},
+    "description": "A `documentId`.",
+    "example": "doc_example",
+}
+_PAGES = (
+    _query("limit", {"type": "integer", "minimum": 1, "maximum": MOST_PAGE, "default": PAGE}, "How many.", "10"),
+    _query("before", {"type": "string", "pattern": "^doc_[0-9A-Za-z]{1,60}$"}, "The `next` of the page before.", ""),
+)  # fmt: skip
+
+DOCUMENTS = (
+    Operation(
+        "/api/rag/upload", "uploadDocument", "Documents", "Upload a document",
+        "A form with a `file`, or `{text, filename}`. Waits ten seconds for it to be `ready` (201), else it goes on behind"
+        " the reply (202). The same bytes again are the same document (200). `shared` makes it the tenant's and needs the"
+        " scope `rag:share`.",
+        ("Uploaded",), "POST", scope=scopes.RAG, rate="documents", body="UploadRequest", form="UploadForm", spends=True,
+        example={"text": "A walrus eats clams.", "filename": "walrus.txt"}, good=(200, 201, 202), targets=False,
+    ),
+    Operation(
+        "/api/rag/search", "searchDocuments", "Documents", "Search my documents",
+        "The caller's own and those shared with their tenant. Each result is a literal span of its document's text. Asking"
+        " the embedding model costs; `lexicalOnly` says that none was asked.",
+        ("Sources",), "POST", scope=scopes.RAG, rate="documents", body="SearchRequest", spends=True,
+        example={"query": "What does a walrus eat?"}, targets=False,
+    ),
+    Operation(
+        "/api/rag/documents", "listDocuments", "Documents", "My documents",
+        "The newest first, a page at a time.", ("Documents",), scope=scopes.RAG, rate="other", parameters=_PAGES,
+    ),
+    Operation(
+        "/api/rag/documents/{id}", "getDocument", "Documents", "How a document stands",
+        "With `Accept: text/event-stream` each change as an event, until it is `ready` or `failed`, for at most five"
+        " minutes.",
+        ("Document",), scope=scopes.RAG, rate="other", parameters=(_DOCUMENT_ID,), also=(404,), streams=True,
+    ),
+    Operation(
+        "/api/rag/documents/{id}", "deleteDocument", "Documents", "Delete a document",
+        "It is found no more when the reply comes. A shared one needs the scope `rag:share`.", (), "DELETE",
+        scope=scopes.RAG, rate="other", parameters=(_DOCUMENT_ID,), also=(404,), good=(204,),
+    ),
+)  # fmt: skip
+
+OPERATIONS: tuple[Operation, ...] = (*CHAT, *DOCUMENTS, *READ, *REPORTS, *ADMIN, *META)

@@ -60,7 +60,7 @@ def curl(method: str, path: str, operation: Tree) -> str:
     if operation["security"]:
         lines.append('-H "Authorization: Bearer $TOKEN"')
     if "requestBody" in operation:
-        ((kind, content),) = operation["requestBody"]["content"].items()
+        kind, content = next(iter(operation["requestBody"]["content"].items()))
         lines.append(f"-H 'Content-Type: {kind}'")
         lines.append(f"-d '{encode(content['example']).decode()}'")
     return " \\\n  ".join(lines)
@@ -121,7 +121,7 @@ def _parameters(operation: Tree) -> str:
 def _body(operation: Tree, tree: Tree) -> str:
     if "requestBody" not in operation:
         return ""
-    ((kind, content),) = operation["requestBody"]["content"].items()
+    kind, content = next(iter(operation["requestBody"]["content"].items()))
     schema = _resolved(content["schema"], tree)
     rows = []
     for part in (schema, *schema.get("anyOf", ())):
@@ -140,9 +140,10 @@ def _body(operation: Tree, tree: Tree) -> str:
 def _replies(operation: Tree) -> str:
     rows = []
     for status, reply in operation["responses"].items():
-        kinds = ", ".join(reply["content"])
+        kinds = ", ".join(reply.get("content", ()))
         rows.append((f"<strong>{status}</strong>", escape(kinds), _prose(reply["description"])))
-    names = ", ".join(f"<code>{name}</code>" for name in operation["responses"]["200"]["headers"])
+    good = next(iter(operation["responses"].values()))
+    names = ", ".join(f"<code>{name}</code>" for name in good["headers"])
     return (
         f"<details><summary>Replies</summary>{_table(rows)}"
         f'<p class="faint">Headers of a good one: {names}.</p></details>'

@@ -7,11 +7,13 @@ from typing import Any
 
 from penstock.gateway.openapi.answers import Schema, ref
 from penstock.gateway.openapi.operations import EVENTS, JSON, Operation
+from penstock.rag.reasons import REASONS
 
 PROBLEM = "application/problem+json"
 CREDENTIAL = (400, 401, 431, 503)
 BODY = (400, 413, 415)
 SPENDING = (400, 404, 409, 422, 502, 503, 504)
+NO_CONTENT = 204
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +35,7 @@ MEANINGS: dict[int, Meaning] = {
             "too_many_inputs", "token_input_unsupported", "unknown_provider", "unsupported_field",
             "unsupported_parameter", "no_target_fits", "context_length_exceeded", "content_filter", "upstream_refused",
             "beyond_token_rate", "unpriced_target", "invalid_idempotency_key", "invalid_path",
-            "invalid_event", "invalid_signature",
+            "invalid_event", "invalid_signature", "invalid_form", "too_many_groups",
         ),
     ),
     401: Meaning(
@@ -41,22 +43,31 @@ MEANINGS: dict[int, Meaning] = {
         "No valid credential was sent.",
         ("missing_credential", "invalid_token", "token_expired", "invalid_api_key", "credential_revoked"),
     ),
-    403: Meaning("Forbidden", "The credential lacks the scope.", ("insufficient_scope",)),
-    404: Meaning("Not found", "There is no such path, or no such model.", ("not_found", "model_not_found")),
+    403: Meaning(
+        "Forbidden",
+        "The credential lacks the scope, or there are as many documents as the tier takes.",
+        ("insufficient_scope", "document_quota"),
+    ),
+    404: Meaning("Not found", "There is no such path, model or document.", ("not_found", "model_not_found")),
     405: Meaning(
         "Method not allowed", "This path takes only the methods in `allow`.", ("method_not_allowed",)
     ),
     409: Meaning(
         "Conflict",
         "The first request with this Idempotency-Key is being answered, or its reply cannot be repeated.",
-        ("idempotency_in_flight", "idempotency_outcome_unknown", "idempotency_body_not_kept", "event_id_reused"),
+        ("idempotency_in_flight", "idempotency_outcome_unknown", "idempotency_body_not_kept", "event_id_reused",
+         "document_gone"),
     ),
     413: Meaning(
-        "Too large", "The body has too many bytes (10 MB unless configured) or values.", ("body_too_large",)
+        "Too large", "The body has too many bytes (10 MB unless configured) or values, or the document more than"
+        " the tier takes.",
+        ("body_too_large", "document_too_large"),
     ),
     415: Meaning("Unsupported encoding", "The body is compressed.", ("unsupported_encoding",)),
     422: Meaning(
-        "Key used before", "This Idempotency-Key was used for another path or body.", ("idempotency_key_reused",)
+        "Key used before, or no document",
+        "This Idempotency-Key was used for another path or body; or the document cannot be read, and the code says why.",
+        ("idempotency_key_reused", *REASONS),
     ),
     429: Meaning(
         "Too many requests",
@@ -134,7 +145,7 @@ _PERHAPS: dict[int, tuple[str, ...]] = {
 }
 _AFTER_A_CALL = frozenset({400, 500, 503})
 """Statuses that may follow a call which was charged, beside those of `_PERHAPS`."""
-_COUNTED = frozenset({200, 403, 404, 409, 413, 415, 422, 429, 502, 504})
+_COUNTED = frozenset({200, 201, 202, 204, 403, 404, 409, 413, 415, 422, 429, 502, 504})
 """Statuses that come only after a request was counted, so that the rates are told."""
 
 _OPENAI_EVENTS = (
@@ -145,6 +156,7 @@ _PRODUCT_EVENTS = (
     'data: {"delta":"Hello."}\n\ndata: {"message":{"role":"assistant","content":"Hello."},"model":"gpt-4o",'
     '"provider":"openai","tokens":12,"cost":0.00003}\n\ndata: [DONE]\n\n'
 )
+_DOCUMENT_EVENTS = 'data: {"documentId":"doc_1","status":"embedding","chunks":40,"done":20}\n\n'
 
 
 def headers() -> dict[str, Any]:
@@ -156,7 +168,7 @@ def headers() -> dict[str, Any]:
 
 def responses(operation: Operation) -> dict[str, Any]:
     """The replies of an operation by status."""
-    found = {"200": _good(operation)}
+    found = {str(status): _good(operation, status) for status in operation.good}
     for status in statuses(operation):
         found[str(status)] = _bad(operation, status)
     return found
@@ -173,16 +185,18 @@ def statuses(operation: Operation) -> list[int]:
     return sorted(found)
 
 
-def _good(operation: Operation) -> dict[str, Any]:
+def _good(operation: Operation, status: int) -> dict[str, Any]:
+    if status == NO_CONTENT:
+        return {"description": "Done.", "headers": _told(operation, status)}
     content: dict[str, Any] = {operation.kind: {"schema": _TEXT}}
     if operation.answer:
         schemas = [ref(name) for name in operation.answer]
         content = {JSON: {"schema": schemas[0] if len(schemas) == 1 else {"anyOf": schemas}}}
     if operation.streams:
-        content[EVENTS] = {"example": _OPENAI_EVENTS if _openai(operation) else _PRODUCT_EVENTS}
+        content[EVENTS] = {"example": _events(operation)}
     return {
         "description": "The answer." if operation.answer else "The page.",
-        "headers": _told(operation, 200),
+        "headers": _told(operation, status),
         "content": content,
     }
 
@@ -207,6 +221,12 @@ def _envelope(operation: Operation, status: int, codes: Schema) -> dict[str, Any
     return {PROBLEM: {"schema": {"allOf": [ref("Problem"), within]}}}
 
 
+def _events(operation: Operation) -> str:
+    if _openai(operation):
+        return _OPENAI_EVENTS
+    return _PRODUCT_EVENTS if operation.spends else _DOCUMENT_EVENTS
+
+
 def _openai(operation: Operation) -> bool:
     return operation.path.startswith("/v1/")
 
@@ -219,9 +239,10 @@ def _told(operation: Operation, status: int) -> dict[str, Any]:
     if operation.spends and status != 405:
         perhaps += _TOKEN_RATES
         perhaps += ("x-should-retry",) if status in _AFTER_A_CALL else ()
-    if status == 200 and operation.spends:
-        always += _ANSWERED
+    if status in operation.good and operation.spends:
         perhaps.append("x-penstock-replayed")
+    if status == 200 and operation.spends and operation.targets:
+        always += _ANSWERED
         (perhaps if operation.streams else always).extend(_SPENT)
         perhaps += ("x-penstock-max-output",) if operation.streams else ()
     if status == 200 and operation.path == "/docs":

@@ -9,7 +9,10 @@ import msgspec
 from penstock.auth.jwt import LONGEST_NAME
 from penstock.auth.tenant_keys import LONGEST, SHORTEST
 from penstock.config.standing import TIERS
+from penstock.gateway import feedback
 from penstock.gateway.embeddings import OPENAI_BATCH
+from penstock.gateway.retrieval import LONGEST_QUESTION, TOP
+from penstock.rag.search import MOST_FOUND
 from penstock.wire.chat import FORBIDDEN, MAX_NAME, PARTS, ChatBody
 from penstock.wire.embeddings import EmbeddingsBody
 
@@ -58,9 +61,28 @@ def schemas() -> dict[str, Schema]:
     found["OneMessageRequest"] = _product({"message": _TEXT}, "message")
     found["ProductEmbeddingsRequest"] = _product_embeddings()
     found["TenantKeyRequest"] = _tenant_key()
+    found |= _documents()
+    found["FeedbackRequest"] = _feedback()
     for schema in found.values():
         _tell(schema)
     return found
+
+
+def _documents() -> dict[str, Schema]:
+    shared = {"type": "boolean", "description": "Whether it is the tenant's."}
+    name = {"type": "string", "description": "Its ending says how a text is written."}
+    k = {"type": ["integer", "null"], "minimum": 1, "maximum": MOST_FOUND, "default": TOP}
+    asked = {"type": "string", "minLength": 1, "maxLength": LONGEST_QUESTION, "pattern": "\\S"}
+    document = {"type": ["string", "null"], "description": "Search in this one alone."}
+    file = {"type": "string", "contentMediaType": "application/octet-stream"}
+    form = {"file": file, "filename": name, "shared": {"enum": ["true", "false"]}}
+    upload = {"text": _TEXT, "filename": name, "shared": shared}
+    search = {"query": asked, "topK": k, "documentId": document}
+    return {
+        "UploadRequest": {"type": "object", "properties": upload, "required": ["text"]},
+        "UploadForm": {"type": "object", "properties": form, "required": ["file"], "additionalProperties": False},
+        "SearchRequest": {"type": "object", "properties": search, "required": ["query"]},
+    }  # fmt: skip
 
 
 def _tenant_key() -> Schema:
@@ -75,6 +97,30 @@ def _tenant_key() -> Schema:
         "required": ["tenant", "provider", "key"],
         "additionalProperties": False,
     }
+
+
+def _feedback() -> Schema:
+    """A score, or a name with its value."""
+    number = {"type": "number", "minimum": -feedback.MOST, "maximum": feedback.MOST}
+    score = {"type": "number", "minimum": -1, "maximum": 1}
+    value = {"anyOf": [{"type": "boolean"}, number]}
+    fields: Schema = {
+        "request_id": {"type": "string", "pattern": f"^{feedback.ID}$"},
+        "score": {**score, "description": "From bad (-1) to good (1)."},
+        "name": {"type": "string", "pattern": f"^{feedback.NAME}$"},
+        "value": {**value, "description": "A truth value counts as 1 or 0."},
+    }
+    named = {name: fields[name] for name in ("request_id", "name", "value")}
+    scored = {name: fields[name] for name in ("request_id", "score")}
+    forms = [
+        {"properties": own | dict.fromkeys(fields.keys() - own, _NULL), "required": [*own]}
+        for own in (scored, named)
+    ]
+    # Under the name of a score a value is one.
+    forms[1]["if"] = {"properties": {"name": {"const": "score"}}}
+    forms[1]["then"] = {"properties": {"value": {"anyOf": [{"type": "boolean"}, score]}}}
+    known: Schema = {name: {} for name in fields}
+    return {"type": "object", "properties": known, "additionalProperties": False, "anyOf": forms}
 
 
 def _generated() -> dict[str, Schema]:

@@ -20,8 +20,8 @@ from penstock.wire.chat import Usage
 Of = Literal["", "service", "provider", "model", "route", "tenant", "user"]
 OF: tuple[Of, ...] = ("", "service", "provider", "model", "route", "tenant", "user")
 By = Literal["", "hour", "day", "month"]
-MOST_TIMED = 1_000
-"""Cells (periods × groups) whose percentiles are told; with more they are left out."""
+MOST_TIMED = 200
+"""Cells (periods by groups) whose percentiles are told; with more they are left out."""
 MOST_COUNTS = 200_000
 MOST_ERRORS = 50
 MANY: frozenset[str] = frozenset({"tenant", "user"})
@@ -92,12 +92,7 @@ async def sums(tables: Tables, asked: Asked) -> dict[Key, dict[str, int]]:
 
 
 async def _dimension(tables: Tables, asked: Asked, step: int) -> dict[Key, dict[str, int]]:
-    if asked.owned or asked.service or asked.route or asked.provider or asked.model:
-        raise BadRequest(
-            f"By {asked.of} there are sums of everything alone: leave the other filters out, or name a tenant and ask by user.",
-            code="invalid_field",
-            param="of",
-        )
+    _unfiltered(asked)
     if asked.by == "hour":
         raise BadRequest(
             f"By {asked.of} there are sums of days: ask by day or month.",
@@ -105,9 +100,7 @@ async def _dimension(tables: Tables, asked: Asked, step: int) -> dict[Key, dict[
             param="by",
         )
     statement = sql.SERIES["user" if asked.of == "user" else "tenant"]
-    rows = await tables.rows(
-        statement, step, asked.since, asked.until, 0, 0, 0, 0, MOST_ROWS + 1
-    )
+    rows = await tables.rows(statement, step, asked.since, asked.until, 0, 0, 0, 0, MOST_ROWS + 1)
     found: dict[Key, dict[str, int]] = {}
     for start, value, *rest in bounded(rows):
         _add(found, (period(start, asked.by), value), sql.DIMENSION_SUMS, rest)
@@ -118,8 +111,13 @@ async def top(
     tables: Tables, asked: Asked, order: sql.Order, most: int
 ) -> list[tuple[Key, dict[str, int]]]:
     """The groups that used most: those of many values are ordered where they are kept."""
+    if asked.of == "user" and asked.owned:
+        filters = (asked.service, asked.route, asked.provider, asked.model)
+        span = (ALL, asked.since, asked.until, *filters, asked.tenant, asked.owner, 0, 0, 0, 0)
+        rows = await tables.rows(sql.TOP_OF_TENANT[order], *span, most)
+        return [((row[5],), dict(zip(sql.SUMS, row[6:], strict=True))) for row in rows]
     if asked.of in ("tenant", "user") and not asked.owned:
-        await _refused(asked)
+        _unfiltered(asked)
         statement = sql.TOP["user" if asked.of == "user" else "tenant", order]
         rows = await tables.rows(statement, ALL, asked.since, asked.until, 0, 0, 0, 0, most)
         return [((value,), dict(zip(sql.DIMENSION_SUMS, rest, strict=True))) for value, *rest in rows]  # fmt: skip
@@ -188,10 +186,10 @@ def _of(of: Of) -> sql.Of:
     return of
 
 
-async def _refused(asked: Asked) -> None:
-    if asked.service or asked.route or asked.provider or asked.model:
+def _unfiltered(asked: Asked) -> None:
+    if asked.owned or asked.service or asked.route or asked.provider or asked.model:
         raise BadRequest(
-            f"By {asked.of} there are sums of everything alone: leave the other filters out.",
+            f"By {asked.of} there are sums of everything alone: leave the other filters out, or name a tenant and ask by user.",
             code="invalid_field",
             param="of",
         )

@@ -29,9 +29,10 @@ def percentiles(counts: Mapping[int, int]) -> dict[str, Any]:
 
 def _at(buckets: Iterable[tuple[int, int]], rank: int) -> float:
     """The middle of the bucket that the one of this rank lies in."""
-    low = 0
+    found = 0
     for low, number in buckets:
+        found = low
         rank -= number
         if rank <= 0:
             break
-    return (low + above(low) - 1) / 2 / 1000
+    return (found + above(found) - 1) / 2 / 1000

@@ -41,11 +41,7 @@ def _filters(first: int, names: tuple[str, ...]) -> str:
     return " and ".join(told)
 
 
-def _ragged(first: int) -> str:
-    return f"(at >= ${first} and at < ${first + 1} or at >= ${first + 2} and at < ${first + 3})"
-
-
-def _usage(source: Source, of: Of) -> str:
+def _usage(source: Source, of: Of, order: str = "") -> str:
     """Step, since, until, service, route, provider, model, (tenant, owner,) two ragged spans, the most rows."""
     owned = source == "owners"
     names = ("service", "route", "provider", "model")
@@ -55,6 +51,14 @@ def _usage(source: Source, of: Of) -> str:
     keys = ", ".join(key if key in chosen else f"'' as {key}" for key in KEYS)
     by = ", ".join(("period", *chosen))
     filters, edges = _filters(4, names) + own, 10 if owned else 8
+    # Each by itself: of two spans joined by "or" SQLite reads the whole ledger.
+    ragged = "".join(
+        f"""  union all
+  select cast({HOUR} / $1 as bigint) * $1, {owner}, {_NAMES}, {OF_A_ROW}
+  from ledger where {ENDED} and at >= ${first} and at < ${first + 1} and {filters}
+"""
+        for first in (edges, edges + 2)
+    )
     return f"""
 select period, {keys}, {_SUMMED} from (
   select cast(hour / $1 as bigint) * $1 as period, {owner}, {_NAMES}, {_MEASURED}
@@ -62,11 +66,8 @@ select period, {keys}, {_SUMMED} from (
   union all
   select cast({HOUR} / $1 as bigint) * $1, {owner}, {_NAMES}, {OF_A_ROW}
   from ledger_rows where {_MARK} and {ENDED} and +at >= $2 and +at < $3 and {filters}
-  union all
-  select cast({HOUR} / $1 as bigint) * $1, {owner}, {_NAMES}, {OF_A_ROW}
-  from ledger where {ENDED} and {_ragged(edges)} and {filters}
-) told
-group by {by} order by {by} limit ${edges + 4}
+{ragged}) told
+group by {by} order by {order or by} limit ${edges + 4}
 """
 
 
@@ -111,7 +112,9 @@ select {group}, {_DIMENSIONED} from (
   select cast(at / $1 as bigint) * $1, {names} from (
 {_of_rows(column, "ledger_rows", f"{_MARK} and +at >= $2 and +at < $3")}
     union all
-{_of_rows(column, "ledger", _ragged(4))}
+{_of_rows(column, "ledger", "at >= $4 and at < $5")}
+    union all
+{_of_rows(column, "ledger", "at >= $6 and at < $7")}
   ) rest
 ) told
 group by {group} order by {order} limit $8
@@ -120,6 +123,11 @@ group by {group} order by {order} limit $8
 
 TOP: dict[tuple[Dimension, Order], str] = {
     (of, order): _dimension(of, "value", by) for of in _COLUMNS for order, by in _ORDERS.items()
+}
+TOP_OF_TENANT: dict[Order, str] = {
+    "cost": _usage("owners", "user", "sum(amount_nanos) desc, owner"),
+    "requests": _usage("owners", "user", "sum(requests) desc, owner"),
+    "tokens": _usage("owners", "user", f"sum({TOKENS}) desc, owner"),
 }
 SERIES: dict[Dimension, str] = {
     of: _dimension(of, "period, value", "period, value") for of in _COLUMNS

@@ -10,6 +10,8 @@ from penstock.platforms.stamp import stamped, unstamped
 from penstock.ports import Clock
 
 PREFIX = "blobs/"
+LASTING = "documents/"
+"""What begins so stands for itself: no lifecycle rule removes it."""
 
 
 class CloudflareBlobs:
@@ -25,7 +27,7 @@ class CloudflareBlobs:
 
     async def get(self, key: str) -> bytes | None:
         try:
-            found = await self._bucket.get(PREFIX + key)
+            found = await self._bucket.get(_place(key))
             buffer = await found.arrayBuffer() if values.is_there(found) else None
         except values.JsException as error:
             raise _unavailable() from error
@@ -37,16 +39,20 @@ class CloudflareBlobs:
             return
         content = values.value(stamped(value, self._clock.now() + ttl))
         try:
-            await self._bucket.put(PREFIX + key, content)
+            await self._bucket.put(_place(key), content)
         except values.JsException as error:
             raise _unavailable() from error
 
     async def delete(self, key: str) -> None:
         try:
-            await self._bucket.delete(PREFIX + key)
+            await self._bucket.delete(_place(key))
         except values.JsException as error:
             raise _unavailable() from error
 
 
 def _unavailable() -> Unavailable:
     return Unavailable("The kept replies cannot be reached or written.")
+
+
+def _place(key: str) -> str:
+    return key if key.startswith(LASTING) else PREFIX + key

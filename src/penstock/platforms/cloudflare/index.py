@@ -143,6 +143,10 @@ class CloudflareIndex:
                 settled = _seconds(info.processed_up_to_datetime)
         return About(self._model, self._dimension, entries, lexical=False, settled=settled)
 
+    async def drop(self, model: str, dimension: int) -> None:
+        """Nothing: Vectorize has one dimension, so that another model is in an index of its own."""
+        index.check_drop((self._model, self._dimension), (model, dimension))
+
     async def problem(self) -> str:
         """What is wrong with the index that is bound, with its mend; empty where nothing is, as far as the binding tells."""
         info = await self._info()

@@ -10,7 +10,7 @@ from penstock.platforms.cloudflare.home import Bindings
 from penstock.platforms.cloudflare.tables import CloudflareTables
 from penstock.ports import Platform
 
-MIGRATION = "0009_tenant_keys.sql"
+MIGRATION = "0011_labels.sql"
 """The newest; the Worker's tests hold it to the files."""
 MIGRATE = "npx wrangler d1 migrations apply DB --remote"
 DEPLOY = "penstock deploy cloudflare --apply"
@@ -41,26 +41,15 @@ def check(bindings: Bindings, config: Config) -> None:
             )
 
 
-async def index(platform: Platform, bindings: Bindings, config: Config) -> None:
+async def index(platform: Platform) -> None:
     """That the index that is bound takes what this configuration embeds; raises Misconfigured."""
-    route = config.routes.get("embed")
-    if bindings.vectorize is None or route is None:
-        return
-    target = next((one for one in config.targets if one.name == route.targets[0]), None)
-    if target is None or not target.dimension:
+    if platform.index is None:
         return
     from penstock.platforms.cloudflare.index import CloudflareIndex  # few have one
 
-    here = CloudflareIndex(
-        bindings.vectorize,
-        platform.tables,
-        platform.clock,
-        platform.ids.secret,
-        target.model,
-        target.dimension,
-    )
+    assert isinstance(platform.index, CloudflareIndex)
     with suppress(Unavailable, WrongModel):  # chats need none
-        if problem := await here.problem():
+        if problem := await platform.index.problem():
             raise Misconfigured(problem)
 
 

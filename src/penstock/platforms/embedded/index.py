@@ -1,4 +1,4 @@
-"""An index in a SQLite file of its own: its owner's vectors are looked at one by one, its terms by postings."""
+"""An index in a SQLite file of its own, searched in memory where numpy is there."""
 
 from __future__ import annotations
 
@@ -8,87 +8,36 @@ import json
 import struct
 from collections import Counter
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
+from importlib.util import find_spec
 from operator import mul
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+import apsw
 
 from penstock.errors import Misconfigured, Unavailable
 from penstock.platforms import index
+from penstock.platforms.embedded import folder
+from penstock.platforms.embedded import index_sql as sql
 from penstock.platforms.embedded.tables import Durability, EmbeddedTables
-from penstock.platforms.migrations import Migration
-from penstock.ports import About, Clock, Entry, Found, Match, Row, Statement, Vector
+from penstock.platforms.memory import sqlite
+from penstock.ports import About, Clock, Entry, Found, Match, Other, Statement, Value, Vector
 
-SCHEMA = (
-    Migration(
-        1,
-        "index",
-        """
-        create table about (
-          one integer not null, model text not null, dimension integer not null,
-          constraint about_pkey primary key (one)
-        );
-        create table entries (
-          number integer primary key, owner blob not null, id text not null, document text not null,
-          length integer not null, vector blob,
-          constraint entries_id unique (owner, id)
-        );
-        create index entries_document on entries (owner, document, length);
-        create table postings (
-          slot blob not null, entry integer not null references entries on delete cascade, count integer not null,
-          constraint postings_pkey primary key (slot, entry)
-        ) without rowid;
-        create index postings_entry on postings (entry);
-        """,
-    ),
-)
-
-CLAIM = "insert into about (one, model, dimension) values (1, $1, $2) on conflict (one) do nothing"
-ABOUT = "select model, dimension from about"
-ENTRIES = "select count(*) from entries"
-
-DROP = "delete from entries where owner = $1 and id = $2"
-DROP_DOCUMENT = "delete from entries where owner = $1 and document = $2"
-ADD = "insert into entries (owner, id, document, length, vector) values ($1, $2, $3, $4, $5)"
-POST = """
-insert into postings (slot, entry, count)
-select unhex(counts.key), entries.number, counts.value from entries, json_each($1) as counts
-where entries.owner = $2 and entries.id = $3
-"""
-
-NEAR = """
-select id, cosine($1, vector) as score from entries
-where owner = $2 and ($3 is null or document = $3) order by score desc, id limit $4
-"""
-# The counts of a term are those of all the owner's entries, whichever document is asked for.
-TOLD = f"""
-with found as (
-  select entries.id, entries.document, entries.length, postings.count,
-    count(*) over (partition by postings.slot) as holders
-  from json_each($1) as asked
-  cross join postings on postings.slot = unhex(asked.value)
-  cross join entries on entries.number = postings.entry
-  where entries.owner = $2
-), own as (
-  select count(*) as entries, avg(length) as mean from entries where owner = $2
-)
-select found.id, round(sum(
-  ln(1 + (own.entries - found.holders + 0.5) / (found.holders + 0.5))
-  * found.count * {index.SATURATION + 1}
-  / (found.count + {index.SATURATION}
-     * ({1 - index.LENGTH_SHARE} + {index.LENGTH_SHARE} * found.length / own.mean))
-), {index.DECIMALS}) as score
-from own cross join found where $3 is null or found.document = $3
-group by found.id order by score desc, found.id limit $4
-"""
+if TYPE_CHECKING:
+    from penstock.platforms.embedded.arrays import Held
 
 SLOT_BYTES = 16
+MOST_BYTES = 512 << 20
+"""Of owners' entries in memory: 330,000 of 384 dimensions."""
 
 
 class EmbeddedIndex:
-    """SQLite as the tables use it, in a file that is opened when first used.
+    """SQLite as the tables use it, in a file that is opened when first used and that other models may share.
 
-    Owner and term lie there as one hash, so that no text is ever syntax. A search by vector looks at all that its owner
-    has: of 384 dimensions some 60,000 entries a second (decision 0026), and it ends as any read of EmbeddedTables does.
+    Owner and term lie there as one hash, so that no text is ever syntax. The rows are the truth: of owners who ask, their
+    entries are held in memory and brought up to date with each search, exactly and whoever wrote. Without numpy, or for
+    an owner who does not fit into `most_bytes`, SQLite looks at all rows: some 60,000 vectors a second (decision 0044).
     """
 
     def __init__(
@@ -98,6 +47,9 @@ class EmbeddedIndex:
         model: str = "",
         dimension: int = 0,
         durability: Durability = "process",
+        *,
+        most_bytes: int = MOST_BYTES,
+        arrays: bool | None = None,
     ) -> None:
         index.check_model(model, dimension)
         self._path = path
@@ -105,21 +57,31 @@ class EmbeddedIndex:
         self._model = model
         self._dimension = dimension
         self._durability = durability
+        self._number = 0
+        self._most_bytes = most_bytes
+        self._arrays = find_spec("numpy") is not None if arrays is None else arrays
+        self._held: Held | None = None
         self._tables: EmbeddedTables | None = None
         self._opening = asyncio.Lock()
 
     async def upsert(self, entries: Sequence[Entry]) -> None:
-        statements = await asyncio.to_thread(self._writes, entries)
-        await (self._tables or await self._open()).batch(*statements)
+        writes = await asyncio.to_thread(self._writes, entries)
+        tables = self._tables or await self._open()
+        owners = {self._owner(entry.owner) for entry in entries}
+        await tables.batch(*((sql.OWN, (owner, self._number)) for owner in owners), *writes)
 
     async def delete(
         self, owner: str, ids: Sequence[str] = (), document: str | None = None
     ) -> None:
         index.check_delete(owner, ids, document)
-        statements: list[Statement] = [(DROP, (_owner(owner), name)) for name in ids]
-        if document is not None:
-            statements.append((DROP_DOCUMENT, (_owner(owner), document)))
-        await (self._tables or await self._open()).batch(*statements)
+        tables = self._tables or await self._open()
+        statements: list[Statement] = []
+        for model, dimension in await tables.rows(sql.MODELS):
+            key = _owner(owner, model, dimension)
+            statements += [(sql.REMOVE, (key, name)) for name in ids]
+            if document is not None:
+                statements.append((sql.REMOVE_DOCUMENT, (key, document)))
+        await tables.batch(*statements)
 
     async def search(
         self,
@@ -132,19 +94,23 @@ class EmbeddedIndex:
     ) -> Found:
         index.check_search(owner, k, vector, terms, document)
         asked = None if vector is None else self._unit(vector)
+        key = self._owner(owner)
+        slots = [_slot(key, term) for term in sorted(set(terms or ()))]
         tables = self._tables or await self._open()
-        near: Sequence[Row] = ()
-        told: Sequence[Row] = ()
-        if asked is not None:
-            near = await tables.rows(NEAR, asked, _owner(owner), document, k)
-        if terms:
-            slots = json.dumps([_slot(_owner(owner), term) for term in set(terms)])
-            told = await tables.rows(TOLD, slots, _owner(owner), document, k)
-        return Found(_matches(near), _matches(told))
+        return await tables.look(partial(self._found, key, k, asked, slots, document))
 
     async def describe(self) -> About:
-        [(entries,)] = await (self._tables or await self._open()).rows(ENTRIES)
-        return About(self._model, self._dimension, entries)
+        tables = self._tables or await self._open()
+        counts = {(model, size): n for model, size, n in await tables.rows(sql.ENTRIES)}
+        entries = counts.pop((self._model, self._dimension))
+        others = tuple(Other(*shape, count) for shape, count in counts.items() if count)
+        return About(self._model, self._dimension, entries, others=others)
+
+    async def drop(self, model: str, dimension: int) -> None:
+        index.check_drop((self._model, self._dimension), (model, dimension))
+        tables = self._tables or await self._open()
+        while (await tables.batch((sql.DROP_SOME, (model, dimension))))[0]:
+            pass
 
     async def close(self) -> None:
         """Writes what waits."""
@@ -169,15 +135,38 @@ class EmbeddedIndex:
     def _opened(self) -> EmbeddedTables:
         now = self._clock.now()
         functions = {"cosine": cosine}
-        return EmbeddedTables(self._path, SCHEMA, now, self._durability, functions=functions)
+        if self._arrays:
+            from penstock.platforms.embedded.arrays import Held  # numpy: not at the start
+
+            self._held = Held(self._dimension, self._most_bytes)
+        path = folder.private(self._path)
+        return EmbeddedTables(path, sql.SCHEMA, now, self._durability, functions=functions)
 
     async def _claim(self, tables: EmbeddedTables) -> None:
-        """The file's first model is its model for good: raises WrongModel for another."""
+        """Has the file know this model."""
         ours = (self._model, self._dimension)
-        await tables.batch((CLAIM, ours))
-        [(model, dimension)] = await tables.rows(ABOUT)
-        if (model, dimension) != ours:
-            raise index.mismatch((model, dimension), ours)
+        if not await tables.rows(sql.NUMBER, *ours):
+            await tables.batch((sql.CLAIM, ours))
+        [(self._number,)] = await tables.rows(sql.NUMBER, *ours)
+
+    def _found(
+        self,
+        key: bytes,
+        k: int,
+        asked: bytes | None,
+        slots: Sequence[str],
+        document: str | None,
+        reader: apsw.Connection,
+    ) -> Found:
+        """One search, in memory if that is possible."""
+        if self._held is not None:
+            found = self._held.search(reader, key, k, asked, slots, document)
+            if found is not None:
+                return found
+        return Found(
+            _matches(reader, sql.NEAR, asked, key, document, k) if asked is not None else (),
+            _matches(reader, sql.TOLD, json.dumps(slots), key, document, k) if slots else (),
+        )
 
     def _writes(self, entries: Sequence[Entry]) -> list[Statement]:
         """What an upsert does. Like statements lie together: the tables insert them many at a time."""
@@ -185,14 +174,17 @@ class EmbeddedIndex:
         adds: list[Statement] = []
         posts: list[Statement] = []
         for entry in index.checked(entries, self._model):
-            owner = _owner(entry.owner)
+            owner = self._owner(entry.owner)
             vector = None if entry.vector is None else self._unit(entry.vector)
-            drops.append((DROP, (owner, entry.id)))
-            adds.append((ADD, (owner, entry.id, entry.document, len(entry.terms), vector)))
+            drops.append((sql.REMOVE, (owner, entry.id)))
+            adds.append((sql.ADD, (owner, entry.id, entry.document, len(entry.terms), vector)))
             if entry.terms:
                 counts = {_slot(owner, term): n for term, n in Counter(entry.terms).items()}
-                posts.append((POST, (json.dumps(counts), owner, entry.id)))
+                posts.append((sql.POST, (json.dumps(counts), owner, entry.id)))
         return [*drops, *adds, *posts]
+
+    def _owner(self, owner: str) -> bytes:
+        return _owner(owner, self._model, self._dimension)
 
     def _unit(self, vector: Vector) -> bytes:
         values = index.unit(vector, self._model, self._dimension)
@@ -215,9 +207,10 @@ def _floats(size: int) -> struct.Struct:
     return struct.Struct(f"<{size // 4}f")
 
 
-def _owner(owner: str) -> bytes:
+def _owner(owner: str, model: str, dimension: int) -> bytes:
     """A hash, for an owner may be of any length; a lone surrogate has one too."""
-    return hashlib.sha256(owner.encode("utf-8", "surrogatepass")).digest()
+    text = json.dumps([model, dimension, owner])
+    return hashlib.sha256(text.encode()).digest()
 
 
 def _slot(owner: bytes, term: str) -> str:
@@ -226,5 +219,5 @@ def _slot(owner: bytes, term: str) -> str:
     return hashlib.blake2b(text, digest_size=SLOT_BYTES, key=owner).hexdigest()
 
 
-def _matches(rows: Sequence[Row]) -> tuple[Match, ...]:
-    return tuple(Match(name, score) for name, score in rows)
+def _matches(reader: apsw.Connection, statement: str, *args: Value) -> tuple[Match, ...]:
+    return tuple(Match(name, score) for name, score in sqlite.query(reader, statement, args))

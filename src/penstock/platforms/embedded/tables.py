@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import apsw
 
@@ -25,6 +25,8 @@ from penstock.ports import Row, Statement, Value
 Durability = Literal["process", "power"]
 Functions = Mapping[str, Callable[..., Any]]
 """Pure functions that reads may call in SQL, by name."""
+
+T = TypeVar("T")
 
 NO_FUNCTIONS: Functions = MappingProxyType({})
 
@@ -69,12 +71,16 @@ class EmbeddedTables:
         self._reads = 0
 
     async def rows(self, sql: str, *args: Value) -> Sequence[Row]:
+        return await self.look(lambda reader: sqlite.query(reader, sql, args))
+
+    async def look(self, work: Callable[[apsw.Connection], T]) -> T:
+        """What `work` makes of what it reads, in a thread; one snapshot if it begins a transaction."""
         if self._reads >= MOST_READS:
             raise Unavailable("Too many reads wait for the tables.")
         self._reads += 1
         try:
             loop = asyncio.get_running_loop()
-            return await loop.run_in_executor(self._readers, self._read, sql, args)
+            return await loop.run_in_executor(self._readers, self._read, work)
         finally:
             self._reads -= 1
 
@@ -95,15 +101,16 @@ class EmbeddedTables:
         self._keeper.close()
         self._write.close()
 
-    def _read(self, sql: str, args: Sequence[Value]) -> list[Row]:
+    def _read(self, work: Callable[[apsw.Connection], T]) -> T:
         reader = self._idle.pop()
         end = time.monotonic() + READ_SECONDS
         reader.set_progress_handler(lambda: time.monotonic() > end, STEPS)
         try:
-            return sqlite.query(reader, sql, args)
+            return work(reader)
         except apsw.Error as error:
             raise sqlite.Failures(reader).translate(error) from error
         finally:
+            sqlite.roll_back(reader)
             self._idle.append(reader)
 
 

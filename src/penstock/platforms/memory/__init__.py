@@ -6,12 +6,14 @@ from dataclasses import dataclass
 
 from penstock.platforms.crypto import Signatures
 from penstock.platforms.memory.blobs import MemoryBlobs
+from penstock.platforms.memory.index import MemoryIndex
 from penstock.platforms.memory.meter import MemoryMeter
+from penstock.platforms.memory.parse import MemoryParse
 from penstock.platforms.memory.store import MemoryStore
 from penstock.platforms.memory.tables import MemoryTables
 from penstock.platforms.memory.world import Background, FakeClock, FakeFetch, FakeIds, Handler
 from penstock.platforms.migrations import shipped
-from penstock.ports import Platform, Runner
+from penstock.ports import Index, Platform, Runner
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +37,12 @@ def platform(
     seed: int = 0,
     cache_max_bytes: int = 64 << 20,
     runner: Runner | None = None,
+    index: Index | None = None,
 ) -> MemoryPlatform:
-    """A new world at that time; `handler` answers for the upstream, without one nothing can be reached."""
+    """A new world at that time; `handler` answers for the upstream, without one nothing can be reached.
+
+    The index is `index`, or a new one that searches by terms alone.
+    """
     clock, ids = FakeClock(now), FakeIds(seed)
     return MemoryPlatform(
         name="memory",
@@ -50,5 +56,7 @@ def platform(
         spawn=Background(),
         crypto=Signatures(),
         runner=runner,
+        index=MemoryIndex() if index is None else index,
+        parse=MemoryParse(),
         secret=ids.secret(32),
     )

@@ -10,7 +10,7 @@ from operator import mul
 from msgspec import Struct
 
 from penstock.platforms import index
-from penstock.ports import About, Entry, Found, Vector
+from penstock.ports import About, Entry, Found, Other, Vector
 
 
 class Kept(Struct, frozen=True):
@@ -22,15 +22,29 @@ class Kept(Struct, frozen=True):
     length: int
 
 
-class MemoryIndex:
-    """Entries by owner. Without `lexical` it is as a platform that has vectors alone."""
+Owners = dict[str, dict[str, Kept]]
+MemoryPlace = dict[tuple[str, int], Owners]
+"""Entries by owner, by model and dimension."""
 
-    def __init__(self, model: str = "", dimension: int = 0, *, lexical: bool = True) -> None:
+
+class MemoryIndex:
+    """Entries by owner, in a place that other models' indexes may share. Without `lexical` it is as a platform that has
+    vectors alone."""
+
+    def __init__(
+        self,
+        model: str = "",
+        dimension: int = 0,
+        *,
+        lexical: bool = True,
+        place: MemoryPlace | None = None,
+    ) -> None:
         index.check_model(model, dimension)
         self._model = model
         self._dimension = dimension
         self._lexical = lexical
-        self._owners: dict[str, dict[str, Kept]] = {}
+        self._place = {} if place is None else place
+        self._owners = self._place.setdefault((model, dimension), {})
 
     async def upsert(self, entries: Sequence[Entry]) -> None:
         kept = [(entry, self._kept(entry)) for entry in index.checked(entries, self._model)]
@@ -41,15 +55,15 @@ class MemoryIndex:
         self, owner: str, ids: Sequence[str] = (), document: str | None = None
     ) -> None:
         index.check_delete(owner, ids, document)
-        entries = self._owners.pop(owner, {})
         gone = set(ids)
-        left = {
-            name: kept
-            for name, kept in entries.items()
-            if name not in gone and (document is None or kept.document != document)
-        }
-        if left:
-            self._owners[owner] = left
+        for owners in self._place.values():
+            left = {
+                name: kept
+                for name, kept in owners.pop(owner, {}).items()
+                if name not in gone and (document is None or kept.document != document)
+            }
+            if left:
+                owners[owner] = left
 
     async def search(
         self,
@@ -71,8 +85,14 @@ class MemoryIndex:
         )
 
     async def describe(self) -> About:
-        entries = sum(map(len, self._owners.values()))
-        return About(self._model, self._dimension, entries, self._lexical)
+        counts = {shape: sum(map(len, owners.values())) for shape, owners in self._place.items()}
+        entries = counts.pop((self._model, self._dimension))
+        others = tuple(Other(*shape, count) for shape, count in sorted(counts.items()) if count)
+        return About(self._model, self._dimension, entries, self._lexical, others=others)
+
+    async def drop(self, model: str, dimension: int) -> None:
+        index.check_drop((self._model, self._dimension), (model, dimension))
+        self._place.get((model, dimension), {}).clear()
 
     def _kept(self, entry: Entry) -> Kept:
         values = () if entry.vector is None else self._unit(entry.vector)

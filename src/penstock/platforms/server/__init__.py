@@ -14,12 +14,13 @@ from penstock.platforms.migrations import shipped
 from penstock.platforms.server import schema
 from penstock.platforms.server.connect import client, greeted, is_cluster
 from penstock.platforms.server.guarded import GuardedMeter
+from penstock.platforms.server.index import ServerIndex
 from penstock.platforms.server.meter import ServerMeter
 from penstock.platforms.server.pipe import Client, Pipe
 from penstock.platforms.server.store import ServerStore
 from penstock.platforms.server.tables import CALL_SECONDS, ServerTables
 from penstock.platforms.world import RandomIds, RealClock, Spawner
-from penstock.ports import Fetch, Platform, Runner
+from penstock.ports import Fetch, Parse, Platform, Runner
 
 __all__ = ["ServerPlatform", "check", "open_meter", "open_platform", "open_tables"]
 
@@ -64,9 +65,15 @@ async def check(places: Places) -> None:
 
 @asynccontextmanager
 async def open_platform(
-    places: Places, *, fetch: Fetch, runner: Runner | None = None
+    places: Places,
+    *,
+    fetch: Fetch,
+    runner: Runner | None = None,
+    parse: Parse | None = None,
+    embeds: tuple[str, int] = ("", 0),
 ) -> AsyncGenerator[ServerPlatform]:
-    """The platform of one of many processes; raises Misconfigured. It never changes the schema.
+    """The platform of one of many processes; raises Misconfigured. It never changes the schema. `embeds` are the model and
+    the dimension of the index's vectors, or none; an index that `penstock migrate up` did not make is out of reach.
 
     On leaving, background work gets ten seconds, then what waits is written.
     """
@@ -77,6 +84,8 @@ async def open_platform(
         tables = await stack.enter_async_context(open_tables(places.postgres, seconds=CALL_SECONDS))
         replies = ServerTables(places.postgres, readers=BLOB_READERS)
         stack.push_async_callback(replies.close)
+        index = ServerIndex(places.postgres, *embeds)
+        stack.push_async_callback(index.close)
         meter = await stack.enter_async_context(open_meter(places.redis))
         # Values go by connections of their own: a large one holds up no count.
         pipe = await stack.enter_async_context(_piped(client(places.redis)))
@@ -93,6 +102,8 @@ async def open_platform(
             spawn=spawn,
             crypto=Signatures(),
             runner=runner,
+            parse=parse,
+            index=index,
             secret=secret,
         )
 

@@ -81,7 +81,7 @@ KINDS: dict[str, Kind] = {
     "stranger": _kind("a refusal of a credential that nobody knows", CPU_MS, (1, 0), (0, 0, 0)),
 }  # fmt: skip
 
-PASS = _kind("a pass of the reconciler", CPU_MS, (4, 1), (0, 0, 0))
+PASS = _kind("a pass of the reconciler", CPU_MS, (6, 1), (0, 0, 0))
 """Of one that goes on from another, where nothing is to be ended; a first one reads the whole ledger."""
 
 

@@ -19,20 +19,21 @@ ALL = [
     *(
         [name]
         for name in COMMANDS
-        if name not in {"keys", "tenant-keys", "cache", "deploy", "migrate"}
+        if name not in {"keys", "tenant-keys", "cache", "deploy", "migrate", "rag"}
     ),
     *(["keys", action] for action in ("create", "list", "revoke")),
     *(["tenant-keys", action] for action in ("put", "delete", "list", "reseal")),
     *(["cache", action] for action in ("stats", "purge")),
     ["deploy", "cloudflare"],
     *(["migrate", action] for action in ("status", "up")),
+    *(["rag", one] for one in ("ingest", "search", "ask", "list", "delete", "reindex", "evaluate")),
 ]
 
 
 def test_the_commands_of_this_version():
     assert list(COMMANDS) == [
         "serve", "check", "token", "keys", "tenant-keys", "usage", "explain", "cache", "deploy", "doctor",
-        "migrate", "reconcile", "services",
+        "migrate", "rag", "reconcile", "replay", "services",
     ]  # fmt: skip
 
 
@@ -47,7 +48,9 @@ def test_every_command_has_help_json_and_config(command, capsys):
 
 
 @pytest.mark.parametrize(
-    "command", [[], ["keys"], ["tenant-keys"], ["cache"], ["deploy"], ["migrate"]], ids=" ".join
+    "command",
+    [[], ["keys"], ["tenant-keys"], ["cache"], ["deploy"], ["migrate"], ["rag"]],
+    ids=" ".join,
 )
 def test_help_of_the_groups_lists_what_they_hold(command, capsys):
     assert main([*command, "--help"]) == 0

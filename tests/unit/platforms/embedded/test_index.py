@@ -12,8 +12,9 @@ from pathlib import Path
 import apsw
 import pytest
 
-from penstock.errors import Unavailable, WrongModel
-from penstock.platforms.embedded.index import SCHEMA, TOLD, EmbeddedIndex
+from penstock.errors import Unavailable
+from penstock.platforms.embedded.index import EmbeddedIndex
+from penstock.platforms.embedded.index_sql import SCHEMA, TOLD
 from penstock.platforms.memory.world import FakeClock
 from penstock.ports import Entry, Vector
 
@@ -83,24 +84,53 @@ async def test_what_was_written_is_found_after_reopening(tmp_path: Path) -> None
     await third.close()
 
 
-@pytest.mark.parametrize(("model", "dimension"), [("large", 2), (MODEL, 3), ("", 0)])
-async def test_a_file_of_another_model_is_refused_and_left_as_it_is(
-    tmp_path: Path, model: str, dimension: int
-) -> None:
+async def test_another_process_is_followed(tmp_path: Path) -> None:
+    """Whoever writes: what is held in memory is brought up to date with each search."""
     path = tmp_path / "index.sqlite"
-    first = made(path)
-    await first.upsert([Entry("a", "ann", "d", EAST)])
-    await first.close()
-    other = made(path, model, dimension)
-    for _ in range(2):
-        with pytest.raises(WrongModel, match="'small' with 2 dimensions"):
-            await other.describe()
-        with pytest.raises(WrongModel):
-            await other.delete("ann", ["a"])
+    one, other = made(path), made(path)
+    for number in range(40):
+        writer, reader = (one, other) if number % 2 else (other, one)
+        await writer.upsert([Entry(f"n{number:02}", "ann", f"d{number % 3}", EAST, ("x",))])
+        if number % 5 == 4:
+            await reader.delete("ann", [f"n{number - 3:02}"])
+        left = [f"n{n:02}" for n in range(number + 1) if n % 5 != 1 or n + 3 > number]
+        for index in (reader, writer):
+            found = await index.search("ann", 100, vector=EAST, terms=["x"])
+            assert [match.id for match in found.by_vector] == left
+            assert [match.id for match in found.by_terms] == left
+    await one.close()
     await other.close()
-    again = made(path)
-    assert (await again.describe()).entries == 1
-    await again.close()
+
+
+@pytest.mark.parametrize("most_bytes", [0, 100, 5_000])
+async def test_what_does_not_fit_in_memory_is_found_all_the_same(
+    tmp_path: Path, most_bytes: int
+) -> None:
+    index = EmbeddedIndex(tmp_path / "i.sqlite", FakeClock(), MODEL, 2, most_bytes=most_bytes)
+    for owner in ("ann", "bob", "cid"):
+        await index.upsert([Entry(f"n{n}", owner, "d", EAST, ("x",)) for n in range(9)])
+    for owner in ("ann", "bob", "ann", "cid"):
+        found = await index.search(owner, 5, vector=EAST, terms=["x"])
+        assert [match.id for match in found.by_vector] == [f"n{n}" for n in range(5)]
+        assert [match.id for match in found.by_terms] == [f"n{n}" for n in range(5)]
+    await index.close()
+
+
+async def test_owners_who_asked_long_ago_are_let_go(tmp_path: Path) -> None:
+    pytest.importorskip("numpy", reason="nothing is held without numpy")
+    from penstock.platforms.embedded.arrays import OWNER_BYTES, Held
+
+    index = EmbeddedIndex(
+        tmp_path / "i.sqlite", FakeClock(), MODEL, 2, most_bytes=3 * OWNER_BYTES, arrays=True
+    )
+    for number in range(9):
+        await index.upsert([Entry("a", f"owner{number}", "d", EAST, ("x",))])
+        await index.search(f"owner{number}", 1, vector=EAST, terms=["x"])
+        await index.search(f"nobody{number}", 1, vector=EAST, terms=["x"])
+    held = index._held
+    assert isinstance(held, Held)
+    assert OWNER_BYTES < held.size <= 3 * OWNER_BYTES
+    await index.close()
 
 
 async def test_a_file_that_cannot_be_opened_is_out_of_reach(tmp_path: Path) -> None:

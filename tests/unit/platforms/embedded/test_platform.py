@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ from penstock.errors import Conflict, Misconfigured
 from penstock.platforms import embedded
 from penstock.platforms.embedded import folder
 from penstock.platforms.memory.world import FakeFetch
+from penstock.ports import Entry, Vector
 
 FETCH = FakeFetch()
 RAISE = "insert into generations (scope, number) values ($1, $2)"
@@ -34,6 +37,28 @@ async def test_a_platform_opens_on_nothing_and_finds_its_things_again(tmp_path: 
         assert len(second.secret) == 32
 
 
+async def test_its_index_has_the_vectors_it_is_told_of_and_else_terms_alone(tmp_path: Path) -> None:
+    async with embedded.open_platform(tmp_path / "terms", fetch=FETCH) as platform:
+        assert platform.index is not None
+        await platform.index.upsert([Entry("a", "ann", "d", terms=("x",))])
+        assert ((about := await platform.index.describe()).model, about.entries) == ("", 1)
+    embeds = ("small", 2)
+    async with embedded.open_platform(tmp_path / "both", fetch=FETCH, embeds=embeds) as platform:
+        assert platform.index is not None
+        await platform.index.upsert([Entry("a", "ann", "d", Vector("small", (1, 0)))])
+    async with embedded.open_platform(tmp_path / "both", fetch=FETCH, embeds=embeds) as platform:
+        assert platform.index is not None
+        about = await platform.index.describe()
+        assert (about.model, about.dimension, about.entries) == ("small", 2, 1)
+
+
+def test_opening_it_loads_no_numpy() -> None:
+    """Who searches no documents starts without it."""
+    text = "import sys; from penstock.platforms.embedded.index import EmbeddedIndex as E; from pathlib import Path;"
+    text += "E(Path('x'), None); import penstock.entry.home; sys.exit('numpy' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", text], check=False, timeout=60).returncode == 0
+
+
 async def test_only_this_user_may_look_in(tmp_path: Path) -> None:
     data = tmp_path / "data"
     before = os.umask(0)
@@ -41,12 +66,20 @@ async def test_only_this_user_may_look_in(tmp_path: Path) -> None:
         async with embedded.open_platform(data, fetch=FETCH) as platform:
             await platform.tables.batch((RAISE, ("all", 1)))
             await platform.store.put("k", b"v", 1000)
+            assert platform.index is not None
+            await platform.index.describe()
             modes = {path.name: mode(path) for path in data.iterdir()}
     finally:
         os.umask(before)
     assert mode(data) == 0o700
     assert {name for name, given in modes.items() if given & 0o077} == set()
-    assert {"secret", "penstock.sqlite", "cache.sqlite", "marks.epoch"} <= modes.keys()
+    assert {
+        "secret",
+        "penstock.sqlite",
+        "cache.sqlite",
+        "index.sqlite",
+        "marks.epoch",
+    } <= modes.keys()
 
 
 async def test_one_server_at_a_time(tmp_path: Path) -> None:
