@@ -76,6 +76,17 @@ def xquad(data: Path) -> Set:
     return Set(passages, [text for text, _ in asked], [ids for _, ids in asked])
 
 
+def xquad_answers(data: Path) -> list[str]:
+    """What each question of `xquad` is answered by, in the paragraph's own words."""
+    articles = json.loads((data / "xquad/xquad.en.json").read_text(encoding="utf-8"))["data"]
+    return [
+        qa["answers"][0]["text"]
+        for article in articles
+        for paragraph in article["paragraphs"]
+        for qa in paragraph["qas"]
+    ]
+
+
 def chroma(data: Path) -> Excerpts:
     """Five long texts of different kinds; a question has the excerpts of one that answer it."""
     place = data / "chroma_chunking"

@@ -91,6 +91,7 @@ class Documents(World):
     def __init__(self, more: str = "", *, dense: bool = False) -> None:
         super().__init__(self.embedded, more=(DENSE if dense else LEXICAL) + more, env={})
         self.index = MemoryIndex(MODEL, DIMENSION) if dense else MemoryIndex()
+        self.asked: list[str] = []
         self.fails: list[BaseException | Response] = []
         self.on(index=self.index)
 
@@ -110,6 +111,7 @@ class Documents(World):
             return failure
         assert isinstance(request.body, bytes)
         texts = json.loads(request.body)["input"]
+        self.asked = [*self.asked, *texts]
         rows = [{"index": i, "embedding": vector(text)} for i, text in enumerate(texts)]
         told = usage(100 * len(texts), 0)
         return Response(200, [JSON], json.dumps({"data": rows, "usage": told}).encode())
@@ -148,7 +150,7 @@ class Documents(World):
             ((found[name],),) = await tables.rows(f"select count(*) from {name}")
         return found
 
-    async def halted(self, halting: Halting, **how: Any) -> asyncio.Task[Response]:
+    async def halted(self, halting: Halting, **how: Any) -> asyncio.Task[Any]:
         """An upload of LONG whose work stands still where that index does."""
         self.mortal = Mortal(self.platform.tables)
         self.stores = self.platform.tables
@@ -157,7 +159,7 @@ class Documents(World):
         await halting.reached.wait()
         return sent
 
-    async def killed(self, sent: asyncio.Task[Response]) -> None:
+    async def killed(self, sent: asyncio.Task[Any]) -> None:
         """The process is gone without a word, and another starts on the same stores."""
         self.mortal.dead = True
         sent.cancel()

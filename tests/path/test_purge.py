@@ -62,11 +62,11 @@ async def test_an_owner_is_written_as_people_write_it(claims: dict[str, str], ow
 @pytest.mark.parametrize(
     ("query", "param", "named"),
     [
-        ("kind=rag", "kind", "chat, embed"),
+        ("kind=answers", "kind", "chat, embed"),
         ("kind=Chat", "kind", "chat, embed"),
         ("key=abc", "key", "explain"),
         (f"key={KEY}.x", "key", "explain"),
-        (f"key=rag{KEY[4:]}", "key", "explain"),
+        (f"key=tag{KEY[4:]}", "key", "explain"),
         (f"kind=chat&key={KEY[:-1]}", "key", "explain"),
     ],
 )

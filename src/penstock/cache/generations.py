@@ -11,7 +11,7 @@ from penstock.ports import Clock, Tables
 
 READ_SECONDS = 5.0
 NEVER_PURGED = b"0,0,0"
-KINDS = ("chat", "embed", "http")
+KINDS = ("chat", "embed", "rag", "http")
 PURGEABLE = ("kind", "owner", "model", "route", "key", "url", "tag")
 MOST_SINGLE = 2_000
 """URLs and tags that were purged by name: all processes read all of them, so that more empty the HTTP cache, once, and

@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterable
 
 from penstock.config.catalog import join
+from penstock.config.embedder import embeds
+from penstock.config.rag import Rag
 from penstock.config.reached import BY_HTTP, KEYED, check_deployments
 from penstock.config.services import INSIDE, check_root, check_services, inside
 from penstock.config.spending import check_budgets, check_costs, check_prices
@@ -15,6 +17,8 @@ from penstock.config.values import Config, Issuer, Provider, Route, Target, Verb
 from penstock.errors import Misconfigured
 
 SECRET_BYTES = 32
+FORM_BYTES = 64 << 10
+"""What an upload may have beside its document."""
 POSTGRES_SCHEMES = ("postgresql://", "postgres://")
 REDIS_SCHEMES = ("redis://", "rediss://", "unix://", "redis+cluster://", "rediss+cluster://")
 
@@ -62,6 +66,7 @@ def check_whole(config: Config) -> None:
     if config.savings.baseline:
         _end(config, config.savings.baseline, "savings.baseline", verb="chat")
     check_services(config)
+    _check_documents(config)
     for alias, end in config.aliases.items():
         if end not in config.routes:
             _end(config, end, join("aliases", alias), routes=config.routes)
@@ -209,6 +214,20 @@ def _check_target(config: Config, target: Target, at: int) -> None:
         raise Misconfigured(f'{path} is for chat, and kind {kind} only embeds; set verb = "embed"')
     if target.verb == "embed" and kind in {"anthropic", "service"}:
         raise Misconfigured(f"{path} is for embed, and kind {kind} only chats; remove it")
+
+
+def _check_documents(config: Config) -> None:
+    if config.rag.embedding != Rag().embedding and embeds(config) is None:
+        raise Misconfigured(
+            f'rag.embedding names {config.rag.embedding}, which is no route or target that embeds; write "embed"'
+        )
+    room = config.server.max_body_bytes - FORM_BYTES
+    for name, tier in config.tiers.items():
+        if tier.document_bytes > room:
+            raise Misconfigured(
+                f"{join('tiers', name)}.document_bytes is more than a request may have; set server.max_body_bytes to"
+                f" {tier.document_bytes + FORM_BYTES} or more"
+            )
 
 
 def _check_unique(targets: Iterable[Target]) -> None:

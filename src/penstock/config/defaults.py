@@ -10,6 +10,7 @@ from penstock.config import environment, routes, services
 from penstock.config.accounts import Billing
 from penstock.config.check import SECRET_BYTES, check_whole
 from penstock.config.deployments import TenantKeys
+from penstock.config.embedder import embedder
 from penstock.config.standing import LIMITS, TIERS, VENDOR_URLS
 from penstock.config.targets import Known, default_targets, sandbox_aliases
 from penstock.config.urls import shown
@@ -165,7 +166,7 @@ def _notes(config: Config, env: Mapping[str, str], canned: bool) -> list[str]:
         if name in config.routes
     ]
     notes += [services.note(name, service) for name, service in config.services.items()]
-    notes.append(_issuer_note(config.auth))
+    notes += [_documents_note(config), _issuer_note(config.auth)]
     warnings = [CANNED] if canned else []
     if "auto" not in config.routes:
         warnings.append("no target can chat, so there is no route auto; configure a provider")
@@ -187,6 +188,13 @@ def _route_note(name: str, route: Route) -> str:
     if route.policy == "fixed":
         return f"{name}: {', '.join(route.targets)}"
     return f"{name}: simple {route.simple}, medium {route.medium}, strong {route.strong}"
+
+
+def _documents_note(config: Config) -> str:
+    found = embedder(config)
+    if found.target is not None:
+        return f"documents: found by words and by the vectors of {found.target.name}"
+    return f"documents: found by words alone, since {found.why}"
 
 
 def _issuer_note(auth: Auth) -> str:

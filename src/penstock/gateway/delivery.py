@@ -61,7 +61,7 @@ class Delivery:
         self.failure: Error | None = None
         self.told = Told()
         self.decision = Decision(
-            exchange.id, "chat", exchange.caller.hash, exchange.caller.tier, ask.model
+            exchange.id, face.verb, exchange.caller.hash, exchange.caller.tier, ask.model
         )
         self._entry: Entry | None = None
         self._read: Answer | None = None
@@ -347,6 +347,6 @@ class Delivery:
 
 
 def _hit_row(exchange: Exchange, decision: Decision, told: Told, now: int) -> Statement:
-    whose = account(exchange, decision.route, "chat")
+    whose = account(exchange, decision.route, decision.service)
     what = book.Charged(decision.target.partition("/")[0], told.model, decision.target)
     return book.final(whose, 0, "settled", now, what, told.usage, 0, "hit")

@@ -151,16 +151,17 @@ async def _kept(gateway: Gateway, held: Document, data: bytes) -> None:
 
 
 async def _waited(gateway: Gateway, document: Document) -> Document:
-    """As it stands once work on it has ended, or after ten seconds."""
+    """As it stands once work on it has ended here, or after ten seconds."""
     clock, tables = gateway.platform.clock, gateway.platform.tables
     end = clock.tick() + WAIT_SECONDS
     while True:
         seconds = min(LOOK_SECONDS, end - clock.tick())
-        await gateway.lasting.ingests.wait(document.id, seconds)
+        ended = await gateway.lasting.ingests.wait(document.id, seconds)
         found = await documents.find(tables, (document.owner, document.owner), document.id)
         if found is None:
             return structs.replace(document, state="deleted")
-        if found.over or clock.tick() >= end:
+        # Whoever has ended with it, and left it as it is, goes on later.
+        if found.over or ended or clock.tick() >= end:
             return found
 
 

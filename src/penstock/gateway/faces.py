@@ -18,6 +18,7 @@ from penstock.wire.embeddings import dollars
 from penstock.wire.json import decode_object, encode
 
 NO_USAGE = Usage()
+CHAT = "chat"
 
 
 class Told(Struct):
@@ -31,9 +32,13 @@ class Told(Struct):
 
 
 class Face(Protocol):
-    """Reads asks and writes answers; pure. `gathers` where the end of a stream repeats the whole text."""
+    """Reads asks and writes answers; pure. `gathers` where the end of a stream repeats the whole text.
+
+    `verb` is what the ledger and the cache call it: only plain chats may be shared.
+    """
 
     gathers: bool
+    verb: str
 
     def decode(self, body: bytes, caller: Caller) -> Ask: ...
     def whole(self, data: bytes, told: Told) -> bytes: ...
@@ -51,6 +56,7 @@ class OpenAI:
     """`/v1/chat/completions`: what the target sent passes as it is."""
 
     gathers = False
+    verb = CHAT
 
     def decode(self, body: bytes, caller: Caller) -> Ask:
         # What is asked again, and so answered from the cache, need not be read again.
@@ -79,6 +85,7 @@ class Product:
     """`/api/ai/chat/completions` of the first design: deltas, then the whole reply, then `[DONE]`."""
 
     gathers = True
+    verb = CHAT
 
     def decode(self, body: bytes, caller: Caller) -> Ask:
         return _product_ask(_object(body, caller))

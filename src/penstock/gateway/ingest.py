@@ -123,7 +123,6 @@ class Ingest:
                 entries.append(entry(one, held.owner, vector))
                 if not number % TURN:
                     await self._clock.sleep(0)
-            await documents.renew(self._tables, held, self._now())
             await index.upsert(entries)
             await documents.advance(self._tables, held, first, some, passages, self._now())
         if end < len(parts):

@@ -33,15 +33,16 @@ class Ingests:
         self._workers += 1
         gateway.platform.spawn(self._work(gateway, id))
 
-    async def wait(self, id: str, seconds: float) -> None:
-        """Until work on it has ended here, or so long."""
+    async def wait(self, id: str, seconds: float) -> bool:
+        """Until work on it has ended here, which then is true, or so long."""
         ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._awaited.setdefault(id, set()).add(ended)
         try:
             async with self._clock.timeout(seconds):
                 await ended
+            return True
         except TimeoutError:
-            return
+            return False
         finally:
             waiting = self._awaited.get(id, set())
             waiting.discard(ended)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from penstock.cache.exact import Entry, Exact, Key
 from penstock.cache.flights import Flight, Flights
 from penstock.errors import again
+from penstock.gateway.faces import CHAT
 from penstock.ledger.journal import Journal
 from penstock.ports import Clock
 from penstock.routing.routes import Way
@@ -15,8 +16,6 @@ from penstock.wire.chat import Usage
 
 if TYPE_CHECKING:
     from penstock.gateway.delivery import Delivery
-
-KIND = "chat"
 
 
 class Kept:
@@ -125,15 +124,22 @@ class Kept:
     async def _key(self, delivery: Delivery, way: Way) -> Key:
         caller = delivery.exchange.caller
         owner = caller.owner
-        partition = f"shared:{way.name}" if way.settings.cache.shared else f"owner:{owner}"
+        shared = way.settings.cache.shared and delivery.face.verb == CHAT
+        partition = f"shared:{way.name}" if shared else f"owner:{owner}"
         return await self._exact.key(
-            KIND, partition, owner, delivery.ask.model, way.name, delivery.ask.canonical
+            delivery.face.verb,
+            partition,
+            owner,
+            delivery.ask.model,
+            way.name,
+            delivery.ask.canonical,
         )
 
     def _count(self, delivery: Delivery, *, hit: bool) -> None:
         delivery.cache = "hit" if hit else "miss"
-        delivery.gateway.counters.cache(KIND, hit=hit)
-        self._journal.count(int(self._clock.now() * 1000), KIND, hit=hit)
+        verb = delivery.face.verb
+        delivery.gateway.counters.cache(verb, hit=hit)
+        self._journal.count(int(self._clock.now() * 1000), verb, hit=hit)
 
 
 def _call(delivery: Delivery, key: Key) -> str:

@@ -73,7 +73,7 @@ class Limits:
         capped = bool(self._applied(delivery.exchange, delivery.way.name))
         most = max(offer.most(ask, capped=capped).total for offer in tried)
         reserve = max(offer.reserve(ask, capped=capped) for offer in tried)
-        whose = account(delivery.exchange, delivery.way.name, "chat")
+        whose = account(delivery.exchange, delivery.way.name, delivery.face.verb)
         delivery.hold = await self.open(
             delivery.exchange,
             whose,

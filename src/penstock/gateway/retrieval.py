@@ -14,6 +14,7 @@ from penstock.gateway.exchange import Exchange
 from penstock.gateway.vectors import Bought, vectors
 from penstock.ports import Index
 from penstock.rag import documents
+from penstock.rag.confidence import NOTHING, Signals
 from penstock.rag.documents import Found
 from penstock.rag.passages import Passage
 from penstock.rag.search import MOST_FOUND, Question, look
@@ -48,7 +49,7 @@ class Source(Struct, frozen=True):
 
 
 class Retrieved(Struct, frozen=True):
-    """Best first. `coverage` is the share of the question's terms that the best of the first few by terms has.
+    """Best first. `signals` tell how likely it is that they answer the question.
 
     `version` moves with whatever may be found; it is read before the search, so that an answer kept under it is never
     newer than it says.
@@ -57,7 +58,7 @@ class Retrieved(Struct, frozen=True):
     sources: tuple[Source, ...]
     version: str
     lexical_only: bool
-    coverage: float = 0.0
+    signals: Signals = NOTHING
     cost_nanos: int = 0
 
 
@@ -92,7 +93,7 @@ async def retrieve(
         _source(rows[hit.passage.id], hit.score, hit.terms, hit.cosine) for hit in looked.hits
     )
     cost = bought.cost_nanos if bought is not None else 0
-    return Retrieved(sources, version, bought is None, looked.coverage, cost)
+    return Retrieved(sources, version, bought is None, looked.signals, cost)
 
 
 async def _embedded(

@@ -91,6 +91,12 @@ async def _search(gateway: Gateway, exchange: Exchange) -> Response:
     return await retrieval.search(gateway, exchange)
 
 
+async def _query(gateway: Gateway, exchange: Exchange) -> Response:
+    from penstock.gateway import asking
+
+    return await asking.query(gateway, exchange)
+
+
 async def _feedback(gateway: Gateway, exchange: Exchange) -> Response:
     from penstock.gateway.feedback import feedback_of  # few say anything
 
@@ -101,6 +107,7 @@ _CHAT_FAILED = "Chat completion failed"
 _EMBED_FAILED = "Embedding generation failed"
 _UPLOAD_FAILED = "Document upload failed"
 _SEARCH_FAILED = "Document search failed"
+_QUERY_FAILED = "Document query failed"
 UPLOAD = Endpoint(_upload, scope=scopes.RAG, limit="documents", failed=_UPLOAD_FAILED, spends=True)
 _USAGE = Endpoint(usage.own, limit="other")
 
@@ -148,6 +155,9 @@ ROUTES: Mapping[str, Mapping[str, Endpoint]] = {
         "POST": Endpoint(
             _search, scope=scopes.RAG, limit="documents", failed=_SEARCH_FAILED, spends=True
         )
+    },
+    "/api/rag/query": {
+        "POST": Endpoint(_query, scope=scopes.RAG, limit="rag", failed=_QUERY_FAILED, spends=True)
     },
     "/api/usage": {"GET": _USAGE},
     "/": {"GET": Endpoint(meta.index, "none", slot="none")},

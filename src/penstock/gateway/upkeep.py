@@ -19,7 +19,7 @@ HOUR, MINUTE = 3_600, 60
 MOST_SWEEPS = 100
 """Of each kind in one pass: what is left, the next one does."""
 MOST_DELIVERIES = 50
-MOST_PIECES = 2
+MOST_PIECES = 1
 """Of documents, in one pass of a Worker."""
 DELIVERING_SECONDS = 20.0
 """After that a pass begins no more of them."""

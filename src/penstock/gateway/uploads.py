@@ -7,6 +7,7 @@ from typing import Any
 from msgspec import Struct
 
 from penstock.config import Tier
+from penstock.config.check import FORM_BYTES
 from penstock.errors import BadRequest, TooLarge
 from penstock.gateway.exchange import Exchange
 from penstock.rag.sniff import SUFFIXES, TEXTS
@@ -15,8 +16,6 @@ from penstock.wire.json import decode_object
 
 LONGEST_NAME = 255
 UNNAMED = "untitled"
-FORM_BYTES = 64 << 10
-"""What a form may have beside the file."""
 JSON_FACTOR = 6
 """Bytes that one byte of text can be in JSON."""
 MISSING = "Missing file or text"

@@ -23,8 +23,10 @@ WORTH = (0.0, 0.05, 0.05, 0.15, 0.25, 0.5)
 
 _HEADING = re.compile(r" {0,3}(#{1,6})(?![^ \t])")
 _UNDERLINE = re.compile(r" {0,3}(?:(=+)|-+)[ \t]*")
-_FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
-_ITEM = re.compile(r"[ \t]*(?:[-*+•]|\d{1,9}[.)])[ \t]")
+FENCE_BEGINS = r" {0,3}(`{3,}|~{3,})"
+ITEM_BEGINS = r"[ \t]*(?:[-*+•]|\d{1,9}[.)])[ \t]"
+_FENCE = re.compile(FENCE_BEGINS)
+_ITEM = re.compile(ITEM_BEGINS)
 _SENTENCE = re.compile("[.!?\u2026][\"'\u201d\u2019)\\]]*\\s+|[\u3002\uff01\uff1f\uff61]")
 _LINE = re.compile(r"[^\n]*\n?")
 _WORD = re.compile(r"\s\S*\Z")

@@ -8,8 +8,10 @@ from itertools import pairwise
 from msgspec import Struct
 
 from penstock.ports import MOST_MATCHES, Found, Index, Match, Vector
+from penstock.rag.confidence import FIRST, Signals, signals
 from penstock.rag.fuse import fuse, spread, weights
-from penstock.rag.passages import Passage, title
+from penstock.rag.passages import Passage
+from penstock.rag.spelt import Spelt
 from penstock.rag.terms import asked, words
 
 POOL = 20
@@ -50,10 +52,10 @@ class Hit(Struct, frozen=True):
 
 
 class Looked(Struct, frozen=True):
-    """What was found, best first, and the share of the question's terms that the best of the first few by terms has."""
+    """What was found, best first, and what of it tells whether it answers the question."""
 
     hits: list[Hit]
-    coverage: float
+    signals: Signals
 
 
 async def search(
@@ -70,7 +72,7 @@ async def look(
     question: Question,
     rerank: Rerank | None = None,
 ) -> Looked:
-    """The same over what several owners have, whose ids differ, with how well the question is covered."""
+    """The same over what several owners have, whose ids differ, with the signals of it."""
     k = min(question.k, MOST_FOUND)
     size = max(POOL, 2 * k)
     found = await _found(index, owners, question)
@@ -96,7 +98,7 @@ async def look(
         Hit(passages[name], scores[name], spoken.get(name, 0.0), like.get(name, 0.0))
         for name in chosen
     ]
-    return Looked(hits, covered)
+    return Looked(hits, _signals(question, hits, spelt, found))
 
 
 async def _found(index: Index, owners: tuple[str, ...], question: Question) -> Found:
@@ -124,15 +126,21 @@ def _merged(lists: Sequence[Sequence[Match]]) -> tuple[Match, ...]:
     return tuple(sorted(every, key=lambda match: (-match.score, match.id))[:MOST_MATCHES])
 
 
-class Spelt:
-    """A passage's terms and which of them are neighbours."""
-
-    __slots__ = ("pairs", "terms")
-
-    def __init__(self, passage: Passage) -> None:
-        text, head = words(passage.text), words(title(passage))
-        self.terms = {*text, *head}
-        self.pairs = {*pairwise(text), *pairwise(head)}
+def _signals(
+    question: Question, hits: Sequence[Hit], spelt: Mapping[str, Spelt], found: Found
+) -> Signals:
+    """Signals of the hits, among the passages that were read for their terms."""
+    first = {
+        hit.passage.id: spelt.get(hit.passage.id) or Spelt(hit.passage) for hit in hits[:FIRST]
+    }
+    return signals(
+        question.text,
+        list(first.values()),
+        list({**spelt, **first}.values()),
+        max(len(found.by_terms), len(found.by_vector)),
+        None if question.vector is None else [match.score for match in found.by_vector],
+        max((hit.cosine for hit in hits[:FIRST]), default=0.0),
+    )
 
 
 def phrased(text: str, found: Sequence[Match], spelt: Mapping[str, Spelt]) -> list[str]:

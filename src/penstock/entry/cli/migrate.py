@@ -54,13 +54,15 @@ def up(args: argparse.Namespace) -> int:
     config = configured(args).config
     before = version_of(config)
     problem = ""
+    index = {}
     if config.platform == "server":
         problem = asyncio.run(_up_server(config))
+        index = {"index": problem or "ready"}
     else:
         with_tables(args, _nothing)
     after = version_of(config)
     if args.json:
-        show.as_json({"before": before, "version": after, "index": problem or "ready"})
+        show.as_json({"before": before, "version": after, **index})
     else:
         done = f"from {before} to {after}" if before != after else f"already at {after}"
         print(f"migrated {done}" if before != after else done)

@@ -17,6 +17,7 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from penstock.config import Config, Provider
+from penstock.config.embedder import embedder
 from penstock.config.reached import Reached, everywhere
 from penstock.entry import home
 from penstock.entry.secrets import FILE
@@ -27,6 +28,7 @@ PATIENCE = 5.0
 """Seconds a provider gets to answer."""
 OLDEST_PYTHON = (3, 11)
 OLDEST_SQLITE = (3, 51, 3)
+DOCUMENT_PARTS = ("openpyxl", "pypdfium2")
 LOCAL_PARTS = ("numpy", "onnxruntime", "safetensors", "tokenizers")
 
 
@@ -53,6 +55,7 @@ async def config_probes(config: Config, *, ask: bool) -> list[Finding]:
     for name, provider in config.providers.items():
         if provider.kind == "local":
             findings.append(local_runner(name, provider))
+    findings += documents(config)
     remote = [found for found in everywhere(config) if found[1].at.kind in _PROBES and ask]
     asked = [asyncio.to_thread(reachable, named(config, *one), one[1].at) for one in remote]
     return findings + list(await asyncio.gather(*asked))
@@ -183,6 +186,25 @@ def local_runner(name: str, provider: Provider) -> Finding:
         return Finding(check, True, f"{provider.path} comes from its hub at start")
     found = f"{provider.path} is no directory"
     return Finding(check, False, found, "name the directory of the model in its path")
+
+
+def documents(config: Config) -> list[Finding]:
+    """How documents are found, and whether all kinds of them can be read."""
+    found = embedder(config)
+    by = (
+        "by words alone" if found.target is None else f"by words and vectors of {found.target.name}"
+    )
+    why = f" ({found.why})" if found.why else ""
+    lacking = [part for part in DOCUMENT_PARTS if find_spec(part) is None]
+    told = (
+        f"{', '.join(lacking)} not installed: PDF and XLSX are refused"
+        if lacking
+        else "PDF and XLSX are read"
+    )
+    return [
+        Finding("documents are found", True, f"{by}{why}"),
+        Finding("documents are read", not lacking, told, "pip install 'penstock[documents]'"),
+    ]
 
 
 HUB_NAME = re.compile(r"[\w-][\w.-]*/[\w.-]+")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from typing import Any
 
@@ -90,16 +90,22 @@ async def _told(response: Response) -> dict[str, Any]:
 
 
 async def _events(response: Response) -> AsyncIterator[dict[str, Any]]:
-    if isinstance(response.body, bytes):
-        yield decode_object(response.body)[0]
-        return
     held = b""
-    async with aclosing(response.body) as stream:
-        async for part in stream:
+    async with aclosing(_parts(response)) as parts:
+        async for part in parts:
             *blocks, held = (held + part).split(b"\n\n")
             for block in blocks:
                 if block.startswith(_DATA) and block != _DATA + b"[DONE]":
                     yield decode_object(block[len(_DATA) :])[0]
+
+
+async def _parts(response: Response) -> AsyncGenerator[bytes]:
+    if isinstance(response.body, bytes):
+        yield response.body
+        return
+    async with aclosing(response.body) as stream:
+        async for part in stream:
+            yield part
 
 
 def _print(whole: dict[str, Any]) -> None:

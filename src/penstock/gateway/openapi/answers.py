@@ -156,7 +156,36 @@ def _documents() -> dict[str, Schema]:
         "reason": {**TEXT, "description": "The code of why it failed."},
         "message": {**TEXT, "description": "The same in words, with what to do."},
     }
+    citation = {
+        "source": {**COUNT, "minimum": 1, "description": "Of `sources`, from 1."},
+        "documentId": TEXT,
+        "start": COUNT,
+        "end": COUNT,
+        "text": {**TEXT, "description": "What stands there in the document's text."},
+    }
+    taken = {"marker": TEXT, "reason": {"enum": ["no_such_source", "not_in_source"]}}
+    answered = {
+        "answer": TEXT,
+        "sources": listed("CitedSource"),
+        "citations": listed("Citation"),
+        "removed": listed("RemovedCitation"),
+        "confidence": {**NUMBER, "minimum": 0, "maximum": 1},
+        "lexicalOnly": {"type": "boolean"},
+        "model": {**TEXT, "description": "`extractive` or `none` where none was asked."},
+        "provider": TEXT,
+        "tokens": COUNT,
+        "cost": DOLLARS,
+        "extractive": {
+            "const": True,
+            "description": "Only where the documents' own sentences answer.",
+        },
+        "cached": {"const": True, "description": "Only where it came from the cache."},
+    }
     return {
+        "CitedSource": exact(source | {"cited": {"type": "boolean"}}),
+        "Citation": exact(citation),
+        "RemovedCitation": exact(taken),
+        "Answered": exact(answered, "extractive", "cached"),
         "Uploaded": exact(named | {"chunks": COUNT, "status": state}),
         "Source": exact(source),
         "Sources": exact({"results": listed("Source"), "lexicalOnly": {"type": "boolean"}}),

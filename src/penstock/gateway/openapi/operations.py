@@ -12,7 +12,7 @@ from penstock.gateway.usage import MOST_DAYS, OWN
 from penstock.ledger import exports, logins
 from penstock.ledger.reports import BY, figures
 
-Rate = Literal["", "chat", "embed", "documents", "other"]
+Rate = Literal["", "chat", "embed", "documents", "rag", "other"]
 Parameter = dict[str, Any]
 
 JSON = "application/json"
@@ -338,6 +338,14 @@ DOCUMENTS = (
         " the embedding model costs; `lexicalOnly` says that none was asked.",
         ("Sources",), "POST", scope=scopes.RAG, rate="documents", body="SearchRequest", spends=True,
         example={"query": "What does a walrus eat?"}, targets=False,
+    ),
+    Operation(
+        "/api/rag/query", "askDocuments", "Documents", "Ask my documents",
+        "An answer from the caller's documents, with `[n]` for source n and the span that each citation rests on. Citations"
+        " that cannot be verified are taken out (`removed`). Where the sources are not likely to answer, or there are none,"
+        " it says that this is not in the documents, and no model is asked. A stream sends `{sources}` first.",
+        ("Answered",), "POST", scope=scopes.RAG, rate="rag", body="QueryRequest", streams=True, spends=True,
+        example={"question": "What does a walrus eat?"},
     ),
     Operation(
         "/api/rag/documents", "listDocuments", "Documents", "My documents",

@@ -156,6 +156,11 @@ _PRODUCT_EVENTS = (
     'data: {"delta":"Hello."}\n\ndata: {"message":{"role":"assistant","content":"Hello."},"model":"gpt-4o",'
     '"provider":"openai","tokens":12,"cost":0.00003}\n\ndata: [DONE]\n\n'
 )
+_ANSWER_EVENTS = (
+    'data: {"sources":[]}\n\ndata: {"delta":"This is not in your documents."}\n\n'
+    'data: {"answer":"This is not in your documents.","sources":[],"citations":[],"removed":[],"confidence":0.02,'
+    '"lexicalOnly":true,"model":"none","provider":"","tokens":0,"cost":0}\n\ndata: [DONE]\n\n'
+)
 _DOCUMENT_EVENTS = 'data: {"documentId":"doc_1","status":"embedding","chunks":40,"done":20}\n\n'
 
 
@@ -224,6 +229,8 @@ def _envelope(operation: Operation, status: int, codes: Schema) -> dict[str, Any
 def _events(operation: Operation) -> str:
     if _openai(operation):
         return _OPENAI_EVENTS
+    if operation.answer == ("Answered",):
+        return _ANSWER_EVENTS
     return _PRODUCT_EVENTS if operation.spends else _DOCUMENT_EVENTS
 
 

@@ -78,9 +78,12 @@ def _documents() -> dict[str, Schema]:
     form = {"file": file, "filename": name, "shared": {"enum": ["true", "false"]}}
     upload = {"text": _TEXT, "filename": name, "shared": shared}
     search = {"query": asked, "topK": k, "documentId": document}
+    stream = {"type": ["boolean", "null"]}
+    query = {"question": asked, "topK": k, "documentId": document, "stream": stream}
     return {
         "UploadRequest": {"type": "object", "properties": upload, "required": ["text"]},
         "UploadForm": {"type": "object", "properties": form, "required": ["file"], "additionalProperties": False},
+        "QueryRequest": {"type": "object", "properties": query, "required": ["question"], **_STEERING},
         "SearchRequest": {"type": "object", "properties": search, "required": ["query"]},
     }  # fmt: skip
 

@@ -29,8 +29,8 @@ SPARE = 8
 """An array that is full grows by one part in so many."""
 DEAD_SHARE = 8
 """Once one entry of so many is gone, what is left is put together."""
-TERM_BYTES = 8
-"""Of a posting: a place and a count."""
+TERM_BYTES, POSTING_BYTES = 500, 8
+"""Of a term that was asked for, found or not; and of each entry that has it."""
 OWNER_BYTES = 2_000
 """Of an owner with nothing yet."""
 NOISE = 1e-4
@@ -62,13 +62,13 @@ class Arrays:
         self._vectors: Floats = np.empty((0, dimension), np.float32)
         self._alive: NDArray[np.bool_] = np.ones(0, np.bool_)
         self._postings: dict[str, Postings] = {}
+        self._posted_bytes = 0
 
     @property
     def size(self) -> int:
         """What it takes in memory."""
         held = (self._numbers, self._lengths, self._vectors, self._alive)
-        terms = sum(len(found.places) for found in self._postings.values())
-        return OWNER_BYTES + sum(array.nbytes for array in held) + TERM_BYTES * terms
+        return OWNER_BYTES + sum(array.nbytes for array in held) + self._posted_bytes
 
     def catch_up(self, connection: apsw.Connection, standing: Standing) -> None:
         """Brings it to the snapshot that the connection reads."""
@@ -89,7 +89,9 @@ class Arrays:
             rough = np.einsum("ij,j->i", self._vectors[: self._size], vector)
             rough[~self._alive[: self._size]] = -np.inf
             places = _leading(rough, k)
-        exact = self._vectors[places].astype(np.float64) @ vector.astype(np.float64)
+        exact = np.einsum(
+            "ij,j->i", self._vectors[places].astype(np.float64), vector.astype(np.float64)
+        )
         return self._best(connection, places, exact, k)
 
     def told(
@@ -122,6 +124,7 @@ class Arrays:
             self._size -= dead
             self._alive = np.ones(self._size, np.bool_)
             self._postings.clear()
+            self._posted_bytes = 0
 
     def _room(self, size: int) -> None:
         have = len(self._numbers)
@@ -151,10 +154,14 @@ class Arrays:
 
     def _posted(self, connection: apsw.Connection, slot: str) -> tuple[NDArray[np.int32], NDArray[np.int32]]:  # fmt: skip
         """Where a term is, and how often."""
-        found = self._postings.setdefault(slot, Postings())
+        found = self._postings.get(slot)
+        if found is None:
+            found = self._postings[slot] = Postings()
+            self._posted_bytes += TERM_BYTES
         last = int(self._numbers[self._size - 1]) if self._size else 0
         if found.upto < last:
             rows = query(connection, sql.POSTINGS, (slot, found.upto))
+            self._posted_bytes += POSTING_BYTES * len(rows)
             if rows:
                 entries, counts = np.array(rows, np.int64).T
                 places = np.searchsorted(self._numbers[: self._size], entries)
@@ -202,6 +209,8 @@ class Held:
         self._most_bytes = most_bytes
         self._lock = threading.Lock()
         self._owners: OrderedDict[bytes, Arrays] = OrderedDict()
+        self._sizes: dict[bytes, int] = {}
+        self.size = 0
 
     def search(
         self,
@@ -224,35 +233,38 @@ class Held:
             arrays.catch_up(reader, standing)
             near = arrays.near(reader, asked, document, k) if asked is not None else ()
             told = arrays.told(reader, slots, document, k, standing) if slots else ()
-        self._settle()
+            size = arrays.size
+        self._settle(owner, arrays, size)
         return Found(near, told)
 
     def _fits(self, standing: Standing) -> bool:
         """Can an owner of this size be held at all, some terms included?"""
         return standing.entries * (4 * self._dimension + 32) <= self._most_bytes
 
-    def _forget(self, owner: bytes) -> None:
-        with self._lock:
-            self._owners.pop(owner, None)
-
     def _of(self, owner: bytes) -> Arrays:
         with self._lock:
-            arrays = self._owners.setdefault(owner, Arrays(owner, self._dimension))
+            arrays = self._owners.get(owner)
+            if arrays is None:
+                arrays = self._owners[owner] = Arrays(owner, self._dimension)
             self._owners.move_to_end(owner)
             return arrays
 
-    def _settle(self) -> None:
+    def _settle(self, owner: bytes, arrays: Arrays, size: int) -> None:
         """Lets go of those that were asked about longest ago, until the others fit."""
         with self._lock:
-            total = sum(arrays.size for arrays in self._owners.values())
-            while total > self._most_bytes and self._owners:
-                _, gone = self._owners.popitem(last=False)
-                total -= gone.size
+            if self._owners.get(owner) is arrays:
+                self.size += size - self._sizes.get(owner, 0)
+                self._sizes[owner] = size
+            while self.size > self._most_bytes:
+                self._drop(next(iter(self._owners)))
 
-    @property
-    def size(self) -> int:
+    def _forget(self, owner: bytes) -> None:
         with self._lock:
-            return sum(arrays.size for arrays in self._owners.values())
+            self._drop(owner)
+
+    def _drop(self, owner: bytes) -> None:
+        self._owners.pop(owner, None)
+        self.size -= self._sizes.pop(owner, 0)
 
 
 def _leading(rough: Floats, k: int) -> Places:

@@ -32,7 +32,7 @@ async def prepare(dsn: str, model: str, dimension: int) -> None:
             if model:
                 await connection.execute(sql.vectors_table(number, dimension))
                 iterates = version >= ITERATES
-                await connection.execute(sql.near_function(number, dimension, iterates=iterates))
+                await connection.execute(sql.near_function(number, iterates=iterates))
     except asyncpg.InsufficientPrivilegeError as error:
         raise Misconfigured(
             f"stores.postgres: this user may not make the index's tables in {schema.place(dsn)}, or the extension:"

@@ -131,10 +131,10 @@ select count(*) from (
 
 
 def near(number: int) -> str:
-    """All of the owner's, compared one by one."""
+    """All of the owner's, compared one by one; the vector asked for is read once, not for each of them."""
     return f"""
 with own as materialized (
-  select entry, vector <#> $1::text::vector as apart from index_vectors_{number}
+  select entry, vector <#> (select $1::text::vector) as apart from index_vectors_{number}
   where owner = decode($2, 'hex') and ($3::text is null or document = decode($3, 'hex'))
 )
 select encode(index_entries.id, 'hex'), round((-own.apart)::numeric, {index.DECIMALS})::double precision as score
@@ -146,12 +146,12 @@ def nearby(number: int) -> str:
     """By the model's function, which goes through the graph until it has enough of the owner's."""
     return f"""
 select encode(index_entries.id, 'hex'), round((-own.apart)::numeric, {index.DECIMALS})::double precision as score
-from index_near_{number}($1::text, decode($2, 'hex'), $3::bigint) as own
+from index_near_{number}($1::text::vector, decode($2, 'hex'), $3::bigint) as own
 join index_entries on index_entries.number = own.entry order by score desc, index_entries.id
 """
 
 
-def near_function(number: int, dimension: int, *, iterates: bool) -> str:
+def near_function(number: int, *, iterates: bool) -> str:
     """Searches by the graph; without iterative scans (pgvector before 0.8) that would lose the owner's to others', and
     all of the owner's are compared."""
     settings = (
@@ -161,9 +161,9 @@ def near_function(number: int, dimension: int, *, iterates: bool) -> str:
         else "set enable_indexscan = off"
     )
     return f"""
-create or replace function index_near_{number}(asked text, whose bytea, most bigint)
+create or replace function index_near_{number}(asked vector, whose bytea, most bigint)
 returns table (entry bigint, apart double precision) language sql stable {settings} as $body$
-  select entry, vector <#> asked::vector({dimension}) from index_vectors_{number}
-  where owner = whose order by vector <#> asked::vector({dimension}) limit most
+  select entry, vector <#> asked from index_vectors_{number}
+  where owner = whose order by vector <#> asked limit most
 $body$
 """

@@ -62,6 +62,7 @@ def test_all_is_well(home, capsys):
     lines = capsys.readouterr().out.splitlines()
     assert [line.split(":")[0] for line in lines] == [
         "✓ python", "✓ sqlite", "✓ configuration", "✓ data directory", "✓ development secret", "✓ port",
+        "✓ documents are found", "✓ documents are read",
     ]  # fmt: skip
     assert "✓ data directory: .penstock will be made on first run" in lines
 

@@ -130,3 +130,26 @@ def test_a_form_holds_any_name_and_any_bytes():
     body, [(_, kind)] = form(data, name, shared=True)
     found = {part.name: part.data for part in multipart.parts(body, kind)}
     assert found == {"filename": name.encode(), "shared": b"true", "file": data}
+
+
+def test_a_question_is_answered_with_its_places(papers, capsys):
+    told(capsys, "rag", "ingest", str(papers), "--sub", "alice")
+    asked = ["rag", "ask", "what moves water by an impeller?", "--sub", "alice"]
+    code, found = told(capsys, *asked)
+    assert code == 0
+    assert (found["model"], found["cost"]) == ("extractive", 0)
+    assert "impeller" in found["answer"]
+    for one in found["citations"]:
+        assert PUMPS[one["start"] : one["end"]] == one["text"]
+    assert main(asked) == 0
+    out, err = capsys.readouterr()
+    answer, *places = out.splitlines()
+    assert answer == found["answer"]
+    assert places[0].startswith("[1] pumps.md, characters ")
+    assert "by extractive, $0" in err
+
+
+def test_what_is_not_there_is_not_answered(papers, capsys):
+    told(capsys, "rag", "ingest", str(papers), "--sub", "alice")
+    found = told(capsys, "rag", "ask", "Who was president of France in 1960?", "--sub", "alice")[1]
+    assert (found["sources"], found["answer"]) == ([], "This is not in your documents.")

@@ -116,6 +116,29 @@ async def test_what_does_not_fit_in_memory_is_found_all_the_same(
     await index.close()
 
 
+async def test_searches_writes_and_deletes_at_once_leave_what_is_there(tmp_path: Path) -> None:
+    index = EmbeddedIndex(tmp_path / "i.sqlite", FakeClock(), MODEL, 2, most_bytes=9_000)
+
+    async def write(owner: str) -> None:
+        for turn in range(20):
+            terms = ("x", f"t{turn}")
+            await index.upsert([Entry(f"n{n}", owner, f"d{turn}", EAST, terms) for n in range(20)])
+            if turn % 3 == 0:
+                await index.delete(owner, document=f"d{turn}")
+
+    async def search(owner: str) -> None:
+        for turn in range(60):
+            found = await index.search(owner, 50, vector=EAST, terms=["x", f"t{turn}"])
+            assert len(found.by_vector) in (0, 20)
+            assert len(found.by_terms) in (0, 20)
+
+    owners = ["ann", "bob", "cid", "dan"]
+    await asyncio.gather(*map(write, owners), *map(search, owners), *map(search, owners))
+    for owner in owners:
+        assert len((await index.search(owner, 50, vector=EAST)).by_vector) == 20
+    await index.close()
+
+
 async def test_owners_who_asked_long_ago_are_let_go(tmp_path: Path) -> None:
     pytest.importorskip("numpy", reason="nothing is held without numpy")
     from penstock.platforms.embedded.arrays import OWNER_BYTES, Held
