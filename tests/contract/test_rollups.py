@@ -11,9 +11,10 @@ import asyncpg
 import pytest
 
 from penstock.errors import Conflict, Unheard
-from penstock.ledger import book, days, decisions, reports, rollups
+from penstock.ledger import book, days, decisions, logins, reports, rollups, sql
 from penstock.ledger.book import Account, Charged
 from penstock.ledger.decisions import Decision
+from penstock.ledger.logins import Whence
 from penstock.ledger.rollups import Pace
 from penstock.platforms.memory.world import FakeClock
 from penstock.platforms.migrations import shipped
@@ -264,6 +265,43 @@ async def test_a_record_of_any_letters_is_summed(books) -> None:
     await rollups.roll(books, FakeClock(), Pace(1_000))
     rows = await books.rows("select route, low, number from outcomes where span = 'day'")
     assert list(rows) == [("a'\"\\", 10, 1)]
+
+
+async def test_the_first_designs_views(books) -> None:
+    at = days.parse("2026-03-01T10:00:00.250") or 0
+    whose = Account("req_1", "default/u2", "default", "u2", "", "auto", "chat")
+    what = Charged("cloudflare", "m", "cloudflare/m")
+    used = Usage(input=3, output=4)
+    await books.batch(
+        book.final(whose, 1, "settled", at, what, used, 250_000_000),
+        book.correction(whose, 1, at + days.DAY_MS, what, Usage(output=-1), -50_000_000),
+        logins.login("a@b.test", Whence("l", at, "::1", "NZ"), success=True),
+        logins.registration("u2", "a@b.test", Whence("r", at, "::1", "NZ", "https://c.test/")),
+        (sql.COUNT_CACHE, ("2026-03-01", "chat", 5, 6)),
+        ("insert into first_usage_tracking (id, user_id, cost) values ('0', 'u1', 1.5)", ()),
+        ("insert into first_cache_stats (service, hits, misses, date) values ('chat', 1, 2, '2025-12-31')", ()),
+    )  # fmt: skip
+
+    async def told(view: str, columns: str) -> list[Row]:
+        return sorted(map(tuple, await books.rows(f"select {columns} from {view}")))
+
+    for _ in range(2):
+        assert await told("usage_tracking", "id, user_id, coalesce(tokens, 0), cast(cost as double precision), timestamp") == [
+            ("0", "u1", 0, 1.5, None),
+            ("req_1", "u2", 7, 0.25, "2026-03-01T10:00:00.250Z"),
+            ("req_1#1", "u2", -1, -0.05, "2026-03-02T10:00:00.250Z"),
+        ]  # fmt: skip
+        assert await told("cost_summary", "date, cast(total_cost as double precision), cast(cloudflare_cost as double precision), cast(openai_cost as double precision), total_requests") == [
+            ("2026-03-01", 0.25, 0.25, 0.0, 1),
+            ("2026-03-02", -0.05, -0.05, 0.0, 0),
+        ]  # fmt: skip
+        await rollups.roll(books, FakeClock(), Pace(1_000))
+    assert await told("cache_stats", "service, hits, misses, date") == [
+        ("chat", 1, 2, "2025-12-31"), ("chat", 5, 6, "2026-03-01")
+    ]  # fmt: skip
+    stamp = "2026-03-01T10:00:00.250Z"
+    assert await told("login_attempts", "email, success, ip, country, timestamp") == [("a@b.test", 1, "::1", "NZ", stamp)]  # fmt: skip
+    assert await told("user_registrations", "user_id, email, country, referrer, timestamp") == [("u2", "a@b.test", "NZ", "https://c.test/", stamp)]  # fmt: skip
 
 
 async def test_a_row_that_is_seen_late_is_summed_all_the_same(postgres_server) -> None:
