@@ -142,7 +142,7 @@ async def export(gateway: Gateway, exchange: Exchange) -> Response:
         ("content-type", kind), ("cache-control", "no-store"), ("x-content-type-options", "nosniff"),
         ("content-disposition", f'attachment; filename="{name}.{form}"'),
     ]  # fmt: skip
-    return Response(200, headers, body)
+    return Response(200, headers, body, verbatim=True)
 
 
 def _asked(gateway: Gateway, query: Mapping[str, str], by: figures.By = "") -> Asked:
