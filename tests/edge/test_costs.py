@@ -19,8 +19,8 @@ from tests.edge.worker import Worker as Process
 UNCOUNTED = {"worker_requests", "worker_cpu_ms", "object_duration", "d1_bytes", "d1_questions"}
 """What no binding counts, or only by the page."""
 MANY = 16
-DUE = 2
-"""Rows read to see whether documents are due."""
+DUE = 10
+"""Rows read to see whether documents are due, and in an hour's first pass what is to be summed."""
 
 
 @pytest.fixture(scope="module")
