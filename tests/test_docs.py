@@ -23,6 +23,7 @@ from penstock.entry.cli.program import COMMANDS, main, parser
 from penstock.entry.known import known_models
 from penstock.entry.settings import today
 from penstock.gateway import backends, deployments
+from penstock.gateway.behind import Behind
 from penstock.gateway.counters import Counters, Load
 from penstock.gateway.openapi.replies import HEADERS
 from penstock.gateway.routes import ROUTES
@@ -45,6 +46,7 @@ ENVIRONMENT = re.compile(
 """Variables that change what commands say."""
 NEVER_OVER_HTTP = {
     "misused", "misconfigured", "not_installed", "io_error", "invalid_file", "deploy_failed",
+    "invalid_labels", "labels_too_few", "labels_one_class", "labels_no_gain", "labels_too_few_groups", "invalid_router",
 }  # fmt: skip
 """Codes of the command line, which cli.md lists."""
 
@@ -273,6 +275,7 @@ def test_every_counter_is_documented():
     text = (
         Counters().text(0, Load()) + backends.metrics(Pools()) + deployments.metrics(Fleet(), 0.0)
     )
+    text += Behind(lambda work: None).metrics()
     assert shown == set(re.findall(r"# TYPE (\w+) ", text))
 
 

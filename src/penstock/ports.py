@@ -336,6 +336,8 @@ class Platform:
     runner: Runner | None = None
     index: Index | None = None
     """Where documents are found. None: this platform has none, or none is bound to it."""
+    no_index: str = "This gateway has no index for documents: see `penstock doctor`."
+    """What is said where there is none."""
     parse: Parse | None = None
     """Who reads documents; None where this home takes none."""
     replies: Store | None = None

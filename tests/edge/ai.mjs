@@ -3,7 +3,7 @@
 const MOST_TEXTS = 100;
 const DIMENSION = 768;
 const CHATS = new Set(["@cf/ibm-granite/granite-4.0-h-micro", "@cf/meta/llama-3.1-8b-instruct-fp8-fast"]);
-const EMBEDDERS = new Set(["@cf/baai/bge-base-en-v1.5"]);
+const EMBEDDERS = new Set(["@cf/baai/bge-base-en-v1.5", "@cf/baai/other"]);
 
 class InferenceUpstreamError extends Error {
   name = "InferenceUpstreamError";

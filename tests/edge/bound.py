@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from asyncio import base_events, events
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
@@ -13,7 +14,9 @@ from pyodide.ffi import run_sync
 
 from penstock.platforms.cloudflare.blobs import CloudflareBlobs
 from penstock.platforms.cloudflare.crypto import CloudflareCrypto
+from penstock.platforms.cloudflare.index import CloudflareIndex
 from penstock.platforms.cloudflare.meter import CloudflareMeter
+from penstock.platforms.cloudflare.parse import CloudflareParse
 from penstock.platforms.cloudflare.replies import CloudflareReplies
 from penstock.platforms.cloudflare.store import CloudflareStore
 from penstock.platforms.cloudflare.tables import CloudflareTables
@@ -32,6 +35,12 @@ class BoundPlatform(Platform):
     clock: FakeClock
     ids: FakeIds
     spawn: Background
+    vectorize: Any = None
+
+    def indexed(self, model: str, dimension: int) -> CloudflareIndex:
+        """An index of that model, on these tables and over something that looks like Vectorize."""
+        vectorize = self.vectorize(dimension)
+        return CloudflareIndex(vectorize, self.tables, self.clock, os.urandom, model, dimension)
 
 
 class Worlds:
@@ -58,9 +67,11 @@ class Worlds:
             spawn=Background(),
             crypto=CloudflareCrypto(),
             runner=runner,
+            parse=CloudflareParse(),
             replies=CloudflareReplies(lambda: bindings.replies, clock, MOST_BYTES),
             shared_loop=False,
             secret=ids.secret(32),
+            vectorize=bindings.vectorize,
         )
 
     def run(self, main: Coroutine[Any, Any, Any]) -> Any:

@@ -21,6 +21,7 @@ NO_FILE = {
     "test_bad_requests.py": "asks through the server's own HTTP, whose parser is native code",
     "test_shared_ends.py": "how a call that requests share ends for each of them",
     "test_schemathesis.py": "schemathesis stands on native code",
+    "test_reindex.py": "an index of Vectorize is one model's, and another's is another one",
 }
 FLIGHTS = (
     "test_five_hundred_askers_at_once_make_one_call",
@@ -48,12 +49,18 @@ FLIGHTS = (
     "test_followers_are_told_too_that_it_may_have_been_charged",
     "test_a_follower_is_asked_for_itself",
     "test_equal_requests_at_once_ask_once_and_read_along",
+    "test_of_equal_questions_at_once_one_is_bought",
 )
 """Tests of requests that read what another of their process asks; at the edge none waits for another."""
+BY_VECTORS = "documents are found by vectors alone there"
 NO_TEST = dict.fromkeys(FLIGHTS, "requests wait for each other there") | {
     "test_replies_have_their_share_of_the_store_and_no_more": "the cache there has a bound of its own",
     "test_a_hundred_thousand_callers_are_held_by_bounded_counts": "counts in this process, held for 100,000 callers",
+    "test_what_waits_when_a_process_stops_is_the_next_ones": "no request works for another there",
     "test_probes_bring_it_back": "a Worker probes no backends yet",
+    "test_a_model_that_makes_its_vectors_up_is_not_used": BY_VECTORS,
+    "test_a_search_goes_on_by_words_where_the_model_does_not_answer": BY_VECTORS,
+    "test_one_owners_many_documents_hold_up_nobodys_first": "a request works on its own document there, and on no other",
     "test_while_deliveries_hang_what_comes_waits_in_the_table": "what goes on behind each request is Cloudflare's to bound",
 }
 FILES = sorted(path.name for path in PATHS.glob("test_*.py") if path.name not in NO_FILE)

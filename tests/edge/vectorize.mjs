@@ -1,5 +1,5 @@
 // Vectorize, which has no local simulation: the documented shapes and limits, exact scores, and changes that are taken in
-// later: each describe() lets one more of them in, once it has answered.
+// later: each describe() lets one more of them in, once it has answered. A prompt one takes them in at once.
 
 const LIMITS = { dimensions: 1536, id: 64, metadata: 10 << 10, batch: 1000, bare: 100, full: 20, indexed: 64, indexes: 10 };
 const bytes = (text) => new TextEncoder().encode(text);
@@ -28,11 +28,13 @@ export class VectorizeIndexImpl {
   #waiting = [];
   #last = { id: "", at: null };
   #mutations = 0;
+  #prompt;
   broken = "";
 
-  constructor(dimensions, metadataIndexes) {
+  constructor(dimensions, metadataIndexes, prompt = false) {
     if (dimensions > LIMITS.dimensions || metadataIndexes.length > LIMITS.indexes) throw new Error("above a limit");
     this.#dimensions = dimensions;
+    this.#prompt = prompt;
     this.#indexes = new Set(metadataIndexes);
   }
 
@@ -98,6 +100,7 @@ export class VectorizeIndexImpl {
   #later(change) {
     const id = `00000000-0000-4000-8000-${String(++this.#mutations).padStart(12, "0")}`;
     this.#waiting.push({ change, id, at: new Date().toISOString() });
+    if (this.#prompt) this.#takeIn();
     return { mutationId: id };
   }
 

@@ -7,6 +7,7 @@ import { Miniflare } from "miniflare";
 
 import { cache } from "./caches.mjs";
 import { database } from "./d1.mjs";
+import { VectorizeIndexImpl } from "./vectorize.mjs";
 
 // As many as are in use at once: a test that makes more worlds than these meets its first one's database again, emptied.
 const DATABASES = ["DB0", "DB1", "DB2", "DB3"];
@@ -43,7 +44,7 @@ export class Worlds {
     const tables = this.databases[number % DATABASES.length];
     if (this.written.delete(tables)) await tables.batch(this.emptying.map((sql) => tables.prepare(sql)));
     const keyed = (binding) => this.#keyed(binding, number);
-    return { KV: keyed(this.KV), BLOBS: keyed(this.BLOBS), DB: this.#tables(tables), METER: this.#objects(number), replies: this.#replies(number) };
+    return { KV: keyed(this.KV), BLOBS: keyed(this.BLOBS), DB: this.#tables(tables), METER: this.#objects(number), replies: this.#replies(number), vectorize: (dimensions) => this.#vectorize(dimensions) };
   }
 
   #keyed(binding, number) {
@@ -55,6 +56,12 @@ export class Worlds {
     const kept = cache(this.miniflare, `?${number}`);
     const method = (name) => (...asked) => this.#watch(kept[name](...asked));
     return { match: method("match"), put: method("put"), delete: method("delete") };
+  }
+
+  #vectorize(dimensions) {
+    const index = new VectorizeIndexImpl(dimensions, ["owner", "document"], true);
+    const method = (name) => (...asked) => this.#watch(index[name](...asked));
+    return { describe: method("describe"), upsert: method("upsert"), deleteByIds: method("deleteByIds"), query: method("query") };
   }
 
   #tables(tables) {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -20,6 +21,8 @@ from tests.path.world import SECRET, World, body, usage
 UPLOAD, DOCUMENTS, SEARCH = "/api/rag/upload", "/api/rag/documents", "/api/rag/search"
 MODEL = "text-embedding-3-small"
 DIMENSION = 16
+BY_WORDS = sys.platform != "emscripten"
+"""Whether this home finds by words; the edge does by vectors alone, so that there every world has an embedding model."""
 LEXICAL = f"""
 [auth]
 issuers = [{{ mode = "hs256", secret = "{SECRET}" }}]
@@ -89,8 +92,9 @@ class Documents(World):
     """The world; `dense` has an embedding model, whose answers `answer` makes."""
 
     def __init__(self, more: str = "", *, dense: bool = False) -> None:
+        dense = dense or not BY_WORDS
         super().__init__(self.embedded, more=(DENSE if dense else LEXICAL) + more, env={})
-        self.index = MemoryIndex(MODEL, DIMENSION) if dense else MemoryIndex()
+        self.index = indexed(self.platform, dense=dense)
         self.asked: list[str] = []
         self.fails: list[BaseException | Response] = []
         self.on(index=self.index)
@@ -169,7 +173,13 @@ class Documents(World):
 
     async def upkeep(self) -> None:
         """A pass, and all that it begins."""
-        await upkeep(self.gateway)
+        one = asyncio.create_task(upkeep(self.gateway))
+        try:
+            while not one.done():
+                await self.platform.clock.run(1)
+            await one
+        finally:
+            one.cancel()
         await self.settled()
 
     async def states(self) -> list[str]:
@@ -186,6 +196,13 @@ class Documents(World):
         while self.platform.spawn.running:
             await self.platform.clock.run(1)
         await self.platform.spawn.join()
+
+
+def indexed(platform: Any, *, dense: bool = True) -> Any:
+    """The home's own index where it has one, else one in memory."""
+    if not BY_WORDS:
+        return platform.indexed(MODEL, DIMENSION)
+    return MemoryIndex(MODEL, DIMENSION) if dense else MemoryIndex()
 
 
 def vector(text: str) -> list[float]:

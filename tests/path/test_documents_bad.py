@@ -9,8 +9,6 @@ from typing import Any
 
 import pytest
 
-from penstock.platforms.parse.process import ProcessParse
-from penstock.platforms.world import RealClock
 from penstock.rag.reasons import REASONS
 from penstock.wire import multipart
 from tests.documents import LAUGHS, SEALED, deflated, docx, lying, package, pdf, word
@@ -42,6 +40,10 @@ BAD: dict[str, tuple[bytes, str, str]] = {
 
 @pytest.fixture
 async def world() -> AsyncIterator[Documents]:
+    # Where there are no processes this cannot be imported, and no test asks for it.
+    from penstock.platforms.parse.process import ProcessParse
+    from penstock.platforms.world import RealClock
+
     made = Documents(TIERS)
     parse = ProcessParse(RealClock())
     made.on(parse=parse)

@@ -24,7 +24,7 @@ class Isolate(Documents):
 
     def __init__(self, index: Any = None) -> None:
         super().__init__("[tiers.pro]\ndocument_bytes = 5_000_000\n", dense=True)
-        self.index = index or MemoryIndex(MODEL, DIMENSION)
+        self.index = index or self.index
         self._config = self.gateway.config
         self.on(index=self.index, shared_loop=False)
         self._first = self.gateway

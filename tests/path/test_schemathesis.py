@@ -29,7 +29,7 @@ LEFT = 2
 """Requests that each caller has left of the default limits."""
 ENOUGH = 20
 """Requests of one operation to the limited gateway, and without a credential."""
-LIMITS = {"chat": 100, "embed": 100, "documents": 100, "other": 200}
+LIMITS = {"chat": 100, "embed": 100, "documents": 100, "rag": 50, "other": 200}
 CHECKS = [
     not_a_server_error,
     checks.status_code_conformance,
@@ -45,7 +45,7 @@ def config() -> SchemathesisConfig:
     """Deterministic; dates that are valid one by one may still name a span that is refused,
     a form a file without text or share it, and an id no document."""
     spans = {"include-path-regex": "/(usage|logins)$"}
-    documents = {"include-path-regex": "/api/rag/(upload|search)$"}
+    documents = {"include-path-regex": "/api/rag/(upload|search|query)$"}
     unread = {"positive_data_acceptance": {"expected-statuses": ["2xx", "403", "404", "422"]}}
     also = {"positive_data_acceptance": {"expected-statuses": ["2xx", "400"]}}
     return SchemathesisConfig.from_dict(

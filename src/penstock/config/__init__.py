@@ -7,6 +7,7 @@ from penstock.config.defaults import defaults
 from penstock.config.deployments import Deployment, TenantKeys
 from penstock.config.proxied import Backend, ServiceCache, WebSockets
 from penstock.config.rag import Rag
+from penstock.config.routed import QUALITY, Route, RouteCache, TimeoutSettings, Verb
 from penstock.config.stores import Cache, Stores
 from penstock.config.tiers import Tier
 from penstock.config.values import (
@@ -20,17 +21,14 @@ from penstock.config.values import (
     Limit,
     OwnPrice,
     Provider,
-    Route,
-    RouteCache,
     Scale,
     Server,
     Service,
     Target,
-    TimeoutSettings,
-    Verb,
 )
 
 __all__ = [
+    "QUALITY",
     "Auth",
     "Backend",
     "Budget",

@@ -10,10 +10,11 @@ from penstock.config.catalog import join
 from penstock.config.embedder import embeds
 from penstock.config.rag import Rag
 from penstock.config.reached import BY_HTTP, KEYED, check_deployments
+from penstock.config.routed import Route, Verb
 from penstock.config.services import INSIDE, check_root, check_services, inside
 from penstock.config.spending import check_budgets, check_costs, check_prices
 from penstock.config.urls import parts_of
-from penstock.config.values import Config, Issuer, Provider, Route, Target, Verb
+from penstock.config.values import Config, Issuer, Provider, Target
 from penstock.errors import Misconfigured
 
 SECRET_BYTES = 32
@@ -22,6 +23,8 @@ FORM_BYTES = 64 << 10
 POSTGRES_SCHEMES = ("postgresql://", "postgres://")
 REDIS_SCHEMES = ("redis://", "rediss://", "unix://", "redis+cluster://", "rediss+cluster://")
 
+LISTED = frozenset({"fixed", "weighted", "cheapest-that-fits"})
+"""Policies that choose among `targets`."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 _LOOKED_UP = frozenset({"openai"})
 
@@ -65,6 +68,10 @@ def check_whole(config: Config) -> None:
     check_prices(config)
     if config.savings.baseline:
         _end(config, config.savings.baseline, "savings.baseline", verb="chat")
+    if any(route.shadow for route in config.routes.values()):
+        from penstock.config.shadows import check_shadows  # few have one
+
+        check_shadows(config)
     check_services(config)
     _check_documents(config)
     for alias, end in config.aliases.items():
@@ -239,19 +246,39 @@ def _check_unique(targets: Iterable[Target]) -> None:
 
 
 def _check_route(config: Config, route: Route, path: str) -> None:
-    if route.policy == "fixed":
-        if not route.targets:
-            raise Misconfigured(f"{path}.targets is empty; name at least one target")
-        for at, name in enumerate(route.targets):
-            _end(config, name, f"{path}.targets[{at}]", verb=route.verb)
+    if route.policy in LISTED:
+        _check_listed(config, route, path)
         return
     if route.verb != "chat":
-        raise Misconfigured(f"{path}.policy heuristic reads messages; for {route.verb} set fixed")
-    for step in ("simple", "medium", "strong"):
+        raise Misconfigured(
+            f"{path}.policy {route.policy} reads messages; for {route.verb} set fixed"
+        )
+    steps = ("simple", "strong") if route.policy == "learned" else ("simple", "medium", "strong")
+    for step in steps:
         name = getattr(route, step)
         if not name:
-            raise Misconfigured(f"{path}.{step} is empty; policy heuristic needs a target there")
+            raise Misconfigured(
+                f"{path}.{step} is empty; policy {route.policy} needs a target there"
+            )
         _end(config, name, f"{path}.{step}", verb=route.verb)
+    if route.quality is not None and route.strong_share is not None:
+        raise Misconfigured(
+            f"{path}.quality and {path}.strong_share cannot both hold; keep one of the two"
+        )
+
+
+def _check_listed(config: Config, route: Route, path: str) -> None:
+    """A policy that chooses among `targets`."""
+    if not route.targets:
+        raise Misconfigured(f"{path}.targets is empty; name at least one target")
+    if route.policy != "fixed" and route.verb != "chat":
+        raise Misconfigured(
+            f"{path}.policy {route.policy} changes the model, and vectors of two do not compare; for embed set fixed"
+        )
+    if route.policy == "weighted" and len(route.weights) != len(route.targets):
+        raise Misconfigured(f"{path}.weights has not one for each of {path}.targets; write as many")
+    for at, name in enumerate(route.targets):
+        _end(config, name, f"{path}.targets[{at}]", verb=route.verb)
 
 
 def _end(

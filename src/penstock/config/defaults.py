@@ -8,13 +8,14 @@ from msgspec.structs import replace
 
 from penstock.config import environment, routes, services
 from penstock.config.accounts import Billing
-from penstock.config.check import SECRET_BYTES, check_whole
+from penstock.config.check import LISTED, SECRET_BYTES, check_whole
 from penstock.config.deployments import TenantKeys
 from penstock.config.embedder import embedder
+from penstock.config.routed import QUALITY, Route
 from penstock.config.standing import LIMITS, TIERS, VENDOR_URLS
 from penstock.config.targets import Known, default_targets, sandbox_aliases
 from penstock.config.urls import shown
-from penstock.config.values import Auth, Config, Issuer, Provider, Route
+from penstock.config.values import Auth, Config, Issuer, Provider
 from penstock.errors import Misconfigured
 
 CHAT = "chat"
@@ -187,11 +188,23 @@ def _provider_note(config: Config, name: str) -> str:
 def _route_note(name: str, route: Route) -> str:
     if route.policy == "fixed":
         return f"{name}: {', '.join(route.targets)}"
+    if route.policy in LISTED:
+        return f"{name}: {route.policy} of {', '.join(route.targets)}"
+    if route.policy == "learned":
+        quality = QUALITY if route.quality is None else route.quality
+        share = route.strong_share
+        held = f"quality {quality:g}" if share is None else f"strong share {share:g}"
+        return f"{name}: learned, {route.simple} or {route.strong}, {held}"
     return f"{name}: simple {route.simple}, medium {route.medium}, strong {route.strong}"
 
 
 def _documents_note(config: Config) -> str:
     found = embedder(config)
+    if config.platform == "cloudflare":
+        # Vectorize has no search by words.
+        if found.target is not None:
+            return f"documents: found by the vectors of {found.target.name}"
+        return f"documents: none are taken, since {found.why}"
     if found.target is not None:
         return f"documents: found by words and by the vectors of {found.target.name}"
     return f"documents: found by words alone, since {found.why}"

@@ -7,10 +7,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from msgspec import Struct
 from msgspec.structs import replace
 
+from penstock.config.routed import Route, RouteCache, Verb
 from penstock.config.standing import CHOICES, RETIRED, WEEK
-from penstock.config.values import Config, Kind, Provider, Route, RouteCache, Target, Verb
+from penstock.config.values import Config, Kind, Provider, Target
 
 OLLAMA = "ollama"
+FILLED = frozenset({"heuristic", "learned"})
+"""Policies whose targets are filled in where `auto` leaves them empty."""
 
 
 class Stock(Struct, frozen=True):
@@ -56,7 +59,7 @@ def stock(config: Config, verb: Verb) -> Stock:
 def auto(config: Config) -> Route | None:
     """The route `auto` with its empty parts filled; None where nothing can chat."""
     given = config.routes.get("auto", Route(policy="heuristic"))
-    if given.policy != "heuristic":
+    if given.policy not in FILLED:
         return given
     chat = stock(config, "chat")
     if not chat.targets:
@@ -105,7 +108,7 @@ def embed(config: Config) -> Route | None:
 
 def retired_aliases(route: Route) -> dict[str, str]:
     """The first design's model names, for the part of `auto` that took their place."""
-    if route.policy != "heuristic":
+    if route.policy not in FILLED:
         return dict.fromkeys(RETIRED, "auto")
     return {model: getattr(route, part) for model, part in RETIRED.items()}
 

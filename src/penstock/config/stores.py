@@ -28,4 +28,4 @@ class Stores(Struct, frozen=True, forbid_unknown_fields=True):
     replicas: Count = 0
     """While Redis is out of reach, each process admits to unpaid paths their limits divided by this number of processes; 0: none, 503."""
     max_reply_bytes: Positive = 4 << 30
-    """How much is kept of replies under an `Idempotency-Key`, by all processes together."""
+    """How much is kept of replies under an `Idempotency-Key` and of uploaded documents, by all processes together."""

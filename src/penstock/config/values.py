@@ -13,18 +13,17 @@ from penstock.config.bounds import (
     Patience,
     Port,
     Positive,
-    Seconds,
 )
 from penstock.config.costs import Cost, Savings
 from penstock.config.deployments import Deployment, Own, TenantKeys
-from penstock.config.labels import Labels
+from penstock.config.labels import Labels, Tenant
 from penstock.config.proxied import Backend, ServiceCache, WebSockets
 from penstock.config.rag import Rag
+from penstock.config.routed import Route, TimeoutSettings, Verb
 from penstock.config.stores import Cache, Stores
 from penstock.config.tiers import Tier
 
 Kind = Literal["openai", "anthropic", "workers_ai", "sandbox", "local", "hashed", "service"]
-Verb = Literal["chat", "embed"]
 Scale = Literal["tier", "none"]
 
 
@@ -220,55 +219,6 @@ class Target(Struct, frozen=True, forbid_unknown_fields=True):
         return f"{self.provider}/{self.model}"
 
 
-class RouteCache(Struct, frozen=True, forbid_unknown_fields=True):
-    """How answers of a route are kept; `shared` lets every caller have every answer, by the operator's explicit choice."""
-
-    ttl: Patience = 3600
-    """Seconds an answer is kept; a route of verb embed keeps them for 7 days unless told."""
-    shared: bool = False
-    """Whether callers share answers."""
-    enabled: bool = True
-    """Whether answers are kept at all."""
-
-
-class TimeoutSettings(Struct, frozen=True, forbid_unknown_fields=True):
-    """How long each phase of a call may take, in seconds."""
-
-    connect: Seconds = 5.0
-    """To reach the target."""
-    first_byte: Seconds = 60.0
-    """From the request's end to the first byte of the reply."""
-    idle: Seconds = 30.0
-    """Between two pieces of the reply."""
-    total: Seconds = 600.0
-    """From start to end."""
-
-
-class Route(Struct, frozen=True, forbid_unknown_fields=True):
-    """A named choice of targets: what a caller's `model` may say beside a target's own name."""
-
-    verb: Verb = "chat"
-    """What its targets do."""
-    policy: Literal["fixed", "heuristic"] = "fixed"
-    """How a target is chosen: in order of preference, or by the complexity of the last message."""
-    targets: tuple[str, ...] = ()
-    """In order of preference (policy `fixed`)."""
-    simple: str = ""
-    """Target of simple messages (policy `heuristic`)."""
-    medium: str = ""
-    """Target of middling messages (policy `heuristic`)."""
-    strong: str = ""
-    """Target of complex messages (policy `heuristic`)."""
-    auth: Literal["required", "optional"] = "required"
-    """With `optional`, a missing or bad token makes an anonymous caller."""
-    cache: RouteCache = RouteCache()
-    """How its answers are kept."""
-    timeouts: TimeoutSettings = TimeoutSettings()
-    """Its time-outs."""
-    attempts: Positive = 3
-    """Most tries of one request, over all its targets."""
-
-
 class Service(Struct, frozen=True, forbid_unknown_fields=True):
     """A service behind the gateway; `auth`, `chat` and `billing` have default prefixes."""
 
@@ -355,6 +305,8 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     """Keys of their own that tenants have at providers, kept sealed."""
     rag: Rag = Rag()
     """Documents that callers upload and search."""
+    tenants: dict[str, Tenant] = field(default_factory=dict)
+    """What tenants agreed to, by name; one that is not here to what stands as default."""
     labels: Labels = Labels()
     """What is kept for routers to learn from."""
     prices: tuple[OwnPrice, ...] = ()

@@ -10,11 +10,13 @@ from typing import Any
 from msgspec.structs import replace
 
 from penstock.config import Config
+from penstock.entry import judging
 from penstock.entry.inside import check_same
 from penstock.entry.listener import Listener
 from penstock.entry.secrets import with_issuer
 from penstock.errors import Error, Misconfigured
 from penstock.gateway import Gateway, build
+from penstock.gateway.labels import Given
 from penstock.wire.json import encode
 
 Again = Callable[[], tuple[Config, Sequence[str]]]
@@ -50,9 +52,10 @@ class Serving:
     async def _once(self) -> None:
         try:
             # Files are read and judged beside the loop, so that no stream waits for it.
-            config, kept, notes = await asyncio.to_thread(self._read)
+            config, kept, notes, found = await asyncio.to_thread(self._read)
             before = self.gateway
             gateway = build(config, before.platform, before.report, before.edge, before)
+            judging.equip(gateway, found)
         except Error as error:
             self._say(
                 {"level": "error", "reload": "refused", "code": error.code, "error": error.message}
@@ -66,12 +69,12 @@ class Serving:
             line["restart_for"] = kept
         self._say(line)
 
-    def _read(self) -> tuple[Config, list[str], Sequence[str]]:
+    def _read(self) -> tuple[Config, list[str], Sequence[str], Given]:
         wanted, notes = self._again()
         config, kept = lasting(self.gateway.config, wanted)
         config = with_issuer(config)
         check_same(self.gateway.config, config)
-        return config, kept, notes
+        return config, kept, notes, judging.given(config)
 
     def _take(self, gateway: Gateway) -> None:
         self.gateway = gateway

@@ -16,6 +16,7 @@ import uvloop
 
 import penstock
 from penstock.config import Config
+from penstock.entry import judging
 from penstock.entry.access import AccessLog, shared_output
 from penstock.entry.board import Board, sharing
 from penstock.entry.door import BACKLOG, more_files
@@ -82,6 +83,7 @@ async def _serve(
     log = AccessLog(shared_output if place else None) if config.server.access_log else None
     async with start.open(config) as platform:
         gateway = build(config, platform, report)
+        judging.equip(gateway, judging.given(config))
         await gateway.start()
         listener = Listener(gateway, platform.ids.new, report, log)
         serving = Serving(gateway, listener, start.again, say)

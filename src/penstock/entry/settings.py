@@ -10,6 +10,7 @@ from pathlib import Path
 from penstock.config import Config, decode, defaults
 from penstock.entry.inside import standing
 from penstock.entry.known import known_models
+from penstock.entry.routers import with_routers
 from penstock.errors import Misconfigured
 from penstock.prices import CHECKED, price_of, stale
 
@@ -39,7 +40,8 @@ def load(path: str | None, env: Mapping[str, str]) -> Loaded:
     given = decoded(file, env) if file else Config(services=services)
     day = today()
     config, notes = defaults(given, env, known_models(day))
-    notes += lacking
+    config, trusted = with_routers(config)
+    notes += lacking + trusted
     if config.platform == "server" and not config.auth.issuers:
         notes.append(
             "warning: the development issuer's secret is this host's alone; other hosts refuse its tokens:"

@@ -16,8 +16,8 @@ from js import Response as JsResponse
 from msgspec.structs import replace
 from workers import WorkerEntrypoint, import_from_javascript
 
-from penstock.config import Config, Target, defaults, read
-from penstock.config.embedder import embedder
+from penstock.config import Config, defaults, read
+from penstock.config.embedder import Embedder, embedder
 from penstock.entry.closing import closed
 from penstock.entry.known import known_models
 from penstock.entry.lines import error_line, request_line
@@ -39,6 +39,7 @@ CLIENT_GONE = 499
 BODILESS = frozenset({204, 304})
 BEHIND = ("penstock.gateway.passing", "penstock.gateway.caching")
 """What only services need."""
+LEARNED = "penstock.routing.learned"
 SMALL = 64 << 10
 """Bodies that say they are no larger cross the boundary whole."""
 MOST_BODIES = 24 << 20
@@ -77,12 +78,15 @@ class Isolate:
 
     def __init__(self, settings: str) -> None:
         self._settings = settings
-        if _settings(settings).get("services"):
-            for name in BEHIND:
-                import_module(name)  # as part of the start, not of a request
+        tables = _settings(settings)
+        for name in BEHIND if tables.get("services") else ():
+            import_module(name)  # as part of the start, not of a request
+        if any(route.get("policy") == "learned" for route in tables.get("routes", {}).values()):
+            import_module(LEARNED)
         self._ids = RandomIds()
         self._first: Gateway | None = None
-        self._embedder: Target | None = None
+        self._embedder = Embedder()
+        self._no_index = ""
 
     async def fetch(self, env: Any, ctx: Any, asked: Any) -> Any:
         """One request's reply; what it leaves behind goes on after it."""
@@ -108,8 +112,8 @@ class Isolate:
         env = getattr(env, "_env", env)
         bindings = home.bound(env)
         first = self._first or await self._begin(env, bindings)
-        secret, target = first.platform.secret, self._embedder
-        platform = home.platform(bindings, spawn, self._ids, secret, target)
+        secret, ids = first.platform.secret, self._ids
+        platform = home.platform(bindings, spawn, ids, secret, self._embedder, self._no_index)
         return build(first.config, platform, report, edge, first)
 
     async def _begin(self, env: Any, bindings: home.Bindings) -> Gateway:
@@ -119,9 +123,9 @@ class Isolate:
         secret = await start.secret(CloudflareTables(bindings.db), self._ids.secret(32))
         # What this one has done later is for whichever request then runs.
         spawn = Background(import_from_javascript("cloudflare:workers").waitUntil)
-        self._embedder = embedder(config).target
+        self._embedder = embedder(config)
         platform = home.platform(bindings, spawn, self._ids, secret, self._embedder)
-        await start.index(platform)
+        self._no_index = await start.index(platform)
         gateway = build(config, platform, report)
         await gateway.start()
         self._first = gateway

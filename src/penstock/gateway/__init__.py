@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from penstock.auth import caller as callers
 from penstock.auth.caller import Caller, require
@@ -29,6 +30,9 @@ from penstock.ledger.journal import Journal
 from penstock.ports import Platform
 from penstock.upstream.send import Upstream
 from penstock.wire.http import Request, Response
+
+if TYPE_CHECKING:
+    from penstock.gateway.labels import Labels
 
 CLIENT_GONE = 499
 """What the counters say of a request whose client left before there was a reply."""
@@ -59,6 +63,7 @@ class Gateway:
     lasting: Lasting
     services: Services
     tenant_keys: TenantKeys
+    labels: Labels | None = None
     edge: str = "unknown"
     started_at: float = 0.0
     draining: bool = False
@@ -107,6 +112,7 @@ class Gateway:
         """Ends what is drained and writes what waits; no request may come after it."""
         await self.lasting.ingests.stop()
         await self.lasting.drains.stop()
+        await self.lasting.behind.stop()
         await self.journal.flush()
 
     async def _enter(self, exchange: Exchange, endpoint: Endpoint) -> None:
@@ -209,6 +215,7 @@ def build(
             same.tenant_keys if same
             else TenantKeys(config, platform.secret, generations, kept_on.tenant_keys)
         ),
+        labels=same.labels if same else _labels(config, kept_on),
         edge=edge,
         started_at=platform.clock.now() if before is None else before.started_at,
     )  # fmt: skip
@@ -217,6 +224,16 @@ def build(
     kept_on.admission.bound(config.server.max_concurrent)
     kept_on.bodies.most = config.server.max_bodies_bytes
     return gateway
+
+
+def _labels(config: Config, kept_on: Lasting) -> Labels | None:
+    """None where nothing is to be kept of chats: then nothing of it is loaded."""
+    texts = any(tenant.texts == "all" for tenant in config.tenants.values())
+    if not texts and not any(route.shadow for route in config.routes.values()):
+        return None
+    from penstock.gateway.labels import Labels
+
+    return Labels(config, kept_on.behind)
 
 
 def _identity(config: Config, platform: Platform, before: Gateway | None) -> Identity:

@@ -32,7 +32,7 @@ def own_metrics(gateway: Gateway) -> str:
     """Those of this process."""
     own = gateway.counters.text(gateway.journal.dropped, gateway.lasting.load())
     now = gateway.platform.clock.tick()
-    own += backends.metrics(gateway.lasting.pools)
+    own += backends.metrics(gateway.lasting.pools) + gateway.lasting.behind.metrics()
     return own + standing.metrics(gateway.lasting.fleet, now)
 
 

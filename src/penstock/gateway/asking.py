@@ -9,7 +9,7 @@ from msgspec import structs
 
 from penstock.cache.exact import Entry, Key
 from penstock.config.embedder import embedder
-from penstock.errors import BadRequest
+from penstock.errors import BadRequest, ModelNotFound, Unavailable
 from penstock.gateway.answering import VERB, Answering, Asked, Found, replied, streamed
 from penstock.gateway.chat import chat
 from penstock.gateway.documents import owners
@@ -45,7 +45,7 @@ async def query(gateway: Gateway, exchange: Exchange) -> Response:
     body = exchange.request.body = await exchange.read()  # the chat reads it once more
     asked = read(body)
     name = model_of(gateway)
-    way = gateway.names.named(name, "chat", exchange.caller)
+    way = _way(gateway, exchange, name)
     looking = Looking(gateway, exchange, asked, way)
     retrieved = await looking.retrieved()
     found = Found(retrieved, confidence(retrieved.signals))
@@ -82,6 +82,15 @@ def model_of(gateway: Gateway) -> str:
     if name == "auto" and not gateway.platform.shared_loop and route and route.medium:
         return route.medium
     return name
+
+
+def _way(gateway: Gateway, exchange: Exchange, name: str) -> Way:
+    try:
+        return gateway.names.named(name, "chat", exchange.caller)
+    except ModelNotFound as error:
+        raise Unavailable(
+            "`rag.model` names nothing that answers: name a route or a target."
+        ) from error
 
 
 def composed(
@@ -133,10 +142,10 @@ class Looking:
     async def retrieved(self) -> Retrieved:
         """What was found now, or an hour ago if nothing has changed since."""
         key = await self._key()
-        if key is not None:
-            self._cache = "miss"
-            if "no-cache" not in self._exchange.cache_control and (kept := await self._kept(key)):
-                self._cache = "hit"
+        if key is not None and "no-cache" not in self._exchange.cache_control:
+            kept = await self._kept(key)
+            self._cache = "miss" if kept is None else "hit"
+            if kept is not None:
                 return kept
         # It has rows of its own in the ledger: the answer is another call.
         apart = structs.replace(

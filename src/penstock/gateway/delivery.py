@@ -43,8 +43,8 @@ REVOKED_SECONDS = 10.0
 class Delivery:
     """One caller's answer, as a stream of bytes or whole. `aclose` is idempotent and runs whether it was read or not."""
 
-    __slots__ = ("_ask_again", "_blocks", "_closed", "_entry", "_finished", "_left", "_position", "_private", "_read", "_recorded", "_usage_data", "answer", "ask", "cache",
-                 "decision", "exchange", "face", "failure", "flight", "gateway", "hold", "key", "leads", "told", "way")  # fmt: skip
+    __slots__ = ("_ask_again", "_blocks", "_closed", "_entry", "_finished", "_left", "_position", "_read", "_recorded", "_usage_data", "answer", "ask", "cache",
+                 "decision", "exchange", "face", "failure", "flight", "gateway", "hold", "key", "leads", "private", "told", "way")  # fmt: skip
 
     def __init__(self, gateway: Gateway, exchange: Exchange, ask: Ask, face: Face) -> None:
         self.gateway = gateway
@@ -74,7 +74,7 @@ class Delivery:
         self._usage_data = b""
         self._finished = False
         self._left = False
-        self._private = False
+        self.private = False
         self._closed = False
         self._recorded = False
 
@@ -85,9 +85,9 @@ class Delivery:
         way, caller, inner = self.way, self.exchange.caller, self.exchange.inner
         keys = NONE
         if not self.gateway.tenant_keys.none:
-            self._private = True
+            self.private = True
             keys = await self.gateway.tenant_keys.of(caller, self.gateway.platform)
-            self._private = bool(keys)
+            self.private = bool(keys)
         offers = fitting(self.ask, elsewhere(way.offers) if inner else way.offers)
         offers = self.gateway.limits.payable(caller, way.name, offers, keys)
         choice = way.policy.rank(self.ask, offers)
@@ -223,7 +223,7 @@ class Delivery:
 
     def problem(self, error: BaseException) -> None:
         """What went wrong: for the decision record, and for followers where the target is to blame, not the tenant's key."""
-        if isinstance(error, (Failed, Unavailable)) and not self._private:
+        if isinstance(error, (Failed, Unavailable)) and not self.private:
             self.failure = error
         self.decision.error = error.code if isinstance(error, Error) else "cancelled"
         self.decision.status = error.status if isinstance(error, Error) else 499
@@ -344,6 +344,8 @@ class Delivery:
         if self.cache == "hit" and not decision.error:
             journal.add(_hit_row(self.exchange, decision, self.told, now))
         journal.add(row(decision, now, exchange.caller.owner))
+        if self.gateway.labels is not None:
+            self.gateway.labels.after(self)
 
 
 def _hit_row(exchange: Exchange, decision: Decision, told: Told, now: int) -> Statement:

@@ -54,7 +54,7 @@ def owners(caller: Caller) -> Owners:
 async def upload(gateway: Gateway, exchange: Exchange) -> Response:
     """Takes a document in, and waits a while for it to be ready; the same one again is not worked on again."""
     if gateway.platform.index is None or gateway.platform.parse is None:
-        raise Unavailable("This gateway has no index for documents: see `penstock doctor`.")
+        raise Unavailable(gateway.platform.no_index)
     tier = gateway.limits.rates.tier(exchange.caller)
     brought = await uploads.read(exchange, tier)
     if brought.shared:

@@ -81,11 +81,12 @@ class Ingest:
             raise reasons.unreadable("document_interrupted")
         if held.tries > 1 and not held.done:
             await platform.index.delete(held.owner, document=held.id)
-        title, parts = await self._read(platform.parse)
-        done = await documents.parsed(
-            self._tables, held, self._kind, title, len(parts), self._now()
-        )
-        await self._index(platform.index, title or held.filename, parts, done)
+        if not held.chunks or held.done < held.chunks:
+            title, parts = await self._read(platform.parse)
+            done = await documents.parsed(
+                self._tables, held, self._kind, title, len(parts), self._now()
+            )
+            await self._index(platform.index, title or held.filename, parts, done)
         model = await self._settle(platform.index)
         await documents.ready(self._tables, held, model, self._now())
 

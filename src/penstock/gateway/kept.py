@@ -115,7 +115,8 @@ class Kept:
 
     def _lead(self, delivery: Delivery, key: Key | None) -> None:
         # A refresh keeps its events too, so that a complete reply can be kept.
-        keep = delivery.key is not None
+        shadowed = delivery.way is not None and delivery.way.settings.shadow is not None
+        keep = delivery.key is not None or shadowed
         delivery.flight = Flight(whole=not delivery.ask.stream, kept=keep, most=self._max_entry)
         delivery.leads = True
         if key is not None and self._share:

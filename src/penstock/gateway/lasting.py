@@ -9,6 +9,7 @@ from penstock.cache.generations import Generations
 from penstock.cache.purchases import Purchases
 from penstock.gateway.admission import Admission
 from penstock.gateway.air import Air, Regular
+from penstock.gateway.behind import Behind
 from penstock.gateway.bodies import Bodies
 from penstock.gateway.counters import Counters, Load
 from penstock.gateway.drains import Drains
@@ -43,6 +44,7 @@ class Lasting:
     fleet: Fleet
     tenant_keys: Known
     ingests: Ingests
+    behind: Behind
 
     def load(self) -> Load:
         """How full all of it is."""
@@ -70,6 +72,7 @@ def lasting(platform: Platform) -> Lasting:
         Fleet(),
         Known(),
         Ingests(clock),
+        Behind(platform.spawn),
     )
 
 

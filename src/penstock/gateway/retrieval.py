@@ -69,7 +69,7 @@ async def retrieve(
     platform, mine = gateway.platform, owners(exchange.caller)
     index = platform.index
     if index is None:
-        raise Unavailable("This gateway has no index for documents: see `penstock doctor`.")
+        raise Unavailable(platform.no_index)
     at = await documents.versions(platform.tables, mine)
     version = ".".join(str(at.get(owner, 0)) for owner in mine)
     asked = tuple(owner for owner in mine if at.get(owner))

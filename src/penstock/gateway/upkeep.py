@@ -126,10 +126,11 @@ async def _sweep_logins(gateway: Gateway) -> None:
 
 
 async def _sweep_labels(gateway: Gateway) -> None:
-    from penstock.ledger import feedback  # requests start without it
+    from penstock.ledger import feedback, labels, logs  # requests start without them
 
-    platform, kept = gateway.platform, gateway.config.labels.retention_days
-    before = int(platform.clock.now() * 1000) - kept * days.DAY_MS
-    for _ in range(MOST_SWEEPS):
-        if not await feedback.sweep(platform.tables, before):
-            break
+    tables, kept = gateway.platform.tables, gateway.config.labels.retention_days
+    before = int(gateway.platform.clock.now() * 1000) - kept * days.DAY_MS
+    for sweep in (feedback.sweep, labels.sweep, logs.sweep):
+        for _ in range(MOST_SWEEPS):
+            if not await sweep(tables, before):
+                break

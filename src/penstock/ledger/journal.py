@@ -42,6 +42,11 @@ class Journal:
         self._again = False
         self.dropped = 0
 
+    @property
+    def waiting(self) -> int:
+        """Rows that are not written yet."""
+        return len(self._rows)
+
     def add(self, row: Statement) -> None:
         """One row, written within a second."""
         if len(self._rows) >= MOST_WAITING:

@@ -14,7 +14,10 @@ from penstock.rag.terms import words
 
 MOST_BESIDE = 4_000
 """Characters of an answer before a citation that are looked at for what it is cited for."""
-MOST_QUOTED = 2_000
+MOST_QUOTED = 1_000
+MOST_CITED = 500
+"""Citations of one answer: each brings a span with it, and an answer may be nothing but marks."""
+FOR_SECOND = 1.5
 MOST_REMOVED = 100
 """Removed ones that are named; more are only counted."""
 
@@ -54,7 +57,7 @@ class Citation(Struct, frozen=True):
 
 
 class Removed(Struct, frozen=True):
-    """What was taken out of the answer, and why: `no_such_source`, or `not_in_source` where what is quoted is not there."""
+    """What was taken out of the answer, and why: `no_such_source`, `not_in_source` where what is quoted is not there, `too_many`."""
 
     marker: str
     reason: str
@@ -79,6 +82,7 @@ class Checker:
         """`sources`: the text of each, and where it starts in its document."""
         self._sources = sources
         self._literals: dict[int, Literal] = {}
+        self._closest: dict[int, Closest] = {}
         self._question = folded(question).casefold()
         self._held = ""
         self._beside = ""
@@ -145,11 +149,15 @@ class Checker:
             n for n in there
             if not quotes or (all_found and any(span is not None for span in found[n]))
         ]  # fmt: skip
+        good = good[: max(0, MOST_CITED - len(self.citations))]
         for n in numbers:
             if n in good:
                 self.citations += self._cite(n, beside, found[n])
+            elif n not in there:
+                self._remove(n, "no_such_source")
             else:
-                self._remove(n, "not_in_source" if n in there else "no_such_source")
+                full = len(self.citations) >= MOST_CITED
+                self._remove(n, "too_many" if full else "not_in_source")
         spaces = said[: len(said) - len(said.lstrip())]
         return spaces + "".join(f"[{n}]" for n in good) if good else ""
 
@@ -161,8 +169,13 @@ class Checker:
     def _cite(self, n: int, beside: str, found: list[list[Span] | None]) -> Iterator[Citation]:
         text, offset = self._sources[n - 1]
         spans = [span for spans in found if spans for span in spans]
-        for start, end in spans or [closest(text, _claim(beside))]:
+        for start, end in spans or [self._nearest(n, beside)]:
             yield Citation(n, offset + start, offset + end, text[start:end])
+
+    def _nearest(self, n: int, beside: str) -> Span:
+        if n not in self._closest:
+            self._closest[n] = Closest(self._sources[n - 1][0])
+        return self._closest[n].find(_claim(beside))
 
     def _literal(self, n: int) -> Literal:
         if n not in self._literals:
@@ -177,19 +190,28 @@ def cited(answer: str, sources: Sequence[tuple[str, int]], question: str = "") -
     return Cited(text, tuple(checker.citations), tuple(checker.removed), checker.removals)
 
 
-def closest(text: str, claim: str) -> Span:
-    """The sentence of a passage, or two that follow each other, with most of a claim's terms; all of it where none has any."""
-    wanted = set(words(claim))
-    spans = sentences(text)
-    has = [wanted.intersection(words(text[start:end])) for start, end in spans]
-    best, value = (0, len(text)), 0.0
-    for i, (start, end) in enumerate(spans):
-        if len(has[i]) > value:
-            best, value = (start, end), len(has[i])
-        # Two say more than one only where they have two terms more.
-        if i and len(has[i - 1] | has[i]) - 1.5 > value:
-            best, value = (spans[i - 1][0], end), len(has[i - 1] | has[i]) - 1.5
-    return best
+class Closest:
+    """A passage's sentences, in which the one is looked for that a statement rests on."""
+
+    __slots__ = ("_has", "_spans", "_whole")
+
+    def __init__(self, text: str) -> None:
+        self._whole = (0, len(text))
+        self._spans = sentences(text)
+        self._has = [set(words(text[start:end])) for start, end in self._spans]
+
+    def find(self, claim: str) -> Span:
+        """The sentence with most of its terms, or two in a row; all of the passage where none has any."""
+        wanted = set(words(claim))
+        has = [wanted & terms for terms in self._has]
+        best, value = self._whole, 0.0
+        for i, (start, end) in enumerate(self._spans):
+            if len(has[i]) > value:
+                best, value = (start, end), len(has[i])
+            # Two say more than one only where they have two terms more.
+            if i and len(has[i - 1] | has[i]) - FOR_SECOND > value:
+                best, value = (self._spans[i - 1][0], end), len(has[i - 1] | has[i]) - FOR_SECOND
+        return best
 
 
 def _claim(beside: str) -> str:

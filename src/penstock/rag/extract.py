@@ -69,8 +69,8 @@ def pick(question: str, pieces: Sequence[Piece], most: int) -> list[Picked]:
     asked = words(question)
     found: list[tuple[int, Span, list[str]]] = []
     for number, piece in enumerate(pieces, 1):
-        found += [(number, (a, b), words(piece.text[a:b])) for a, b in sentences(piece.text)]
-    found = found[:MOST_READ]
+        left = sentences(piece.text)[: MOST_READ - len(found)]
+        found += [(number, (a, b), words(piece.text[a:b])) for a, b in left]
     rarity = _rarity(asked, found)
     around = {n: {*words(p.text), *words(p.title)} for n, p in enumerate(pieces, 1)}
     scored = [

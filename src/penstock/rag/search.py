@@ -79,6 +79,9 @@ async def look(
     near = [match.id for match in found.by_vector]
     ids = dict.fromkeys([*(match.id for match in found.by_terms[:size]), *near[:size]])
     passages = await read(list(ids)) if ids else {}
+    if len(passages) < min(k, len(ids)):
+        found, passages = await _readable(read, found, passages)
+        near = [match.id for match in found.by_vector]
     spelt = {m.id: Spelt(passages[m.id]) for m in found.by_terms[:size] if m.id in passages}
     by_terms = phrased(question.text, found.by_terms[:size], spelt)
     covered = coverage(question.text, [spelt[name] for name in by_terms[:LEADERS]])
@@ -99,6 +102,18 @@ async def look(
         for name in chosen
     ]
     return Looked(hits, _signals(question, hits, spelt, found))
+
+
+async def _readable(
+    read: Read, found: Found, passages: Mapping[str, Passage]
+) -> tuple[Found, Mapping[str, Passage]]:
+    """What was found without those that may not be read: a document that is still being written must not hide the others."""
+    ids = dict.fromkeys(match.id for match in (*found.by_terms, *found.by_vector))
+    rest = [name for name in ids if name not in passages]
+    passages = {**passages, **await read(rest)}
+    by_vector = tuple(match for match in found.by_vector if match.id in passages)
+    by_terms = tuple(match for match in found.by_terms if match.id in passages)
+    return Found(by_vector, by_terms), passages
 
 
 async def _found(index: Index, owners: tuple[str, ...], question: Question) -> Found:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
+from zlib import crc32
 
 from msgspec import Struct
 
@@ -37,6 +38,39 @@ class Fixed:
 
     def rank(self, ask: Ask, offers: Sequence[Offer]) -> Choice:
         return Choice(tuple(offers), "as configured")
+
+
+class Weighted:
+    """Targets by their weights; by a hash of the ask, so that a repeated one finds the same target and its warm cache."""
+
+    name = "weighted"
+
+    def __init__(self, offers: Sequence[Offer], weights: Sequence[int]) -> None:
+        self._weights: dict[Offer, int] = {}
+        for offer, weight in zip(offers, weights, strict=True):
+            self._weights[offer] = self._weights.get(offer, 0) + weight
+
+    def rank(self, ask: Ask, offers: Sequence[Offer]) -> Choice:
+        left = [(offer, weight) for offer, weight in self._weights.items() if offer in offers]
+        point = crc32(ask.canonical) * sum(weight for _, weight in left) >> 32
+        for offer, weight in left:
+            point -= weight
+            if point < 0:
+                rest = (other for other, _ in left if other is not offer)
+                return Choice((offer, *rest), "by weight")
+        return Choice((), "by weight")
+
+
+class Cheapest:
+    """The offers by the most that this ask can cost there, those whose price is not known last."""
+
+    name = "cheapest-that-fits"
+
+    def rank(self, ask: Ask, offers: Sequence[Offer]) -> Choice:
+        def cost(offer: Offer) -> tuple[bool, int]:
+            return not offer.priced, offer.reserve(ask, capped=True)
+
+        return Choice(tuple(sorted(offers, key=cost)), "cheapest first")
 
 
 class Heuristic:
@@ -143,4 +177,15 @@ def _unique(*offers: Offer) -> tuple[Offer, ...]:
     return tuple(dict.fromkeys(offers))
 
 
-__all__ = ["Choice", "Fixed", "Heuristic", "Policy", "complexity", "embedding", "fitting", "tokens"]
+__all__ = [
+    "Cheapest",
+    "Choice",
+    "Fixed",
+    "Heuristic",
+    "Policy",
+    "Weighted",
+    "complexity",
+    "embedding",
+    "fitting",
+    "tokens",
+]

@@ -8,11 +8,11 @@ from collections.abc import Iterable, Mapping
 from msgspec import Struct
 from msgspec.structs import replace
 
-from penstock.config import Config, Route, Target, Verb
+from penstock.config import QUALITY, Config, Route, Target, Verb
 from penstock.errors import ModelNotFound
 from penstock.prices import MOST_IMAGE_TOKENS, find, lookup, named, price_of
 from penstock.routing.offers import CLOUDFLARE, Offer, make
-from penstock.routing.policies import Fixed, Heuristic, Policy
+from penstock.routing.policies import Cheapest, Fixed, Heuristic, Policy, Weighted
 
 MOST_MADE = 1_000
 """Targets made on request for providers that take any model, of the last names asked for."""
@@ -166,7 +166,27 @@ class Routes:
         if route.policy == "heuristic":
             three = tuple(self._offers[one] for one in (route.simple, route.medium, route.strong))
             return Way(name, tuple(dict.fromkeys(three)), Heuristic(*three), route)
-        return Way(name, tuple(self._offers[one] for one in route.targets), Fixed(), route)
+        if route.policy == "learned":
+            two = tuple(self._offers[one] for one in (route.simple, route.strong))
+            return Way(name, tuple(dict.fromkeys(two)), _learned(name, route, *two), route)
+        offers = tuple(self._offers[one] for one in route.targets)
+        return Way(name, offers, _listed(route, offers), route)
+
+
+def _listed(route: Route, offers: tuple[Offer, ...]) -> Policy:
+    """A policy that chooses among a route's `targets`."""
+    if route.policy == "weighted":
+        return Weighted(offers, route.weights)
+    return Cheapest() if route.policy == "cheapest-that-fits" else Fixed()
+
+
+def _learned(name: str, route: Route, weak: Offer, strong: Offer) -> Policy:
+    """A route's router; raises InvalidRouter where its text is none."""
+    from penstock.routing import learned, router  # Workers without such a route start without them
+
+    found = router.decode(route.artefact, f"routes.{name}.artefact")
+    quality = QUALITY if route.quality is None else route.quality
+    return learned.Learned(weak, strong, found, quality, route.strong_share)
 
 
 def _serves(offer: Offer, provider: str, verb: Verb) -> bool:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from penstock.rag.citations import MOST_REMOVED, Checker, Cited, cited, closest
+from penstock.rag.citations import MOST_CITED, MOST_REMOVED, Checker, Cited, Closest, cited
 from penstock.rag.literal import Literal
 
 FIRST = 'Tokens expire after an hour. The "Add Test Case"\nbutton creates one. Budgets are “exact” — always.'
@@ -114,8 +114,14 @@ def test_without_quotes_the_closest_sentence_is_cited() -> None:
 
 
 def test_two_sentences_are_cited_where_both_are_needed() -> None:
-    start, end = closest(SECOND, "the sky is blue as grass is green")
+    start, end = Closest(SECOND).find("the sky is blue as grass is green")
     assert SECOND[start:end] == "The sky is blue. Grass is green."
+
+
+def test_an_answer_of_marks_alone_is_bounded() -> None:
+    found = check("[1] x " * (MOST_CITED + 10))
+    assert len(found.citations) == found.text.count("[1]") == MOST_CITED
+    assert {one.reason for one in found.removed} == {"too_many"}
 
 
 def test_nothing_that_is_shown_as_markdown_fetches() -> None:
@@ -162,7 +168,7 @@ def test_a_quote_is_found_where_it_stands() -> None:
     assert Literal("It has 15 of them.").find("5 of") is None
 
 
-@given(st.text("ab “”'\n\t-–", max_size=40), st.data())
+@given(st.text("ab “”'\n\t-\u2013", max_size=40), st.data())
 def test_every_part_of_a_text_between_words_is_found_in_it(text: str, data: st.DataObject) -> None:
     words = text.split()
     if not words:

@@ -121,6 +121,16 @@ async def test_what_is_no_longer_there_is_not_found_and_takes_no_place() -> None
     assert hits[0].score == pytest.approx(1)
 
 
+async def test_what_may_not_be_read_yet_hides_nothing() -> None:
+    shelf = Shelf(MODEL, lexical=False)
+    await shelf.put(Passage("there", "one", "An otter."), NORTH)
+    for number in range(2 * POOL):
+        await shelf.put(Passage(f"w{number}", "being-written", "A walrus."), EAST)
+        del shelf.rows["ann"][f"w{number}"]
+    assert await shelf.ids(Question("walrus", EAST)) == ["there"]
+    assert len(shelf.read_ids) == 2
+
+
 async def test_it_reads_once_and_no_more_than_it_needs() -> None:
     shelf = Shelf(MODEL)
     for number in range(MOST_MATCHES):

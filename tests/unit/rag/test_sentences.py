@@ -23,7 +23,7 @@ def cut(text: str) -> list[str]:
         ("# Title\nText here", ["# Title", "Text here"]),
         ("- one\n- two", ["- one", "- two"]),
         ("| a | b |\n| c | d |", ["| a | b |", "| c | d |"]),
-        ("今日は。はい！でも", ["今日は。", "はい！", "でも"]),
+        ("今日は。はい\uff01でも", ["今日は。", "はい\uff01", "でも"]),
         ("a\n\nb", ["a", "b"]),
         ("", []),
         (" \n ", []),

@@ -167,7 +167,8 @@ def _judged(
     return [
         survey.Finding("configuration", True, source),
         *survey.secrets(judged, os.environ, put),
-        survey.resources(choices),
+        survey.resources(choices, indexed=judged.dimension > 0),
+        survey.documents(judged),
         *survey.probes(judged),
     ]
 

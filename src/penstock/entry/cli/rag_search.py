@@ -21,6 +21,7 @@ SHOWN = 96
 """Characters of a passage in a list."""
 HEADS = ("SCORE", "DOCUMENT", "CHUNK", "FROM", "TO", "FILE", "TEXT")
 _DATA = b"data: "
+_DONE = _DATA + b"[DONE]"
 
 
 def add_search(parser: argparse.ArgumentParser) -> None:
@@ -95,7 +96,7 @@ async def _events(response: Response) -> AsyncIterator[dict[str, Any]]:
         async for part in parts:
             *blocks, held = (held + part).split(b"\n\n")
             for block in blocks:
-                if block.startswith(_DATA) and block != _DATA + b"[DONE]":
+                if block.startswith(_DATA) and block != _DONE:
                     yield decode_object(block[len(_DATA) :])[0]
 
 

@@ -191,6 +191,8 @@ def _books(books: Books) -> dict[str, Any]:
 
 def _measured(path: Path) -> Lengths:
     """One pass over the log, by its form alone; raises BadRequest."""
+    if path.exists() and not path.is_file():
+        raise BadRequest("The log is read twice: name a file, not a pipe.")
     lengths = Lengths()
     for number, line in _lines(path, "reading"):
         told = read(number, line).output_tokens

@@ -27,6 +27,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    from penstock.entry.judging import given
     from penstock.entry.server import Start
     from penstock.entry.server import run as serve
 
@@ -36,6 +37,7 @@ def run(args: argparse.Namespace) -> int:
         return config, [f"configuration: {loaded.source}", *loaded.notes]
 
     config, notes = read()
+    given(config)  # what its judges need is told before anything listens
     if args.workers > 1 and config.platform != "server":
         raise Misused(
             f'--workers {args.workers} needs platform = "server": the embedded home is one process\'s'

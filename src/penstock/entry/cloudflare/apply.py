@@ -116,7 +116,8 @@ def resources(work: Work, choices: Choices) -> Choices:
     if not choices.d1_id:
         choices = replace(choices, d1_id=database(work, choices.database))
     bucket(work, choices.bucket)
-    index(work, choices.index)
+    if work.judged.dimension:
+        index(work, choices.index)
     return choices
 
 
@@ -154,9 +155,11 @@ def index(work: Work, name: str) -> None:
         shape = (f"--dimensions={due}", "--metric=cosine")
         work.run(f"Vectorize index {name}", "vectorize", "create", name, *shape).good()
     elif found[0]["config"].get("dimensions") != due:
+        target = work.judged.embedder.target
         raise Undeployed(
-            f"the Vectorize index {name} has {found[0]['config'].get('dimensions')} dimensions and the"
-            f" embed route has {due}; name another index by --vectorize-name, or another target"
+            f"the Vectorize index {name} has {found[0]['config'].get('dimensions')} dimensions and"
+            f" {target.name if target else 'rag.embedding'} makes {due}; name another target in rag.embedding, or"
+            " another index by --vectorize-name and have the documents written again"
         )
     command = ("its metadata indexes", "vectorize", "list-metadata-index", name, "--json")
     there = {one["propertyName"] for one in work.run(*command).json()}

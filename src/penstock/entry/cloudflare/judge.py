@@ -10,11 +10,13 @@ from urllib.parse import urlsplit
 
 from penstock.config import Config, defaults, read
 from penstock.config.defaults import MASTER_KEY, WEBHOOK_SECRET
+from penstock.config.embedder import Embedder, embedder
 from penstock.config.services import VARIABLES
 from penstock.config.targets import Known
+from penstock.entry.routers import text_of
 from penstock.errors import Misconfigured
+from penstock.routing import router
 
-MOST_DIMENSIONS = 1_536
 PLACEHOLDER = "x" * 32
 """Stands for a variable that is not set here: long enough for a secret."""
 KEYS = ("OPENAI_API_KEY", "ANTHROPIC_API_KEY")
@@ -54,11 +56,15 @@ class Judged(NamedTuple):
     notes: list[str]
 
     @property
+    def embedder(self) -> Embedder:
+        """Whose vectors documents are found by; without one none are taken in."""
+        return embedder(self.config)
+
+    @property
     def dimension(self) -> int:
-        """The length of its vectors."""
-        route = self.config.routes["embed"]
-        found = {target.name: target.dimension for target in self.config.targets}
-        return found[route.targets[0]]
+        """The length of those vectors, 0 where there are none."""
+        target = self.embedder.target
+        return 0 if target is None else target.dimension
 
     @property
     def probed(self) -> bool:
@@ -84,14 +90,18 @@ def judge(text: str, env: Mapping[str, str], known: Known) -> Judged:
     told = {name: env[name] for name in (*required, *optional) if env.get(name)}
     told |= variables | dict.fromkeys(lacking, PLACEHOLDER)
     raw["platform"] = "cloudflare"
+    for name, route in _tables(raw, "routes"):
+        if route.get("policy") == "learned":
+            raw["routes"][name] = {**route, "artefact": _router(route, f"routes.{name}")}
     config, notes = _whole(raw, told, known, lacking)
-    judged = Judged(raw, config, required, optional, variables, notes)
-    if not 0 < judged.dimension <= MOST_DIMENSIONS:
-        raise Misconfigured(
-            f"routes.embed has vectors of {judged.dimension} dimensions, and Vectorize takes 1 to"
-            f" {MOST_DIMENSIONS:,}; name another target, or set its dimension"
-        )
-    return judged
+    return Judged(raw, config, required, optional, variables, notes)
+
+
+def _router(route: Mapping[str, Any], path: str) -> str:
+    """The text of a learned route's router, which a Worker could not open as a file; raises InvalidRouter."""
+    text = str(route.get("artefact") or text_of(str(route.get("model") or "")))
+    router.decode(text, path)
+    return text
 
 
 def unusable(raw: Mapping[str, Any]) -> Iterator[str]:

@@ -58,7 +58,8 @@ def files(
     choices: Choices, judged: Judged, package: Mapping[str, tuple[str, bytes]]
 ) -> dict[str, bytes]:
     """Every file of the project but python_modules, by its path: the same for the same configuration and options."""
-    gateway = worker.gateway(choices, judged.required, judged.variables)
+    indexed = judged.dimension > 0
+    gateway = worker.gateway(choices, judged.required, judged.variables, indexed=indexed)
     made = {
         OPTIONS: msgspec.json.format(msgspec.json.encode(choices)) + b"\n",
         ".gitignore": b"*\n",

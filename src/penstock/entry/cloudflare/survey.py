@@ -112,9 +112,18 @@ def probes(judged: Judged) -> list[Finding]:
     return [Finding("probes", True, told)] if judged.probed else []
 
 
-def resources(choices: Choices) -> Finding:
+def documents(judged: Judged) -> Finding:
+    """Whether documents are taken in, and by what they are found."""
+    found = judged.embedder
+    if found.target is None:
+        return Finding("documents", True, f"none are taken: {found.why}")
+    told = f"found by the vectors of {found.target.name}, {found.target.dimension} dimensions"
+    return Finding("documents", True, told)
+
+
+def resources(choices: Choices, *, indexed: bool) -> Finding:
     """Which of the stores are known by their ids; the others are found by name, or made."""
     named = {f"KV {choices.namespace}": choices.kv_id, f"D1 {choices.database}": choices.d1_id}
     told = [f"{name} {f'is {id}' if id else 'by its name'}" for name, id in named.items()]
-    told += [f"R2 {choices.bucket}", f"Vectorize {choices.index}"]
+    told += [f"R2 {choices.bucket}", *([f"Vectorize {choices.index}"] if indexed else [])]
     return Finding("resources", True, ", ".join(told))

@@ -19,9 +19,14 @@ OBSERVED = {"enabled": True, "logs": {"enabled": True, "invocation_logs": False}
 
 
 def gateway(
-    choices: Choices, required: Sequence[str], variables: Mapping[str, str], *, assets: bool = False
+    choices: Choices,
+    required: Sequence[str],
+    variables: Mapping[str, str],
+    *,
+    indexed: bool = True,
+    assets: bool = False,
 ) -> dict[str, Any]:
-    """The gateway Worker's wrangler.jsonc."""
+    """The gateway Worker's wrangler.jsonc; bound to Vectorize where documents are `indexed`."""
     made: dict[str, Any] = {
         "name": choices.worker,
         "main": "src/entry.py",
@@ -34,7 +39,7 @@ def gateway(
         "send_metrics": False,
         "vars": dict(variables),
         "secrets": {"required": [*required]},
-        **_bindings(choices),
+        **_bindings(choices, indexed),
         "triggers": {"crons": ["* * * * *"]},
         "observability": OBSERVED,
     }
@@ -43,14 +48,15 @@ def gateway(
     return made
 
 
-def _bindings(choices: Choices) -> dict[str, Any]:
+def _bindings(choices: Choices, indexed: bool) -> dict[str, Any]:
     database = {"binding": "DB", "database_name": choices.database, "migrations_dir": "migrations"}
     meter = {"name": "METER", "class_name": METER_CLASS, "script_name": choices.meter}
+    vectorize = {"vectorize": [{"binding": "VECTORIZE", "index_name": choices.index}]}
     return {
         "kv_namespaces": [{"binding": "KV", "id": choices.kv_id or LOCAL_ID}],
         "d1_databases": [database | {"database_id": choices.d1_id or LOCAL_ID}],
         "r2_buckets": [{"binding": "BLOBS", "bucket_name": choices.bucket}],
-        "vectorize": [{"binding": "VECTORIZE", "index_name": choices.index}],
+        **(vectorize if indexed else {}),
         "ai": {"binding": "AI"},
         "durable_objects": {"bindings": [meter]},
     }

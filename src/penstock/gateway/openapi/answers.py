@@ -163,7 +163,7 @@ def _documents() -> dict[str, Schema]:
         "end": COUNT,
         "text": {**TEXT, "description": "What stands there in the document's text."},
     }
-    taken = {"marker": TEXT, "reason": {"enum": ["no_such_source", "not_in_source"]}}
+    taken = {"marker": TEXT, "reason": {"enum": ["no_such_source", "not_in_source", "too_many"]}}
     answered = {
         "answer": TEXT,
         "sources": listed("CitedSource"),

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
-from penstock.config import Target
+from penstock.config.embedder import Embedder
 from penstock.platforms.cloudflare import values
 from penstock.platforms.cloudflare.blobs import CloudflareBlobs
 from penstock.platforms.cloudflare.crypto import CloudflareCrypto
@@ -24,6 +24,10 @@ from penstock.ports import Clock, Platform, Spawn
 if TYPE_CHECKING:
     from penstock.platforms.cloudflare.index import CloudflareIndex
 
+UNBOUND = (
+    "The Worker has no binding VECTORIZE (a Vectorize index), by which documents are found: bind it in wrangler.jsonc, or have"
+    " it written and deployed by `penstock deploy cloudflare --apply`."
+)
 MOST_CACHED = 25 << 20
 """What KV takes in one value; the Cache API would take more than there is memory for."""
 
@@ -50,11 +54,13 @@ def platform(
     spawn: Spawn,
     ids: RandomIds,
     secret: bytes,
-    embedder: Target | None = None,
+    embedder: Embedder,
+    no_index: str = "",
 ) -> Platform:
-    """The platform of one request, whose work `spawn` has the runtime wait for."""
+    """The platform of one request, whose work `spawn` has the runtime wait for; `no_index` says why its index is not used."""
     clock = RealClock()
     tables = CloudflareTables(bindings.db)
+    no_index = no_index or _no_index(bindings, embedder)
     return Platform(
         name="cloudflare",
         fetch=CloudflareFetch(),
@@ -68,7 +74,8 @@ def platform(
         crypto=CloudflareCrypto(),
         runner=None if bindings.ai is None else CloudflareRunner(bindings.ai),
         parse=CloudflareParse(),
-        index=_index(bindings, tables, clock, ids, embedder),
+        index=None if no_index else _index(bindings, tables, clock, ids, embedder),
+        no_index=no_index,
         replies=CloudflareReplies(values.replies, clock, MOST_CACHED),
         probes=CloudflareProbes(bindings.meter),
         shared_loop=False,
@@ -81,13 +88,22 @@ def _index(
     tables: CloudflareTables,
     clock: Clock,
     ids: RandomIds,
-    embedder: Target | None,
-) -> CloudflareIndex | None:
-    """Where Vectorize is bound and the target's vectors have a known length."""
-    if bindings.vectorize is None or embedder is None or not embedder.dimension:
-        return None
+    embedder: Embedder,
+) -> CloudflareIndex:
     from penstock.platforms.cloudflare.index import CloudflareIndex  # few have one
 
+    target = embedder.target
+    assert target is not None
     return CloudflareIndex(
-        bindings.vectorize, tables, clock, ids.secret, embedder.model, embedder.dimension
+        bindings.vectorize, tables, clock, ids.secret, target.model, target.dimension
     )
+
+
+def _no_index(bindings: Bindings, embedder: Embedder) -> str:
+    """Why documents can be neither taken in nor found, empty where they can."""
+    if embedder.target is None:
+        return (
+            "On Cloudflare documents are found by an embedding model's vectors alone, and there is none here, for"
+            f" {embedder.why}: name a target with a model in rag.embedding, and deploy again."
+        )
+    return UNBOUND if bindings.vectorize is None else ""

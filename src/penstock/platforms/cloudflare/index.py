@@ -156,6 +156,7 @@ class CloudflareIndex:
                 f" {self._dimension}: make it anew by `npx wrangler vectorize delete {NAME}` and `npx wrangler vectorize"
                 f" create {NAME} --dimensions={self._dimension} --metric=cosine`, and write the documents again."
             )
+        await self._claim()
         rows = await self._tables.rows(sql.ANY)
         if not rows or (await self.describe()).settled < math.inf:
             return ""
@@ -171,7 +172,7 @@ class CloudflareIndex:
         return ""
 
     async def _claim(self) -> None:
-        """The tables' first model is their model for good: raises WrongModel for another."""
+        """The model of what is in the tables is theirs: raises WrongModel for another."""
         if self._claimed:
             return
         ours = (self._model, self._dimension)

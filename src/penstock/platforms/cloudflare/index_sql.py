@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 CLAIM = """
-insert into vector_index (one, model, dimension, mutation, mutated) values (1, $1, $2, '', 0) on conflict (one) do nothing
+insert into vector_index (one, model, dimension, mutation, mutated) values (1, $1, $2, '', 0)
+on conflict (one) do update set model = excluded.model, dimension = excluded.dimension, mutation = '', mutated = 0
+where (vector_index.model, vector_index.dimension) <> (excluded.model, excluded.dimension)
+and not exists (select 1 from vectors)
 """
+"""An index in which nothing is, is any model's."""
 ABOUT = "select model, dimension from vector_index"
 
 PREPARE = """

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
-
 from penstock.config import Config
 from penstock.errors import Misconfigured, Unavailable, WrongModel
 from penstock.platforms.cloudflare.home import Bindings
@@ -13,6 +11,7 @@ from penstock.ports import Platform
 MIGRATION = "0011_labels.sql"
 """The newest; the Worker's tests hold it to the files."""
 MIGRATE = "npx wrangler d1 migrations apply DB --remote"
+ANEW = "How that is done on Cloudflare is in docs/how-to/documents-on-cloudflare.md."
 DEPLOY = "penstock deploy cloudflare --apply"
 
 _STAND = "select name from sqlite_master where type = 'table' and name = 'd1_migrations'"
@@ -41,16 +40,22 @@ def check(bindings: Bindings, config: Config) -> None:
             )
 
 
-async def index(platform: Platform) -> None:
-    """That the index that is bound takes what this configuration embeds; raises Misconfigured."""
+async def index(platform: Platform) -> str:
+    """Why documents cannot be found by the index that is bound, empty where they can; raises Misconfigured where it is no
+    index for this configuration."""
     if platform.index is None:
-        return
+        return platform.no_index
     from penstock.platforms.cloudflare.index import CloudflareIndex  # few have one
 
     assert isinstance(platform.index, CloudflareIndex)
-    with suppress(Unavailable, WrongModel):  # chats need none
+    try:
         if problem := await platform.index.problem():
             raise Misconfigured(problem)
+    except Unavailable:
+        return ""  # chats need none, and it may come back
+    except WrongModel as wrong:
+        return f"{wrong.message} {ANEW}"
+    return ""
 
 
 async def secret(tables: CloudflareTables, fresh: bytes) -> bytes:

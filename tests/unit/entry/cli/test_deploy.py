@@ -282,7 +282,7 @@ def test_an_index_of_another_length_is_refused(account, monkeypatch, capsys):
     account.set(vectorize={"document-vectors": 512})
     assert run("--apply") == 1
     assert (
-        f"document-vectors has 512 dimensions and the embed route has {DIMENSION}"
+        f"document-vectors has 512 dimensions and cloudflare/@cf/baai/bge-base-en-v1.5 makes {DIMENSION}"
         in capsys.readouterr().err
     )
 
@@ -341,7 +341,7 @@ def test_check_is_good_where_all_is_there(account, monkeypatch, capsys):
     assert run("--check", "--json") == 0
     found = checks(capsys)
     assert {*found} == {
-        "node", "wrangler", "python_modules", "login", "configuration", "secret JWT_SECRET", "resources",
+        "node", "wrangler", "python_modules", "login", "configuration", "secret JWT_SECRET", "resources", "documents",
     }  # fmt: skip
     assert not Path(".penstock").exists()
     assert account.commands == ["whoami --json"]

@@ -19,7 +19,7 @@ ALL = [
     *(
         [name]
         for name in COMMANDS
-        if name not in {"keys", "tenant-keys", "cache", "deploy", "migrate", "rag"}
+        if name not in {"keys", "tenant-keys", "cache", "deploy", "migrate", "rag", "router"}
     ),
     *(["keys", action] for action in ("create", "list", "revoke")),
     *(["tenant-keys", action] for action in ("put", "delete", "list", "reseal")),
@@ -27,13 +27,14 @@ ALL = [
     ["deploy", "cloudflare"],
     *(["migrate", action] for action in ("status", "up")),
     *(["rag", one] for one in ("ingest", "search", "ask", "list", "delete", "reindex", "evaluate")),
+    *(["router", action] for action in ("fit", "evaluate", "certify", "labels", "forget")),
 ]
 
 
 def test_the_commands_of_this_version():
     assert list(COMMANDS) == [
         "serve", "check", "token", "keys", "tenant-keys", "usage", "explain", "cache", "deploy", "doctor",
-        "migrate", "rag", "reconcile", "replay", "services",
+        "migrate", "rag", "reconcile", "replay", "router", "services",
     ]  # fmt: skip
 
 
@@ -49,7 +50,7 @@ def test_every_command_has_help_json_and_config(command, capsys):
 
 @pytest.mark.parametrize(
     "command",
-    [[], ["keys"], ["tenant-keys"], ["cache"], ["deploy"], ["migrate"], ["rag"]],
+    [[], ["keys"], ["tenant-keys"], ["cache"], ["deploy"], ["migrate"], ["rag"], ["router"]],
     ids=" ".join,
 )
 def test_help_of_the_groups_lists_what_they_hold(command, capsys):
@@ -86,7 +87,7 @@ def test_version(capsys):
         (["usage", "--from", "yesterday"], "argument --from: 'yesterday' is no date; write 2026-01-31"),
         (["usage", "--from", "2026-02-01", "--to", "2026-02-01"], "--from is not before --to; name"),
         (["explain"], "the following arguments are required: REQUEST_ID"),
-        (["cache", "purge", "--kind", "rag"], "argument --kind: invalid choice: 'rag' (choose from"),
+        (["cache", "purge", "--kind", "film"], "argument --kind: invalid choice: 'film' (choose from"),
         (["cache", "purge", "--key", "abc"], "A key is written as `explain` shows it"),
         (["cache", "purge", "--owner", ""], "Each name is given with a value."),
         (["cache", "purge", "--url", "orders/7"], "A url is written as it is asked for"),

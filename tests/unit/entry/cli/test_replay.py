@@ -121,6 +121,7 @@ def test_what_it_does_not_take(cloud, capsys, argv, why):
 def test_a_log_without_lines_or_lengths_is_refused(cloud, capsys):
     assert "has no line" in said(capsys, "replay", write(cloud), code=2)
     assert "--output-tokens" in said(capsys, "replay", write(cloud, {"prompt": "x"}), code=2)
+    assert "not a pipe" in said(capsys, "replay", "/dev/null", code=2)
     assert "nowhere.jsonl" in said(capsys, "replay", "nowhere.jsonl", code=1)
 
 

@@ -8,8 +8,10 @@ import pytest
 
 from penstock.entry.cloudflare.judge import judge, secrets, unusable
 from penstock.entry.known import known_models
+from penstock.entry.routers import text_of
 from penstock.entry.settings import today
 from penstock.errors import Misconfigured
+from penstock.routing import router
 
 KNOWN = known_models(today())
 OPENAI = '[providers.openai]\nkind = "openai"\napi_key = "${KEY}"\n'
@@ -133,5 +135,38 @@ def test_vectors_must_fit_the_index():
         + '[[targets]]\nprovider = "openai"\nmodel = "text-embedding-3-large"\nverb = "embed"\ndimension = 3072\n'
     )
     text += '[[targets]]\nprovider = "openai"\nmodel = "gpt-4o"\n[routes.embed]\ntargets = ["openai/text-embedding-3-large"]\n'
-    with pytest.raises(Misconfigured, match="3072 dimensions"):
-        judge(text, {}, KNOWN)
+    longer = judge(text, {}, KNOWN)
+    assert longer.dimension == 0
+    assert "text-embedding-3-large is not set, or over 1536" in longer.embedder.why
+    assert [note for note in longer.notes if note.startswith("documents: none are taken, since")]
+
+
+def test_the_index_is_for_what_embeds_documents():
+    text = OPENAI + (
+        '[[targets]]\nprovider = "openai"\nmodel = "text-embedding-3-small"\nverb = "embed"\n'
+        '[[targets]]\nprovider = "openai"\nmodel = "other"\nverb = "embed"\ndimension = 64\n'
+        '[routes.embed]\ntargets = ["openai/text-embedding-3-small"]\n[rag]\nembedding = "openai/other"\n'
+    )
+    found = judge(text, {}, KNOWN)
+    assert found.dimension == 64
+    assert "documents: found by the vectors of openai/other" in found.notes
+
+
+def test_without_a_model_that_embeds_there_is_no_index():
+    found = judge('[providers.sandbox]\nkind = "sandbox"\n', {}, KNOWN)
+    assert found.dimension == 0
+    assert "without a model" in found.embedder.why
+
+
+def test_a_learned_route_takes_its_router_along(tmp_path) -> None:
+    given = (
+        OPENAI
+        + 'any_model = true\n[routes.auto]\npolicy = "learned"\nsimple = "openai/gpt-4o-mini"\n'
+        'strong = "openai/gpt-4o"\n'
+    )
+    found = judge(given, {"KEY": "k"}, KNOWN)
+    assert router.decode(found.raw["routes"]["auto"]["artefact"], "it").rows == 5_132
+    assert found.config.routes["auto"].artefact == text_of("")
+    (tmp_path / "bad").write_text("{}")
+    with pytest.raises(router.InvalidRouter):
+        judge(f'{given}model = "{tmp_path / "bad"}"\n', {"KEY": "k"}, KNOWN)

@@ -55,6 +55,10 @@ def test_bindings_and_names():
     assert meter["migrations"] == [{"tag": "v1", "new_sqlite_classes": ["PenstockMeter"]}]
 
 
+def test_without_a_model_that_embeds_documents_it_is_bound_to_no_index():
+    assert "vectorize" not in config(made(text='[providers.sandbox]\nkind = "sandbox"\n'))
+
+
 def test_where_backends_are_probed_the_meter_and_the_gateway_know_each_other():
     files = made(Choices(environment="staging"))
     meter = config(files, project.METER)

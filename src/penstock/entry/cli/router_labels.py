@@ -1,0 +1,114 @@
+"""`penstock router labels` and `forget`: what shadows brought, as a router is fitted from it, and its end."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Callable
+from hashlib import sha256
+from pathlib import Path
+from typing import IO, Any
+
+import msgspec
+
+from penstock.auth.caller import owner_of
+from penstock.entry.cli import show
+from penstock.entry.cli.command import with_tables
+from penstock.entry.cli.values import instant
+from penstock.ledger import feedback, labels, logs
+from penstock.ledger.labels import Label
+from penstock.ports import Tables
+from penstock.wire.json import encode
+
+NANOS = 1_000_000_000
+
+
+def add(actions: Any) -> None:
+    """Declares both."""
+    writing = actions.add_parser(
+        "labels",
+        help="write what shadows brought as labels",
+        description="Write judged answers as JSON lines, for `penstock router fit`; text only where its tenant agreed.",
+    )
+    writing.add_argument(
+        "--out", metavar="FILE", type=Path, help="file to write (default: standard output)"
+    )
+    writing.add_argument("--route", default="", metavar="R", help="of this route only")
+    writing.add_argument("--from", dest="since", type=instant, default=0, metavar="DAY", help="from this day or instant")  # fmt: skip
+    writing.add_argument("--to", dest="until", type=instant, metavar="DAY", help="until then, itself left out (default: now)")  # fmt: skip
+    forgetting = actions.add_parser(
+        "forget",
+        help="delete what is kept of a tenant",
+        description="Delete labels, prompts and feedback of a tenant, or of one of its users.",
+    )
+    forgetting.add_argument("--tenant", required=True, metavar="T", help="whose they are")
+    forgetting.add_argument("--sub", metavar="S", help="of this user only")
+
+
+def written(args: argparse.Namespace) -> int:
+    """The labels as lines; with a file, how many there were."""
+    until = args.until or round(time.time() * 1000) + 1
+    if args.out is None:
+        with_tables(args, _writing(args, until, sys.stdout.buffer))
+        return 0
+    with args.out.open("wb") as file:
+        count = with_tables(args, _writing(args, until, file))
+    if args.json:
+        show.as_json({"labels": count, "file": str(args.out)})
+    else:
+        print(f"labels: {count}, in {show.one_line(str(args.out))}")
+    return 0
+
+
+def forgotten(args: argparse.Namespace) -> int:
+    """How many of each were deleted."""
+    owner = "" if args.sub is None else owner_of(args.tenant, args.sub)
+
+    async def work(tables: Tables) -> dict[str, int]:
+        return {
+            "labels": await labels.forget(tables, args.tenant, owner),
+            "prompts": await logs.forget(tables, args.tenant, owner),
+            "feedback": await feedback.forget(tables, args.tenant, owner),
+        }
+
+    found = with_tables(args, work)
+    if args.json:
+        show.as_json({"deleted": found})
+    else:
+        print("deleted: " + ", ".join(f"{count} {name}" for name, count in found.items()))
+    return 0
+
+
+def _writing(args: argparse.Namespace, until: int, file: IO[bytes]) -> Callable[[Tables], Any]:
+    async def work(tables: Tables) -> int:
+        count, place = 0, (args.since, "")
+        while found := await labels.page(tables, place, until, args.route):
+            for label in found:
+                file.write(encode(line(label)) + b"\n")
+            count, place = count + len(found), labels.behind(found)
+        return count
+
+    return work
+
+
+def line(label: Label) -> dict[str, Any]:
+    """A label as it is fitted from. Rows of one caller are one group, so that no test learns from who asks."""
+    told: dict[str, Any] = {
+        "weak": label.weak,
+        "strong": label.strong,
+        "weak_cost": label.weak_nanos / NANOS,
+        "strong_cost": label.strong_nanos / NANOS,
+        "group": sha256(label.owner.encode()).hexdigest()[:12],
+    }
+    if label.prompt:
+        told["messages"] = msgspec.json.decode(label.prompt)
+    else:
+        told["features"] = msgspec.json.decode(label.features)
+    more = {
+        "route": label.route,
+        "judge": label.judge,
+        "weak_target": label.weak_target,
+        "strong_target": label.strong_target,
+    }
+    return told | more | ({} if label.feedback is None else {"feedback": label.feedback})
