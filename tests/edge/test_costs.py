@@ -19,7 +19,7 @@ from tests.edge.worker import Worker as Process
 UNCOUNTED = {"worker_requests", "worker_cpu_ms", "object_duration", "d1_bytes", "d1_questions"}
 """What no binding counts, or only by the page."""
 MANY = 16
-DUE = 10
+DUE = 16
 """Rows read to see whether documents are due, and in an hour's first pass what is to be summed."""
 
 
