@@ -14,7 +14,7 @@ from statistics import fmean, median, quantiles
 # It runs as a script, from anywhere.
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from bench import routing_sets
+from bench import routing_costs, routing_sets, traffic
 from penstock.entry.cli.router import draws
 from penstock.errors import Error
 from penstock.routing import features, fit, labels, router
@@ -64,6 +64,8 @@ def measured(data: Path, *, quick: bool) -> Record:
     record |= decisions(made, [row["prompt"] for row in given])
     record |= fitting(train, 1 if quick else ROUNDS)
     record["apgr_train_cross_validated"] = made.apgr[0]
+    if not traffic.lacking(data):
+        record |= routing_costs.measured(data, made)
     if not quick:
         record["apgr_train_nested"] = apgr(held_out(train.rows, 5, silent), gains_of(train.rows))
         record |= fewer(train.rows)
@@ -168,8 +170,15 @@ def table(record: Record) -> str:
             f"| {shown} | {parts[0]} | {low:.3f} to {high:.3f} | {parts[1]} | {parts[2]} |"
         )
     said = ("_test", "_heuristic", "_length", "_random", "_oracle", "_low", "_high")
-    rest = {key: value for key, value in record.items() if not key.endswith(said)}
-    return "\n".join([*lines, "", *(f"{key}: {value:,.4g}" for key, value in rest.items())])
+    rest = {
+        key: value
+        for key, value in record.items()
+        if not key.endswith(said) and not key.startswith(routing_costs.KEYS)
+    }
+    lines += ["", *(f"{key}: {value:,.4g}" for key, value in rest.items())]
+    return "\n".join(
+        [*lines, *(["", routing_costs.told(record)] if "cost_learned_usd" in record else ())]
+    )
 
 
 if __name__ == "__main__":

@@ -18,11 +18,15 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from bench import traffic
 from bench.traffic import Arrival, Prompt
 from penstock.config import Config, defaults
+from penstock.config.routed import QUALITY
 from penstock.entry.known import known_models
+from penstock.entry.routers import opened
 from penstock.errors import Error
 from penstock.ledger import days
 from penstock.limits.replay import Books, Choose, Replay, choices, sides
+from penstock.limits.replay import learned as by_router
 from penstock.prices import CHECKED, FREE_NEURONS_PER_DAY, lookup, neurons_micro
+from penstock.routing.router import Router
 from penstock.wire.chat import Usage
 from penstock.wire.json import encode
 from penstock.wire.logs import Line, Logged, logged
@@ -39,7 +43,16 @@ TTL = 3_600.0
 SEED = 8
 DAY_SECONDS = 86_400
 NANOS = 1_000_000_000
+PLAIN = ("strong", "weak", "heuristic")
+SHARES = (40, 20)
+"""Strong calls in a hundred, as a router's own labels had them: beside the quality that is asked for."""
+LEARNED = ("learned", *(f"learned_share_{share}" for share in SHARES))
 CLAIMS = {"saved": "60 to 80 %", "free": "70 %", "hits": "60 %"}
+
+KEYS = (
+    "cost_", "saved_", "free_", "strong_share_", "score_", "hit_", "prefix_", "repeat_", "requests",
+)  # fmt: skip
+"""How its figures' names begin."""
 
 Record = dict[str, float]
 
@@ -56,7 +69,7 @@ def main() -> int:
         print("{}" if options.json else "skipped")
         return 0
     try:
-        record = measured(options.data)
+        record = measured(options.data, opened("default"))
     except (Error, OSError, ValueError) as error:
         sys.stderr.write("routing costs: " + " ".join(str(error).split()) + "\n")
         return 1
@@ -64,9 +77,13 @@ def main() -> int:
     return 0
 
 
-def measured(data: Path, learned: Choose | None = None) -> Record:
-    """All figures; those of the learned policy where there is one."""
+def measured(data: Path, router: Router) -> Record:
+    """All figures, the learned policy's by this router, which must not have seen the prompts' set of held-out questions."""
     config = configured()
+    between = sides(config, "auto")
+    learned = {"learned": by_router(config, between, router, QUALITY, None)}
+    for share in SHARES:
+        learned[f"learned_share_{share}"] = by_router(config, between, router, None, share / 100)
     arrivals, prompts = traffic.azure(data), (traffic.judged(data), traffic.banking(data))
     repeats = repeat_share(traffic.mooncake(data, "conversation"))
     record = {"repeat_share": repeats}
@@ -118,12 +135,15 @@ def dealt(
 
 
 def costs(
-    config: Config, requests: Iterator[Logged], seconds: float, suffix: str, learned: Choose | None
+    config: Config,
+    requests: Iterator[Logged],
+    seconds: float,
+    suffix: str,
+    learned: Mapping[str, Choose],
 ) -> Record:
     """Dollars of the trace under each policy, what is saved of the strong one's, and the share that is free."""
-    more: Mapping[str, Choose] = {} if learned is None else {"learned": learned}
     between = sides(config, "auto")
-    chosen = choices(config, between, ("strong", "weak", "heuristic", *more), more)
+    chosen = choices(config, between, (*PLAIN, *learned), learned)
     replay = Replay(config, chosen, between.strong, TTL, days.parse(CHECKED) or 0)
     for one in requests:
         replay.add(one, one.line.output_tokens or 0)
@@ -141,8 +161,7 @@ def costs(
             record[f"free_share_{label}{cached}{suffix}"] = books.free / books.requests
         record[f"strong_share_{label}{suffix}"] = _strong(replay.plain[name], between.strong)
         record[f"free_share_day_{label}{suffix}"] = _of_a_day(replay.plain[name], seconds)
-    best = "learned" if more else "heuristic"
-    record[f"free_share{suffix}"] = record[f"free_share_{best}{suffix}"]
+    record[f"free_share{suffix}"] = record[f"free_share_learned{suffix}"]
     return record
 
 
@@ -158,11 +177,10 @@ def _of_a_day(books: Books, seconds: float) -> float:
     return books.free / (books.requests * (rounds if used_up else 1))
 
 
-def quality(config: Config, prompts: Sequence[Prompt], learned: Choose | None) -> Record:
+def quality(config: Config, prompts: Sequence[Prompt], learned: Mapping[str, Choose]) -> Record:
     """The mean judged score of each policy's answers on the held-out questions, the judged models in the targets' place."""
-    more: Mapping[str, Choose] = {} if learned is None else {"learned": learned}
     between = sides(config, "auto")
-    chosen = choices(config, between, ("strong", "weak", "heuristic", *more), more)
+    chosen = choices(config, between, (*PLAIN, *learned), learned)
     record = {}
     for name, choose in chosen.items():
         total, calls = 0.0, 0
@@ -174,7 +192,7 @@ def quality(config: Config, prompts: Sequence[Prompt], learned: Choose | None) -
         record[f"score_{name}"] = total / len(prompts)
         record[f"score_calls_{name}"] = calls / len(prompts)
     gap = record["score_strong"] - record["score_weak"]
-    for name in ("heuristic", *more):
+    for name in ("heuristic", *learned):
         # Whoever sends as many calls to the strong side by lot gets so much.
         by_lot = record["score_weak"] + gap * record[f"score_calls_{name}"]
         record[f"score_by_lot_as_{name}"] = by_lot
@@ -237,10 +255,8 @@ def told(record: Record) -> str:
     """The figures for people, beside the first design's."""
     lines = ["| policy | USD | with the exact cache | saved | free | free at this rate all day | calls to the strong |",
              "|---|---:|---:|---:|---:|---:|---:|"]  # fmt: skip
-    for label in ("all_strong", "all_weak", "heuristic", "learned"):
-        if f"cost_{label}_usd" in record:
-            lines.append(_row(record, label, ""))
-            lines.append(_row(record, label, "_prompts_own_length"))
+    for label in ("all_strong", "all_weak", "heuristic", *LEARNED):
+        lines += [_row(record, label, ""), _row(record, label, "_prompts_own_length")]
     for claim, text in CLAIMS.items():
         lines += ["", f"{claim}, the first design {text}: {_ours(record, claim)}"]
     shown = [name for name in record if name.startswith(("hit_", "prefix", "score"))]
@@ -255,15 +271,16 @@ def told(record: Record) -> str:
 
 def _ours(record: Record, claim: str) -> str:
     """A claim's figure here, and what traffic would reach it."""
-    best = "learned" if "cost_learned_usd" in record else "heuristic"
     if claim == "saved":
-        return (
-            f"{record[f'saved_{best}']:.0%} by the {best} policy, whose answers score {record[f'score_{best}']:.3f} where all-strong"
-            f" scores {record['score_strong']:.3f} and all-weak {record['score_weak']:.3f}."
-        )
+        told = [
+            f"{record[f'saved_{name}']:.0%} by the {name} policy, whose answers score {record[f'score_{name}']:.3f}"
+            for name in ("heuristic", *LEARNED)
+        ]
+        strong, weak = record["score_strong"], record["score_weak"]
+        return f"{', '.join(told)}; all-strong scores {strong:.3f} and all-weak {weak:.3f}."
     if claim == "free":
         return (
-            f"{record['free_share']:.1%} of this hour with the whole day's neurons, {record[f'free_share_day_{best}']:.2%} of a day"
+            f"{record['free_share']:.1%} of this hour with the whole day's neurons, {record['free_share_day_learned']:.2%} of a day"
             f" like it. They carry {record['free_calls_a_day']:.0f} calls of the trace's mean size a day: 70 % of"
             f" {record['requests_a_day_for_70_free']:.0f} requests."
         )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -31,6 +33,33 @@ def at_start() -> list[str]:
 def test_two_modules_meet_javascript() -> None:
     meeting = [path for path in PACKAGE.rglob("*.py") if FOREIGN.search(path.read_text("utf-8"))]
     assert sorted(meeting) == [ENTRY, EDGE / "values.py"]
+
+
+def eager(body: list[ast.stmt]) -> Iterator[str]:
+    """What a module imports as it is imported itself."""
+    for node in body:
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.If) and "TYPE_CHECKING" not in ast.unparse(node.test):
+            yield from eager([*node.body, *node.orelse])
+
+
+def test_a_worker_starts_without_what_few_requests_need() -> None:
+    files = {module(path): path for path in PACKAGE.rglob("*.py")}
+    due, started = ["penstock.entry.workers"], set[str]()
+    while due:
+        name = due.pop()
+        if name in files and name not in started:
+            started.add(name)
+            parts = name.split(".")
+            due += [".".join(parts[:end]) for end in range(1, len(parts))]
+            due += eager(ast.parse(files[name].read_text("utf-8")).body)
+    assert "penstock.gateway.chat" in started
+    late = ("penstock.rag", "penstock.gateway.documents", "penstock.gateway.asking")
+    assert [name for name in sorted(started) if name.startswith(late)] == []
 
 
 async def test_all_of_it_is_imported_by_a_workers_interpreter_without_randomness(

@@ -52,14 +52,28 @@ FLIGHTS = (
     "test_of_equal_questions_at_once_one_is_bought",
 )
 """Tests of requests that read what another of their process asks; at the edge none waits for another."""
-BY_VECTORS = "documents are found by vectors alone there"
+WORDS = (
+    "test_a_model_that_makes_its_vectors_up_is_not_used",
+    "test_a_search_goes_on_by_words_where_the_model_does_not_answer",
+    "test_an_answer_has_its_sources_and_a_span_for_each_citation",
+    "test_instructions_and_passages_are_kept_apart",
+    "test_what_is_not_in_the_documents_no_model_is_asked",
+    "test_a_threshold_of_nothing_asks_whatever_was_found",
+    "test_where_only_the_sandbox_runs_the_documents_own_sentences_answer",
+    "test_which_model_answers_the_question_tells_and_not_the_passages",
+    "test_out_of_budget_says_so_and_costs_nothing",
+    "test_what_words_found_while_the_model_was_away_is_not_kept",
+)
+"""Tests of a search that costs nothing, and finds nothing where no word is shared; at the edge vectors alone find."""
+MEDIUM = "there the medium target answers, by its own name, and no other"
 NO_TEST = dict.fromkeys(FLIGHTS, "requests wait for each other there") | {
+    **dict.fromkeys(WORDS, "documents are found by vectors alone there"),
+    "test_a_model_that_fails_is_told_as_such": MEDIUM,
+    "test_a_purge_reaches_it": MEDIUM,
+    "test_what_another_version_kept_is_not_used": "it looks into the store in memory",
     "test_replies_have_their_share_of_the_store_and_no_more": "the cache there has a bound of its own",
     "test_a_hundred_thousand_callers_are_held_by_bounded_counts": "counts in this process, held for 100,000 callers",
-    "test_what_waits_when_a_process_stops_is_the_next_ones": "no request works for another there",
     "test_probes_bring_it_back": "a Worker probes no backends yet",
-    "test_a_model_that_makes_its_vectors_up_is_not_used": BY_VECTORS,
-    "test_a_search_goes_on_by_words_where_the_model_does_not_answer": BY_VECTORS,
     "test_one_owners_many_documents_hold_up_nobodys_first": "a request works on its own document there, and on no other",
     "test_while_deliveries_hang_what_comes_waits_in_the_table": "what goes on behind each request is Cloudflare's to bound",
 }

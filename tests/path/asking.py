@@ -7,7 +7,7 @@ from typing import Any
 
 from penstock.errors import Error
 from penstock.wire.http import Request, Response
-from tests.path.documents import Documents
+from tests.path.documents import BY_WORDS, Documents
 from tests.path.world import body, payloads, pieces, read, streamed, whole
 
 QUERY = "/api/rag/query"
@@ -28,6 +28,9 @@ simple = "two/gpt-4o-mini"
 medium = "two/gpt-4o-mini"
 strong = "two/gpt-4o"
 """
+CANNED = MODEL.replace(
+    'kind = "openai"\nbase_url = "http://two.test/v1"\napi_key = "sk-two"', 'kind = "sandbox"'
+)
 EATS = "What does a walrus eat?"
 SAYS = "It eats clams [1]."
 
@@ -37,7 +40,8 @@ class Asking(Documents):
 
     def __init__(self, more: str = MODEL, *, dense: bool = False) -> None:
         self.says: list[str] | Error | Response = [SAYS]
-        super().__init__(more, dense=dense)
+        # Where there has to be a model that embeds, the sandbox does not come by itself.
+        super().__init__(more if more or BY_WORDS else CANNED, dense=dense)
 
     def embedded(self, request: Request) -> Response:
         if not request.target.endswith(b"/chat/completions"):

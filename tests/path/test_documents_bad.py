@@ -114,7 +114,8 @@ async def test_a_bad_form_is_refused_in_no_time(name: str) -> None:
     took = process_time() - began
     told: Any = await body(response)
     assert response.status == 400, told
-    assert took < 0.5  # 50 ms on a machine of its own
+    # 50 ms on a machine of its own; there the clock counts what others do too.
+    assert took < 0.5 or sys.platform == "emscripten"
     assert (await world.counts())["documents"] == 0
 
 

@@ -127,7 +127,7 @@ async def test_a_long_one_goes_on_behind_its_reply() -> None:
 async def test_it_is_found_only_once_it_is_ready() -> None:
     world = Documents()
     await world.put("An earlier walrus.", "early.txt")
-    halting = Halting(world.index, 3)
+    halting = Halting(world.index, 2)
     sent = await world.halted(halting)
     assert (await world.index.describe()).entries > 50
     assert await world.found("walrus") == ["early.txt"]

@@ -13,6 +13,8 @@ from penstock.config.reached import BY_HTTP, KEYED, check_deployments
 from penstock.config.routed import Route, Verb
 from penstock.config.services import INSIDE, check_root, check_services, inside
 from penstock.config.spending import check_budgets, check_costs, check_prices
+from penstock.config.standing import TIERS
+from penstock.config.tiers import Tier
 from penstock.config.urls import parts_of
 from penstock.config.values import Config, Issuer, Provider, Target
 from penstock.errors import Misconfigured
@@ -228,13 +230,27 @@ def _check_documents(config: Config) -> None:
         raise Misconfigured(
             f'rag.embedding names {config.rag.embedding}, which is no route or target that embeds; write "embed"'
         )
+    if config.rag.model != Rag().model and not _chats(config, config.rag.model):
+        raise Misconfigured(
+            f'rag.model names {config.rag.model}, which is no route or target that chats; write "auto"'
+        )
     room = config.server.max_body_bytes - FORM_BYTES
     for name, tier in config.tiers.items():
-        if tier.document_bytes > room:
+        # What stands there by default bows to a smaller bound of bodies.
+        told = tier.document_bytes != TIERS.get(name, Tier()).document_bytes
+        if told and tier.document_bytes > room:
             raise Misconfigured(
                 f"{join('tiers', name)}.document_bytes is more than a request may have; set server.max_body_bytes to"
                 f" {tier.document_bytes + FORM_BYTES} or more"
             )
+
+
+def _chats(config: Config, name: str) -> bool:
+    name = config.aliases.get(name, name)
+    route = config.routes.get(name)
+    if route is not None:
+        return route.verb == "chat"
+    return any(one.verb == "chat" and name in (one.name, one.model) for one in config.targets)
 
 
 def _check_unique(targets: Iterable[Target]) -> None:

@@ -51,8 +51,12 @@ async def deployments(gateway: Gateway, exchange: Exchange) -> Response:
 
 async def own_keys(gateway: Gateway, exchange: Exchange) -> Response:
     """Tenants' own keys, of all tenants or of one: never the keys themselves."""
-    tenant = exchange.query().get("tenant", "")
-    found = await tenant_keys.listing(gateway.platform.tables, tenant)
+    tenant = exchange.query().get("tenant")
+    if tenant == "":
+        raise BadRequest(
+            "'tenant' names one, or is left out.", code="invalid_field", param="tenant"
+        )
+    found = await tenant_keys.listing(gateway.platform.tables, tenant or "")
     return Response(200, [JSON], encode({"keys": plain(found)}))
 
 
@@ -72,7 +76,7 @@ async def put_own_key(gateway: Gateway, exchange: Exchange) -> Response:
 async def drop_own_key(gateway: Gateway, exchange: Exchange) -> Response:
     """Forgets a tenant's own key, and says whether there was one."""
     wanted = exchange.query()
-    if set(wanted) != {"tenant", "provider"}:
+    if set(wanted) != {"tenant", "provider"} or not all(wanted.values()):
         raise BadRequest("Name 'tenant' and 'provider' in the query.", code="invalid_field")
     was = await _keeper(gateway).drop(wanted["tenant"], wanted["provider"])
     await gateway.generations.read()

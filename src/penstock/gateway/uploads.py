@@ -35,22 +35,22 @@ async def read(exchange: Exchange, tier: Tier) -> Upload:
     """The upload in a request's body; raises BadRequest, TooLarge, UnsupportedEncoding."""
     kind = exchange.request.header("content-type") or ""
     form = multipart.is_form(kind)
-    most = tier.document_bytes * (1 if form else JSON_FACTOR) + FORM_BYTES
-    exchange.limit = min(exchange.limit, most)
+    bound = max(1, min(tier.document_bytes, exchange.limit - FORM_BYTES))
+    exchange.limit = min(exchange.limit, bound * (1 if form else JSON_FACTOR) + FORM_BYTES)
     try:
         body = await exchange.read()
     except TooLarge as error:
-        raise too_large(tier) from error
+        raise too_large(bound) from error
     found = _form(body, kind) if form else _json(body)
-    if len(found.data) > tier.document_bytes:
-        raise too_large(tier)
+    if len(found.data) > bound:
+        raise too_large(bound)
     return found
 
 
-def too_large(tier: Tier) -> TooLarge:
-    """What a tier's size refuses."""
+def too_large(bound: int) -> TooLarge:
+    """What a tier's size refuses, or the gateway's for all requests where that is less."""
     return TooLarge(
-        f"The document is over {_size(tier.document_bytes)}, the most that your tier takes: send it in parts, or its text"
+        f"The document is over {_size(bound)}, the most that your tier takes: send it in parts, or its text"
         " alone.",
         code="document_too_large",
     )

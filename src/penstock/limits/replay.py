@@ -13,7 +13,8 @@ from penstock.ledger import days
 from penstock.limits import ending
 from penstock.prices import NEURON_NANOS, amount_nanos, neurons_micro
 from penstock.routing.offers import Offer
-from penstock.routing.policies import Fixed, Heuristic, Policy
+from penstock.routing.policies import Heuristic, Policy
+from penstock.routing.router import Router
 from penstock.routing.routes import Routes, Way
 from penstock.wire.chat import Usage
 from penstock.wire.logs import Logged
@@ -60,14 +61,11 @@ Choose = Callable[[Logged], Sequence[str]]
 
 
 def sides(config: Config, route: str, strong: str = "", weak: str = "") -> Sides:
-    """The targets of a heuristic route, or those that are named; raises BadRequest where one is missing."""
+    """The targets of a heuristic or learned route, or those that are named; raises BadRequest where one is missing."""
     known = {target.name for target in config.targets if target.verb == "chat"}
     at = config.routes.get(route)
-    parts = (
-        (at.simple, at.medium, at.strong)
-        if at is not None and at.policy == "heuristic"
-        else ("", "", "")
-    )
+    chosen = at is not None and at.policy in ("heuristic", "learned")
+    parts = (at.simple, at.medium or at.simple, at.strong) if at and chosen else ("", "", "")
     found = Sides(weak or parts[0], weak or parts[1], strong or parts[2])
     for name, option in ((found.strong, "--strong"), (found.simple, "--weak")):
         if name not in known:
@@ -103,24 +101,38 @@ def choices(
     return {name: plain[name] for name in names}
 
 
-def _by_way(way: Way) -> Choose:
-    if way.policy.name == "fixed":
-        return _by_policy(Fixed(), way.offers, None)
-    settings = way.settings
-    return _by_policy(
-        way.policy, way.offers, Sides(settings.simple, settings.medium, settings.strong)
+def learned(
+    config: Config,
+    between: Sides,
+    router: Router,
+    quality: float | None,
+    strong_share: float | None,
+) -> Choose:
+    """A router's choice between the two sides, at the threshold for this quality or share of strong calls."""
+    from penstock.routing.learned import Learned  # as in routes.py
+
+    routes = Routes(config, "9999-12-31")
+    weak, strong = (
+        routes.find(name, "chat").offers[0] for name in (between.simple, between.strong)
     )
+    return _by_policy(Learned(weak, strong, router, quality, strong_share), (weak, strong), None)
+
+
+def _by_way(way: Way) -> Choose:
+    settings = way.settings
+    parts = Sides(settings.simple, settings.medium, settings.strong)
+    return _by_policy(way.policy, way.offers, parts)
 
 
 def _by_policy(policy: Policy, offers: Sequence[Offer], between: Sides | None) -> Choose:
     """As a policy ranks; where the text is not there, as the log says that the heuristic did."""
 
     def choose(one: Logged) -> Sequence[str]:
+        if policy.name == "fixed":
+            return [offer.name for offer in offers]
         if one.ask is not None:
             return [offer.name for offer in policy.rank(one.ask, offers).offers]
-        if between is None:
-            return [offer.name for offer in offers]
-        return _by_class(one, between) if policy.name == "heuristic" else ()
+        return _by_class(one, between) if between and policy.name == "heuristic" else ()
 
     return choose
 

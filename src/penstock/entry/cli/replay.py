@@ -11,16 +11,20 @@ from typing import Any
 from msgspec import Struct
 
 from penstock.config import Config
+from penstock.config.routed import QUALITY
 from penstock.entry.cli import show
 from penstock.entry.cli.command import Command, Misused, configured
 from penstock.entry.cli.progress import Bar
+from penstock.entry.cli.router import part
+from penstock.entry.routers import opened
 from penstock.errors import BadRequest
 from penstock.ledger import days
-from penstock.limits.replay import MOST_KEPT, Books, Replay, choices, sides
+from penstock.limits.replay import MOST_KEPT, Books, Choose, Replay, Sides, choices, learned, sides
 from penstock.prices import usd
 from penstock.wire.logs import BYTES_A_TOKEN, MOST_BYTES, logged, read
 
-PLAIN = ("strong", "weak", "heuristic", "logged")
+LEARNED = "learned"
+PLAIN = ("strong", "weak", "heuristic", LEARNED, "logged")
 BAR_LINES = 1_000
 """So often the bar moves."""
 
@@ -43,13 +47,21 @@ def add(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--policy", action="append", metavar="P",
-        help="strong, weak, heuristic, logged or route:NAME; may be repeated (default: the first four and the chat routes)",
+        help="strong, weak, heuristic, learned, learned=FILE, logged or route:NAME; may be repeated (default: all but FILE)",
     )  # fmt: skip
-    parser.add_argument("--route", default="auto", metavar="R", help="whose targets the first three choose from (default: auto)")  # fmt: skip
+    parser.add_argument("--route", default="auto", metavar="R", help="whose targets are chosen from (default: auto)")  # fmt: skip
     parser.add_argument(
         "--strong", default="", metavar="TARGET", help="the strong target in place of the route's"
     )
     parser.add_argument("--weak", default="", metavar="TARGET", help="the weak one")
+    parser.add_argument(
+        "--quality", type=part, default=QUALITY, metavar="PART",
+        help=f"part of the strong target's quality that learned is to keep (default: {QUALITY})",
+    )  # fmt: skip
+    parser.add_argument(
+        "--strong-share", type=part, metavar="PART",
+        help="part of the requests that learned may send to the strong target, in place of --quality",
+    )  # fmt: skip
     parser.add_argument("--output-tokens", type=_tokens, metavar="N", help="of answers whose length the log does not say (default: the mean of the others)")  # fmt: skip
 
 
@@ -58,7 +70,8 @@ def run(args: argparse.Namespace) -> int:
     try:
         between = sides(config, args.route, args.strong, args.weak)
         names = args.policy or [*PLAIN, *_routes(config)]
-        chosen = choices(config, between, dict.fromkeys(names), {})
+        more = _learned(config, between, names, args)
+        chosen = choices(config, between, dict.fromkeys(names), more)
         lengths = _measured(path)
         output = _output(lengths, args.output_tokens)
         ttl = config.routes[args.route].cache.ttl if args.route in config.routes else 0.0
@@ -77,6 +90,18 @@ def run(args: argparse.Namespace) -> int:
     else:
         _print(replay, assumed)
     return 0
+
+
+def _learned(
+    config: Config, between: Sides, names: Sequence[str], args: argparse.Namespace
+) -> dict[str, Choose]:
+    """The policies that a router's file stands behind: the one that comes with Penstock where none is named."""
+    files = {name: name.partition("=")[2] for name in names if name.partition("=")[0] == LEARNED}
+    quality = None if args.strong_share is not None else args.quality
+    return {
+        name: learned(config, between, opened(file or "default"), quality, args.strong_share)
+        for name, file in {LEARNED: "", **files}.items()
+    }
 
 
 def as_told(replay: Replay, assumed: Sequence[str]) -> dict[str, Any]:

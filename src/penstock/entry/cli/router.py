@@ -108,15 +108,12 @@ def folds(text: str) -> int:
 
 
 def run(args: argparse.Namespace) -> int:
-    actions: dict[str, Callable[[argparse.Namespace], int]] = {
-        "fit": fitted,
-        "evaluate": evaluated,
-        "certify": certified,
-        "labels": router_labels.written,
-        "forget": router_labels.forgotten,
-    }
+    kept = {"labels": router_labels.written, "forget": router_labels.forgotten}
+    if args.action in kept:
+        return kept[args.action](args)
+    learning = {"fit": fitted, "evaluate": evaluated, "certify": certified}
     try:
-        return actions[args.action](args)
+        return learning[args.action](args)
     except Refused as error:
         raise InvalidLabels(f"{args.labels}: {error.message}", code=error.code) from error
 

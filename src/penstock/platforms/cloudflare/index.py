@@ -136,11 +136,7 @@ class CloudflareIndex:
     async def describe(self) -> About:
         await self._claim()
         [(mutation, entries)] = await self._tables.rows(sql.ENTRIES)
-        settled = math.inf
-        if self._model and mutation:
-            info = await self._info()
-            if info.processed_up_to_mutation != mutation:
-                settled = _seconds(info.processed_up_to_datetime)
+        settled = await self._settled(mutation)
         return About(self._model, self._dimension, entries, lexical=False, settled=settled)
 
     async def drop(self, model: str, dimension: int) -> None:
@@ -158,7 +154,9 @@ class CloudflareIndex:
             )
         await self._claim()
         rows = await self._tables.rows(sql.ANY)
-        if not rows or (await self.describe()).settled < math.inf:
+        # Without counting: a Worker's every start asks.
+        [(mutation,)] = await self._tables.rows(sql.MUTATION)
+        if not rows or await self._settled(mutation) < math.inf:
             return ""
         whole = dict(zip(FILTERED, rows[0], strict=True))
         anywhere = [1.0] + [0.0] * (self._dimension - 1)
@@ -170,6 +168,15 @@ class CloudflareIndex:
                     " and write the documents again, for it has only what is written after it."
                 )
         return ""
+
+    async def _settled(self, mutation: str) -> float:
+        """Up to when Vectorize has taken in what was written; `mutation` was the last."""
+        if not self._model or not mutation:
+            return math.inf
+        info = await self._info()
+        if info.processed_up_to_mutation == mutation:
+            return math.inf
+        return _seconds(info.processed_up_to_datetime)
 
     async def _claim(self) -> None:
         """The model of what is in the tables is theirs: raises WrongModel for another."""

@@ -39,4 +39,5 @@ where key in (select value from json_each($1)) and owner = $2 and gone = 0 and (
 ENTRIES = """
 select mutation, (select count(*) from vectors where gone = 0) from vector_index
 """
+MUTATION = "select mutation from vector_index"
 ANY = "select owner, document from vectors where gone = 0 limit 1"

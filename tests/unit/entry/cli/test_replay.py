@@ -48,7 +48,7 @@ def test_the_cost_under_each_policy_with_the_cache_and_without(cloud, capsys):
     path = write(cloud, hello, hello, hello | {"prompt": "explain it"}, hello | {"caller": "b"})
     found = told(capsys, path)
     assert (found["lines"], found["hits"], found["hit_share"]) == (4, 1, 0.25)
-    assert list(found["policies"]) == ["strong", "weak", "heuristic", "route:auto"]
+    assert list(found["policies"]) == ["strong", "weak", "heuristic", "learned", "route:auto"]
     each = 1_000 * 2_500 + 100 * 10_000  # gpt-4o, in nano-dollars
     strong, heuristic = found["policies"]["strong"], found["policies"]["heuristic"]
     assert strong["cache_off"]["cost_nanos"] == 4 * each
@@ -81,6 +81,28 @@ def test_what_a_log_leaves_out_is_assumed_and_said(cloud, capsys):
     assert "lines have no text" in said(capsys, "replay", bare, "--output-tokens", "9")
 
 
+def test_a_learned_router_stands_beside_at_a_quality_or_a_share(cloud, capsys):
+    prompts = ["what is 2+2", "prove that there are infinitely many primes", "translate hello"]
+    path = write(cloud, *({"prompt": text, "output_tokens": 9} for text in prompts))
+    routers = ("--policy", "learned", "--policy", "learned=default")
+
+    def strong(*more):
+        found = told(capsys, path, *routers, *more)["policies"]
+        assert found["learned"] == found["learned=default"]
+        return found["learned"]["cache_off"]["models"].get("openai/gpt-4o", {"requests": 0})[
+            "requests"
+        ]
+
+    assert strong("--strong-share", "0") == 0
+    assert strong("--strong-share", "1") == 3
+    assert strong("--quality", "1") == 3
+    assert "nowhere.router" in said(
+        capsys, "replay", path, "--policy", "learned=nowhere.router", code=1
+    )
+    bare = write(cloud, {"input_tokens": 5, "output_tokens": 1, "complexity": "simple"})
+    assert told(capsys, bare, *routers)["policies"]["learned"]["cache_off"]["guessed"] == 1
+
+
 @pytest.mark.parametrize(
     ("line", "why"),
     [
@@ -110,6 +132,7 @@ def test_a_bad_line_is_named_by_its_number(cloud, capsys, line, why):
     [
         (["--policy", "random"], "No policy is called 'random'"),
         (["--strong", "nobody/x"], "--strong must name a configured chat target"),
+        (["--quality", "2"], "is no part from 0 to 1"),
         (["--route", "other"], "--strong must name a configured chat target"),
         (["--output-tokens", "many"], "is no number of tokens"),
     ],

@@ -201,7 +201,7 @@ KEY = "chat:" + "0" * 64
 @pytest.mark.parametrize(
     ("argv", "scopes"),
     [
-        ([], ["kind:chat", "kind:embed", "kind:http"]),
+        ([], ["kind:chat", "kind:embed", "kind:rag", "kind:http"]),
         (["--url", "/api/orders/7?x=1"], ["url:/api/orders/7?x=1"]),
         (["--url", "https://shop.example/api/a?b"], ["url:/api/a?b"]),
         (["--url", "https://shop.example/"], ["url:/"]),

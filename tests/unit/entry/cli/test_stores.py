@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from penstock.entry.cli import main
-from penstock.platforms.local import LocalRunner
 from penstock.platforms.migrations import shipped
 from tests.stores import PostgresServer, RedisServer, free_port
 
@@ -160,25 +159,13 @@ def test_the_doctor_looks_at_every_store(
     assert "✗ redis: 127.0.0.1" in lines
 
 
-class Model:
-    """A local model, as far as an index is made for it."""
-
-    name, dimension = "small", 3
-
-    def tokenise(self, texts):
-        raise AssertionError(texts)
-
-    def forward(self, batch):
-        raise AssertionError(batch)
-
-
 def test_migrating_goes_on_where_the_index_of_a_model_cannot_be_made(
     database: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     capsys.readouterr()
     assert main(["migrate", "up", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["index"] == "ready"
-    monkeypatch.setattr("penstock.entry.home.local_runner", lambda _: LocalRunner(Model()))
+    monkeypatch.setattr("penstock.entry.home.embeds", lambda *_: ("small", 3))
     assert main(["migrate", "up"]) == 0
     assert "documents cannot be searched: stores.postgres: the server has no pgvector" in (
         capsys.readouterr().out
