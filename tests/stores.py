@@ -170,6 +170,7 @@ class PostgresServer(Process):
         # Not in the tests' own folder, which only its owner may enter.
         self._data.mkdir()
         if os.getuid() == 0:
+            self._programs = self._programs and _within_reach(self._programs, self._data.parent)
             shutil.chown(self._data.parent, POSTGRES_USER)
             shutil.chown(self._data, POSTGRES_USER)
         words = ["-U", POSTGRES_USER, "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "-N"]
@@ -223,6 +224,17 @@ class PostgresServer(Process):
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
         return done.stdout.strip()
+
+
+def _within_reach(programs: Path, folder: Path) -> Path:
+    """The programs where Debian's user may run them: a checkout may lie where only root may enter."""
+    asked = [str(programs / "initdb"), "--version"]
+    if subprocess.run(_as_owner(asked), check=False, capture_output=True).returncode == 0:
+        return programs
+    package = programs.parents[1]
+    for part in (package / "pginstall", package.with_name(f"{package.name}.libs")):
+        shutil.copytree(part, folder / part.relative_to(package.parent), symlinks=True)
+    return folder / programs.relative_to(package.parent)
 
 
 def _as_owner(command: list[str]) -> list[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from penstock.errors import Conflict
@@ -38,6 +40,13 @@ async def test_feedback_has_names_up_to_a_bound_and_the_last_word_counts(kept: T
     assert len((await kept.batch(feedback.put(said("n0", -0.25))))[0]) == 1
     found = await feedback.of(kept, "req_a")
     assert found == {"n0": -0.25, **{f"n{n}": float(n) for n in range(1, MOST_NAMES)}}
+
+
+async def test_feedback_has_no_more_names_however_many_come_at_once(kept: Tables) -> None:
+    said = [feedback.put(Feedback("r", f"n{number}", "t/a", "t", 1.0, NOW)) for number in range(40)]
+    found = await asyncio.gather(*(kept.batch(one) for one in said))
+    assert sum(bool(rows) for [rows] in found) == feedback.MOST_NAMES
+    assert len(await feedback.of(kept, "r")) == feedback.MOST_NAMES
 
 
 async def test_feedback_is_swept_by_age_and_forgotten_by_tenant_and_owner(kept: Tables) -> None:
@@ -115,8 +124,10 @@ async def test_a_page_of_a_log_has_the_chats_that_ended(kept: Tables) -> None:
         rows.append(book.final(of, 1, ended, NOW, what, Usage(1, 2, 3, 4), 5))
     await kept.batch(*rows)
     await kept.batch(logs.prompt("req_3", NOW, "t/a", "t", b'[{"role":"user"}]'))
-    lines, place = await logs.page(kept, (NOW, ""), NOW + 1)
+    lines, place = await logs.page(kept, (NOW, ""), NOW + 1, {"t"})
     assert [line.id for line in lines] == ["req_0", "req_3"]
     assert (lines[0].input_tokens, lines[0].output_tokens, lines[0].cost_nanos) == (6, 4, 5)
     assert (lines[0].messages, lines[1].messages) == (None, [{"role": "user"}])
-    assert (await logs.page(kept, place, NOW + 1))[0] == []
+    assert (await logs.page(kept, place, NOW + 1, {"t"}))[0] == []
+    withdrawn, _ = await logs.page(kept, (NOW, ""), NOW + 1, {"u"})
+    assert [line.messages for line in withdrawn] == [None, None]

@@ -50,6 +50,7 @@ FLIGHTS = (
     "test_a_follower_is_asked_for_itself",
     "test_equal_requests_at_once_ask_once_and_read_along",
     "test_of_equal_questions_at_once_one_is_bought",
+    "test_hits_followers_other_routes_and_anonymous_callers_get_none",
 )
 """Tests of requests that read what another of their process asks; at the edge none waits for another."""
 WORDS = (

@@ -96,6 +96,7 @@ class Documents(World):
         super().__init__(self.embedded, more=(DENSE if dense else LEXICAL) + more, env={})
         self.index = indexed(self.platform, dense=dense)
         self.asked: list[str] = []
+        self.tokens = 100
         self.fails: list[BaseException | Response] = []
         self.on(index=self.index)
 
@@ -117,7 +118,7 @@ class Documents(World):
         texts = json.loads(request.body)["input"]
         self.asked = [*self.asked, *texts]
         rows = [{"index": i, "embedding": vector(text)} for i, text in enumerate(texts)]
-        told = usage(100 * len(texts), 0)
+        told = usage(self.tokens * len(texts), 0)
         return Response(200, [JSON], json.dumps({"data": rows, "usage": told}).encode())
 
     async def put(self, text: str = WALRUS, filename: str = "animals.md", **how: Any) -> Response:

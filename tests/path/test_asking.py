@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from penstock.errors import Broken
+from penstock.errors import Broken, Misconfigured
 from penstock.ledger.decisions import explain
 from penstock.rag.prompt import MOST_QUESTION, NOT_FOUND
 from penstock.wire.http import Response
@@ -270,10 +270,8 @@ async def test_it_needs_its_scope_and_counts_to_its_rate() -> None:
 
 
 async def test_a_model_that_nobody_has_is_the_operators_affair() -> None:
-    world = await prepared(more=MODEL + '[rag]\nmodel = "nobody/knows"\n')
-    response = await world.query()
-    assert response.status == 503
-    assert "rag.model" in (await body(response))["detail"]
+    with pytest.raises(Misconfigured, match=r"rag\.model"):
+        Asking(MODEL + '[rag]\nmodel = "nobody/knows"\n')
 
 
 FAILURES = [(Broken("x"), 502), (Response(401, [], b"{}"), 502)]

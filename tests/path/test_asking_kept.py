@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from typing import Any
 
 import pytest
@@ -179,3 +180,18 @@ async def test_what_another_version_kept_is_not_used() -> None:
     assert await cached(world) == "miss"
     assert WALRUS.splitlines()[2] in world.chats[-1]["messages"][1]["content"]
     assert len(world.chats) == 2
+
+
+async def test_what_stands_in_documents_is_not_kept_of_the_question_nor_asked_again() -> None:
+    shadow = 'shadow = { share = 1.0, money = "1.00", judge = "two/gpt-4o" }\n'
+    agreed = '[tenants.default]\ntexts = "all"\n'
+    world, _ = await prepared(more=MODEL + shadow + agreed)
+    await world.answer()
+    await read(await world.chat("say hello"))
+    for _ in range(1_000):
+        await asyncio.sleep(0)
+    assert not world.gateway.lasting.behind.running
+    await world.gateway.journal.flush()
+    [kept] = await world.platform.tables.rows("select messages from prompts")
+    assert "say hello" in kept[0]
+    assert sum("BEGIN" in json.dumps(one) for one in world.chats) == 1

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
+from penstock.ports import Row, Value
 from penstock.wire.http import Response
 from tests.path.documents import (
     BY_WORDS,
@@ -80,7 +82,10 @@ async def test_documents_are_listed_newest_first_in_pages() -> None:
         pages.append([one["documentId"] for one in told["documents"]])
         query = f"limit=3&before={told['next']}" if told["next"] else ""
     assert pages == [ids[:0:-1], ids[:1]]
-    for bad in ("limit=0", "limit=x", "limit=1001", "before=1", "after=doc_1"):
+    for bad in (
+        "limit=0", "limit=x", "limit=1001", f"limit=000000001{'9' * 30}", f"limit=1{'0' * 5000}", "before=1",
+        "after=doc_1",
+    ):  # fmt: skip
         assert (await world.get(DOCUMENTS, bad)).status == 400
 
 
@@ -97,7 +102,7 @@ async def test_a_document_tells_how_it_stands() -> None:
 
 @pytest.mark.parametrize(
     "id",
-    ["doc_1", "doc_' or 1=1--", "doc_%00", "doc_../x", "DOC", "doc_" + "9" * 100, "doc_\u0663", "*", "a/b"],
+    ["doc_1", "doc_' or 1=1--", "doc_%00", "doc_\0", "doc_../x", "DOC", "doc_" + "9" * 100, "doc_\u0663", "*", "a/b"],
 )  # fmt: skip
 async def test_what_is_not_there_and_what_is_anothers_look_alike(id: str) -> None:
     world = Documents()
@@ -113,6 +118,23 @@ async def test_what_is_not_there_and_what_is_anothers_look_alike(id: str) -> Non
         told.append(await read(response))
     assert len(set(told)) == 1
     assert (await world.document(theirs, token=world.token("bob")))["status"] == "ready"
+
+
+async def test_an_id_that_no_document_has_is_not_looked_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = Documents()
+    await uploaded(await world.put())
+    rows = world.platform.tables.rows
+
+    async def strict(sql: str, *args: Value) -> Sequence[Row]:
+        assert "doc_\0" not in args  # a server's tables take no NUL
+        return await rows(sql, *args)
+
+    monkeypatch.setattr(world.platform.tables, "rows", strict)
+    for path, question in ((SEARCH, "query"), ("/api/rag/query", "question")):
+        response = await world.ask(path, {question: "walrus", "documentId": "doc_\0"})
+        assert (response.status, (await body(response))["code"]) == (404, "not_found")
 
 
 @pytest.mark.parametrize("sub", ["bob", "ali", "alice/", "%", "' or ''='", "ALICE"])

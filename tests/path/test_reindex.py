@@ -36,6 +36,11 @@ class Moving:
             self.gateway, everything=everything, tell=lambda done: self.told.append(done.passages)
         )
 
+    async def only(self) -> str:
+        """The id of the one document."""
+        [(id,)] = await self.world.platform.tables.rows("select id from documents")
+        return str(id)
+
     async def entries(self) -> tuple[int, int]:
         """In the old index and in the new one."""
         return (await self.world.index.describe()).entries, (await self.index.describe()).entries
@@ -95,3 +100,12 @@ async def test_its_owner_pays_nothing_for_it() -> None:
         "select distinct owner from ledger where stage = 'final'"
     )
     assert rows == [("/reindex",)]
+
+
+async def test_a_model_that_has_another_dimension_now_gets_all_documents_anew() -> None:
+    moving = Moving()
+    await moving.world.put()
+    await moving.reindex()
+    await moving.index.delete("default/alice", document=(await moving.only()))
+    assert (await moving.reindex()).documents == 1
+    assert (await moving.index.describe()).entries == 1

@@ -12,6 +12,7 @@ from penstock.limits.replay import Replay, choices, sides
 from penstock.wire.http import JSON, Request, Response
 from penstock.wire.json import encode
 from penstock.wire.logs import Line, logged
+from tests.path.tenants import put
 from tests.path.world import SECRET, World, body, completion
 
 COUNT = 150
@@ -72,8 +73,8 @@ async def served() -> World:
 
 async def exported(world: World) -> list[Line]:
     await world.gateway.journal.flush()
-    lines, place = await logs.page(world.platform.tables, (0, ""), 2**52)
-    assert (await logs.page(world.platform.tables, place, 2**52))[0] == []
+    lines, place = await logs.page(world.platform.tables, (0, ""), 2**52, ())
+    assert (await logs.page(world.platform.tables, place, 2**52, ()))[0] == []
     return lines
 
 
@@ -103,6 +104,44 @@ async def test_the_same_route_costs_what_the_ledger_says() -> None:
     assert replay.cached["route:auto"].neurons == used
     assert 0 < replay.cached["route:auto"].free < COUNT
     assert replay.plain["strong"].nanos > replay.cached["strong"].nanos > paid
+
+
+async def test_what_providers_cached_and_callers_share_costs_what_the_ledger_says() -> None:
+    def cached(request: Request) -> Response:
+        plain = answer(request).body
+        assert isinstance(plain, bytes)
+        told = json.loads(plain)
+        told["usage"]["prompt_tokens_details"] = {"cached_tokens": 64}
+        return Response(200, [JSON], json.dumps(told).encode())
+
+    shared = HOME + "[routes.auto.cache]\nshared = true\nttl = 60\n" + MANY
+    world = World(cached, env={}, more=shared)
+    for number in range(40):
+        text = f"explain {number % 3}"
+        assert (await world.chat(text, token=world.token(f"u{number % 4}"))).status == 200
+        world.platform.clock.advance(7)
+    lines = await exported(world)
+    paid = sum(row[0] for row in await world.ledger("amount_nanos, stage") if row[1] == "final")
+    hits = sum(line.cached for line in lines)
+    assert 10 < hits < 40
+    replay = replayed(world, lines, "route:auto", "logged", "weak")
+    for name in ("route:auto", "logged"):
+        books = replay.cached[name]
+        assert (books.hits, books.guessed, books.nanos) == (hits, 0, paid)
+
+
+async def test_what_a_tenants_own_key_paid_for_is_no_cost_of_ours() -> None:
+    master = f'[tenant_keys]\nmaster = ["{"m" * 40}"]\n'
+    world = World(answer, env={}, more=HOME + MANY + master)
+    assert (await put(world, "acme", "dear", "sk-of-acme-and-nobody-else")).status == 200
+    for tenant in ("acme", "globex"):
+        assert (await world.chat("explain it", token=world.token(tenant=tenant))).status == 200
+    lines = await exported(world)
+    paid = sum(row[0] for row in await world.ledger("amount_nanos, stage") if row[1] == "final")
+    replay = replayed(world, lines, "route:auto", "logged", "strong")
+    for name in ("route:auto", "logged", "strong"):
+        assert (replay.plain[name].guessed, replay.plain[name].nanos) == (0, paid)
+    assert replay.own == 1
 
 
 async def test_a_log_says_neither_text_nor_who_unless_the_tenant_agreed() -> None:

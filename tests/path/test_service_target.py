@@ -9,7 +9,11 @@ import pytest
 
 from penstock.auth import calls
 from penstock.errors import Misconfigured
+from penstock.ledger import logs
+from penstock.limits.replay import Replay, choices, sides
 from penstock.wire.http import Request, Response
+from penstock.wire.json import encode
+from penstock.wire.logs import logged
 from tests.path.services import Backend, Served
 from tests.path.world import SECRET, Script, World, body, read, streamed, whole
 
@@ -206,6 +210,20 @@ async def test_its_own_cost_counts_only_where_it_is_believed(cost, amount):
         world.answer = replying(reply)
         assert (await world.chat(COMPLEX)).header("x-penstock-cost-nanos") == str(due)
         assert await world.sums() == [("settled", 100, 50, due)]
+
+
+async def test_a_log_of_one_that_is_believed_is_replayed_by_its_word():
+    world = Deep(BELIEVED)
+    for cost in ("0.25", "0"):
+        world.answer = replying(json.dumps(said()).replace("99.0", cost).encode())
+        assert (await world.chat(f"{COMPLEX} {cost}")).status == 200
+    await world.gateway.journal.flush()
+    lines, _ = await logs.page(world.platform.tables, (0, ""), 2**52, ())
+    chosen = choices(world.gateway.config, sides(world.gateway.config, "auto"), ["logged"], {})
+    replay = Replay(world.gateway.config, chosen, TARGET, 60, 0)
+    for number, line in enumerate(lines, 1):
+        replay.add(logged(number, encode(line)), line.output_tokens or 0)
+    assert replay.plain["logged"].nanos == 250_000_000
 
 
 async def test_a_usage_beyond_the_reserve_is_charged_all_the_same():

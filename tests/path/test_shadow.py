@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -13,71 +12,21 @@ from penstock.errors import Broken
 from penstock.gateway.labels import Given
 from penstock.gateway.upkeep import upkeep
 from penstock.ledger import budgets, days, labels, logs
-from penstock.ledger.labels import Label
 from penstock.routing import judging
 from penstock.wire.http import JSON, Request, Response
-from tests.path.world import CONFIG, World, body, pieces, read, streamed, whole
-
-SHADOW = 'shadow = { share = 1.0, money = "1.00", judge = "judge/gpt-4o-mini" }'
-JUDGE = """
-[providers.judge]
-kind = "openai"
-base_url = "http://judge.test/v1"
-api_key = "sk-judge"
-[[targets]]
-provider = "judge"
-model = "gpt-4o-mini"
-"""
-EASY, HARD = "say hello", "explain monads"
-Upstream = Callable[[Request], Any]
-
-
-def asked_of(request: Request) -> str:
-    return request.target.split(b"/")[2].split(b".")[0].decode()
-
-
-def sent(request: Request) -> Any:
-    assert isinstance(request.body, bytes)
-    return json.loads(request.body)
-
-
-def verdict(request: Request) -> Response:
-    """Prefers the dear one's answer, and of both the first a little."""
-    text = sent(request)["messages"][1]["content"]
-    dear_first = text.index("from dear") < text.index("from cheap")
-    found = {"a": 0.9, "b": 0.3} if dear_first else {"a": 0.5, "b": 0.7}
-    return whole(json.dumps(found))
-
-
-def upstream(request: Request) -> Response:
-    who = asked_of(request)
-    if who == "judge":
-        return verdict(request)
-    text = f"from {who}"
-    return streamed(pieces(text)) if sent(request).get("stream") else whole(text)
-
-
-def made(answer: Upstream = upstream, shadow: str = SHADOW, more: str = "") -> World:
-    config = CONFIG.replace('strong = "dear/gpt-4o"', f'strong = "dear/gpt-4o"\n{shadow}')
-    return World(answer, env={}, more=config + JUDGE + more)
-
-
-async def settled(world: World) -> list[Label]:
-    """The labels, once all that runs behind has ended."""
-    for _ in range(100_000):
-        if not world.gateway.lasting.behind.running:
-            break
-        await asyncio.sleep(0)
-    assert world.reports == []
-    return await labels.page(world.platform.tables, (0, ""), 2**52)
-
-
-def outcomes(world: World) -> dict[str, int]:
-    return {what: count for (_, what), count in world.gateway.lasting.behind.outcomes.items()}
-
-
-def hosts(world: World) -> list[str]:
-    return [asked_of(request) for request in world.platform.fetch.requests]
+from tests.path.shadows import (
+    EASY,
+    HARD,
+    SHADOW,
+    Upstream,
+    asked_of,
+    hosts,
+    made,
+    outcomes,
+    settled,
+    upstream,
+)
+from tests.path.world import body, read, whole
 
 
 @pytest.mark.parametrize("stream", [False, True])
@@ -283,7 +232,7 @@ async def test_texts_are_kept_where_the_tenant_agreed_and_no_shadow_where_it_did
     await world.gateway.journal.flush()
     kept = await world.platform.tables.rows("select tenant, owner, messages from prompts")
     assert [row[:2] for row in kept] == [("all", "all/alice")]
-    lines, _ = await logs.page(world.platform.tables, (0, ""), 2**52)
+    lines, _ = await logs.page(world.platform.tables, (0, ""), 2**52, {"all"})
     assert [line.messages for line in lines if line.messages] == [
         [{"role": "user", "content": EASY}]
     ]

@@ -184,9 +184,10 @@ async def listed(gateway: Gateway, exchange: Exchange) -> Response:
             "Only limit and before are taken.", code="invalid_field", param=min(unknown)[:50]
         )
     limit, before = query.get("limit", str(PAGE)), query.get("before", "")
-    if not (limit.isascii() and limit.isdigit() and 1 <= int(limit[:9]) <= MOST_PAGE):
+    digits = limit.isascii() and limit.isdigit() and len(limit) <= len(str(MOST_PAGE))
+    if not (digits and 1 <= int(limit) <= MOST_PAGE):
         raise BadRequest(f"'limit' is 1 to {MOST_PAGE}.", code="invalid_field", param="limit")
-    if "before" in query and not _is_id(before):
+    if "before" in query and not is_id(before):
         raise BadRequest("'before' is a document's id.", code="invalid_field", param="before")
     most = int(limit)
     found = await documents.page(gateway.platform.tables, owners(exchange.caller), before, most + 1)
@@ -233,14 +234,15 @@ async def _asked(gateway: Gateway, exchange: Exchange) -> Document:
     """The document that the path names; raises NotFound, for another's as for none."""
     id = exchange.request.path.removeprefix(PREFIX)
     found = None
-    if _is_id(id):
+    if is_id(id):
         found = await documents.find(gateway.platform.tables, owners(exchange.caller), id)
     if found is None:
         raise NotFound("There is no such document.", code="not_found")
     return found
 
 
-def _is_id(text: str) -> bool:
+def is_id(text: str) -> bool:
+    """Whether a document can be called so: what cannot is not looked for, since not every store takes it."""
     return (
         text.isascii()
         and len(text) <= MOST_ID_BYTES

@@ -27,8 +27,8 @@ BATCH = 50
 """Chunks that are embedded, indexed and written at once."""
 PIECE_BATCHES = 4
 """After so many of them a Worker leaves the rest to the next: the cache asks the store once or twice for each text."""
-TURN = 16
-"""Chunks that are cut before the event loop gets a turn."""
+TURN = 8
+"""Chunks that are cut before the event loop gets a turn: 40 ms of lines of one letter."""
 RENEW_SECONDS = LEASE_MS / 3000
 AGAIN_MS = 30_000
 """Before the second try; twice as long before the third."""
@@ -52,6 +52,7 @@ class Ingest:
         self._held = held
         self._endpoint = endpoint
         self._kind = ""
+        self._indexed = bool(held.done or held.chunks or held.tries > 1)
         self._caller = Caller(sub=held.sub, tenant=held.tenant, tier=held.tier, key_id=held.key_id)
 
     async def run(self) -> None:
@@ -81,10 +82,13 @@ class Ingest:
             raise reasons.unreadable("document_interrupted")
         if held.tries > 1 and not held.done:
             await platform.index.delete(held.owner, document=held.id)
-        if not held.chunks or held.done < held.chunks:
+        target = embedder(self._gateway.config).target
+        model = "" if target is None else target.model
+        # What was begun for another model is in an index that nobody searches now.
+        if not held.chunks or held.done < held.chunks or held.model != model:
             title, parts = await self._read(platform.parse)
             done = await documents.parsed(
-                self._tables, held, self._kind, title, len(parts), self._now()
+                self._tables, held, self._kind, title, len(parts), self._now(), model
             )
             await self._index(platform.index, title or held.filename, parts, done)
         model = await self._settle(platform.index)
@@ -124,6 +128,7 @@ class Ingest:
                 entries.append(entry(one, held.owner, vector))
                 if not number % TURN:
                     await self._clock.sleep(0)
+            self._indexed = True
             await index.upsert(entries)
             await documents.advance(self._tables, held, first, some, passages, self._now())
         if end < len(parts):
@@ -156,11 +161,12 @@ class Ingest:
             await self._fail(error)
 
     async def _fail(self, error: Error) -> None:
-        """Nothing of it is left but the reason."""
+        """Nothing of it is left but the reason; what is another's by now is left alone."""
         platform, held = self._gateway.platform, self._held
-        if platform.index is not None and (held.done or held.tries > 1 or held.chunks):
-            await platform.index.delete(held.owner, document=held.id)
         with suppress(Lost):
+            if platform.index is not None and self._indexed:
+                await documents.renew(self._tables, held, self._now())
+                await platform.index.delete(held.owner, document=held.id)
             await documents.fail(self._tables, held, error.code, error.message, self._now())
             await originals.delete(platform.blobs, held.id, held.bytes)
 

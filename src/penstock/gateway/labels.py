@@ -12,6 +12,7 @@ from penstock.config import Config, Route
 from penstock.config.labels import Shadow, Tenant
 from penstock.config.shadows import EXACT, FUNCTION, sides
 from penstock.gateway.behind import Behind
+from penstock.gateway.faces import CHAT
 from penstock.ledger import logs
 from penstock.limits.hold import Hold
 from penstock.routing import features, judging
@@ -80,6 +81,8 @@ class Labels:
         exchange = delivery.exchange
         if exchange.caller.anonymous or "no-store" in exchange.cache_control:
             return
+        if delivery.face.verb != CHAT:
+            return  # a prompt that holds documents would outlive them, and those shared are others' too
         tenant = self._tenants.get(exchange.caller.tenant, AGREED_TO_NOTHING)
         if tenant.texts == "all" and delivery.decision.status == 200:
             _keep_prompt(delivery)
@@ -105,7 +108,7 @@ class Labels:
         text = _said(delivery)
         if not text or len(text) > judging.MOST_CHARACTERS:
             return None
-        reference = self.given.references.get(way.name, {}).get(judging.named(ask.text), "")
+        reference = self._reference(way.name, ask) if shadow.judge == EXACT else ""
         if shadow.judge == EXACT and not reference:
             return None
         if FUNCTION.fullmatch(shadow.judge) and way.name not in self.given.scorers:
@@ -113,8 +116,13 @@ class Labels:
         weak, strong = sides(way.settings, shadow)
         was_strong = answer.offer.name == strong
         other = _offer(delivery.gateway, weak if was_strong else strong)
-        # What is priced and no service can be held for, and asked in nobody's name.
-        if not other.priced or other.at.kind == "service" or other.name == answer.offer.name:
+        if other.name == answer.offer.name:
+            return None
+        asked = [other]
+        if shadow.judge != EXACT and way.name not in self.given.scorers:
+            asked.append(_offer(delivery.gateway, shadow.judge))
+        if not all(map(_holdable, asked)):
+            self._behind.outcomes[way.name, "unpriced"] += 1
             return None
         nanos = delivery.hold.amount if isinstance(delivery.hold, Hold) else 0
         return Sample(
@@ -122,6 +130,9 @@ class Labels:
             way.settings, shadow, ask, answer.offer, other, not was_strong, text, nanos,
             tenant.texts != "none", reference,
         )  # fmt: skip
+
+    def _reference(self, route: str, ask: Ask) -> str:
+        return self.given.references.get(route, {}).get(judging.named(ask.text), "")
 
 
 def seen(ask: Ask) -> str:
@@ -160,6 +171,11 @@ def _said(delivery: Delivery) -> str:
         blocks[0] if delivery.flight.whole else completion.assemble(blocks, usage)
     )
     return told.text if told.finish == "stop" else ""
+
+
+def _holdable(offer: Offer) -> bool:
+    """Whether the day's money can be held for it, and it can be asked in nobody's name."""
+    return offer.priced and offer.at.kind != "service"
 
 
 def _offer(gateway: Gateway, name: str) -> Offer:

@@ -46,7 +46,9 @@ async def reindex(gateway: Gateway, *, everything: bool, tell: Tell) -> Done:
     tables, index = gateway.platform.tables, gateway.platform.index
     if index is None:
         raise Missing("This home has no index for documents: see `penstock doctor`.")
-    model = (await index.describe()).model
+    about = await index.describe()
+    model = about.model
+    everything = everything or not about.entries  # its dimension may be new where its name is not
     done = Done(await documents.elsewhere_count(tables, model, everything=everything))
     after = ""
     while some := await documents.elsewhere(

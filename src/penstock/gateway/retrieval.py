@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from penstock.config.embedder import embedder
 from penstock.errors import BadRequest, Failed, NotFound, Unavailable
-from penstock.gateway.documents import NO_STORE, owners
+from penstock.gateway.documents import NO_STORE, is_id, owners
 from penstock.gateway.exchange import Exchange
 from penstock.gateway.vectors import Bought, vectors
 from penstock.ports import Index
@@ -74,7 +74,7 @@ async def retrieve(
     version = ".".join(str(at.get(owner, 0)) for owner in mine)
     asked = tuple(owner for owner in mine if at.get(owner))
     if document is not None:
-        found = await documents.find(platform.tables, mine, document)
+        found = await documents.find(platform.tables, mine, document) if is_id(document) else None
         if found is None:
             raise NotFound("There is no such document.", code="not_found")
         asked = tuple(owner for owner in asked if owner == found.owner)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -72,12 +73,17 @@ async def _labelled(gateway: Gateway, given: Given, sample: Sample) -> str:
     if scores is None:
         return "unjudged"
     label = _label(gateway, sample, account, bought.nanos, (weak, strong), scores)
-    write = partial(gateway.platform.tables.batch, labels.put(label))
+    write = partial(_write, gateway, label)
     try:
         await write()
     except Unavailable:
         return "labelled" if await later(gateway.platform, write) else "failed"
     return "labelled"
+
+
+async def _write(gateway: Gateway, label: Label) -> None:
+    with suppress(Conflict):  # it stands already: only the answer to the first try was lost
+        await gateway.platform.tables.batch(labels.put(label))
 
 
 async def buy(
@@ -94,7 +100,7 @@ async def buy(
             text = await _read(answer)
         finally:
             await answer.aclose()
-            await _settle(answer, hold)
+            await _settle(gateway, answer, hold)
         return Bought(text, hold.amount)
     finally:
         await hold.close()
@@ -137,11 +143,17 @@ async def _read(answer: Answer) -> str:
     return told.text if told.finish == "stop" else ""
 
 
-async def _settle(answer: Answer, hold: Hold) -> None:
+async def _settle(gateway: Gateway, answer: Answer, hold: Hold) -> None:
     usage = answer.usage
     if not answer.ended or usage is None:
         usage = at_most(answer.offer.price, usage, hold.most)
-    await hold.settle(usage)
+    settle = partial(hold.settle, usage)
+    try:
+        await settle()
+    except Unavailable:
+        # What was used is known: it is not to be estimated for that.
+        if not await later(gateway.platform, settle):
+            raise
 
 
 def _hold(gateway: Gateway, account: Account, ask: Ask, offer: Offer, sample: Sample) -> Hold:

@@ -10,6 +10,7 @@ from msgspec import Struct, field
 from penstock.config import Config
 from penstock.errors import BadRequest
 from penstock.ledger import days
+from penstock.ledger.book import OWN
 from penstock.limits import ending
 from penstock.prices import NEURON_NANOS, amount_nanos, neurons_micro
 from penstock.routing.offers import Offer
@@ -22,7 +23,11 @@ from penstock.wire.logs import Logged
 MOST_KEPT = 500_000
 """Answers that the replayed cache holds; the oldest go first."""
 LOGGED = "logged"
+OWN_KEYS = "own keys"
+"""What stands for the targets that tenants paid for themselves."""
 MICRO = 1_000_000
+MOST_DAYS = 1_000
+"""Days whose prices are remembered, so that a log need not be in order."""
 
 
 class Sum(Struct):
@@ -160,7 +165,11 @@ def _offers(config: Config, day: str) -> dict[str, Offer]:
 
 
 class Replay:
-    """Adds requests up, in the order of their log; the cache is by caller and request, within `ttl` seconds."""
+    """Adds requests up, in the order of their log.
+
+    The cache is by request, and by caller unless the line's route shares answers, within that route's `ttl` seconds:
+    `ttl` of a line that names none.
+    """
 
     def __init__(
         self, config: Config, choices: Mapping[str, Choose], strong: str, ttl: float, today: int
@@ -168,14 +177,15 @@ class Replay:
         self._config = config
         self._choices = choices
         self._strong = strong
-        self._ttl = int(ttl * 1000)
+        self._ttl = ttl
         self._now = today
         self._day = ""
         self._offers: dict[str, Offer] = {}
+        self._days: OrderedDict[str, dict[str, Offer]] = OrderedDict()
         self._kept: OrderedDict[bytes, int] = OrderedDict()
         self.plain = {name: Books() for name in choices}
         self.cached = {name: Books() for name in choices}
-        self.lines = self.undated = self.hits = self.textless = self.estimated = 0
+        self.lines = self.undated = self.hits = self.textless = self.estimated = self.own = 0
         self._newest = _offers(config, days.day(today))
         self.unpriced = {name for name, offer in self._newest.items() if not offer.priced}
         self.later: set[str] = set()
@@ -191,6 +201,9 @@ class Replay:
         self.hits += hit
         self.textless += one.ask is None
         self.estimated += one.line.input_tokens is None
+        if one.line.target.startswith(OWN):
+            self._add_own(one, hit=hit)
+            return
         for name, choose in self._choices.items():
             names = choose(one)
             offer, lost = self._fit(names or (self._strong,), one.input + output)
@@ -198,16 +211,30 @@ class Replay:
                 books.guessed += not names
                 books.too_long += lost
                 books.requests += 1
-            self._charge(self.plain[name], offer, one.input, output)
+            usage = one.usage(offer.name, output, believed=offer.at.believed)
+            self._charge(self.plain[name], offer, usage)
             if hit:
                 self.cached[name].hits += 1
             else:
-                self._charge(self.cached[name], offer, one.input, output)
+                self._charge(self.cached[name], offer, usage)
 
     def drop_unplaced(self) -> None:
         """Forgets the policies that could place no request at all."""
-        for name in [name for name, books in self.plain.items() if books.guessed == self.lines]:
+        for name in [
+            name for name, books in self.plain.items() if 0 < books.guessed == self.lines - self.own
+        ]:
             del self.plain[name], self.cached[name]
+
+    def _add_own(self, one: Logged, *, hit: bool) -> None:
+        """A request that a tenant's own key paid for: whatever the policy, it is no cost of ours."""
+        self.own += 1
+        for of in (self.plain, self.cached):
+            for books in of.values():
+                books.requests += 1
+                if hit and of is self.cached:
+                    books.hits += 1
+                else:
+                    books.targets.setdefault(OWN_KEYS, Sum()).requests += 1
 
     def _at(self, one: Logged) -> None:
         """Time goes on as the log says; a line without any is at the time of the one before it."""
@@ -219,21 +246,31 @@ class Replay:
             self.last = one.at if self.last is None else max(self.last, one.at)
         if (day := days.day(self._now)) != self._day:
             self._day = day
-            found = _offers(self._config, day)
-            # A log may be older than the table: then what holds today is nearer than nothing.
-            later = {name for name, offer in found.items() if not offer.priced}
-            self._offers = found | {name: self._newest[name] for name in later}
-            self.later |= {name for name in later if self._newest[name].priced}
+            if day not in self._days:
+                self._days[day] = self._of_day(day)
+                while len(self._days) > MOST_DAYS:
+                    self._days.popitem(last=False)
+            self._offers = self._days[day]
+
+    def _of_day(self, day: str) -> dict[str, Offer]:
+        found = _offers(self._config, day)
+        # A log may be older than the table: then what holds today is nearer than nothing.
+        later = {name for name, offer in found.items() if not offer.priced}
+        self.later |= {name for name in later if self._newest[name].priced}
+        return found | {name: self._newest[name] for name in later}
 
     def _found(self, one: Logged) -> bool:
         """Whether the cache would have served it; else it is kept from now on."""
-        if not one.key:
+        route = self._config.routes.get(one.line.route)
+        key = one.shared if route is not None and route.cache.shared else one.key
+        if not key:
             return False
-        since = self._kept.get(one.key)
-        if since is not None and self._now - since < self._ttl:
+        ttl = self._ttl if route is None else route.cache.ttl
+        since = self._kept.get(key)
+        if since is not None and self._now - since < int(ttl * 1000):
             return True
-        self._kept.pop(one.key, None)
-        self._kept[one.key] = self._now
+        self._kept.pop(key, None)
+        self._kept[key] = self._now
         while len(self._kept) > MOST_KEPT:
             self._kept.popitem(last=False)
         return False
@@ -244,8 +281,7 @@ class Replay:
         fits = next((offer for offer in offers if tokens <= offer.target.context), None)
         return (fits, False) if fits is not None else (offers[-1], True)
 
-    def _charge(self, books: Books, offer: Offer, asked: int, answered: int) -> None:
-        usage = Usage(input=asked, output=answered)
+    def _charge(self, books: Books, offer: Offer, usage: Usage) -> None:
         units, nanos = neurons_micro(offer.price, usage), 0
         if units and (cap := offer.at.free_neurons_per_day * MICRO):
             # As the ledger's statement: what is left of the day's free units first, the rest is charged, rounded up once.

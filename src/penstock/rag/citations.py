@@ -15,6 +15,8 @@ from penstock.rag.terms import words
 MOST_BESIDE = 4_000
 """Characters of an answer before a citation that are looked at for what it is cited for."""
 MOST_QUOTED = 1_000
+MOST_QUOTES = 50
+"""Of one citation: where there are more, none is looked for, and it does not hold."""
 MOST_CITED = 500
 """Citations of one answer: each brings a span with it, and an answer may be nothing but marks."""
 FOR_SECOND = 1.5
@@ -40,7 +42,7 @@ _OPENED = {
 }
 _QUOTED = re.compile(
     "|".join(
-        rf"(?<!\w){begin}(?=\S)([^{end}]{{1,{MOST_QUOTED}}})[{end}]"
+        rf"(?<!\w){begin}(?=\S)([^{end}]{{1,{MOST_QUOTED}}})(?:[{end}]|\Z)"
         for begin, end in _OPENED.items()
     )
 )
@@ -95,26 +97,25 @@ class Checker:
         """What is sure by now."""
         text = self._held + piece
         undone = _UNDONE.search(text)
-        cut = undone.start() if undone else len(text)
-        self._held = text[cut:]
-        return self._checked(text[:cut], text)
+        return self._checked(text, undone.start() if undone else len(text))
 
     def close(self) -> str:
         """The rest, when no more comes."""
-        text, self._held = self._held, ""
-        return self._checked(text, text)
+        return self._checked(self._held, len(self._held))
 
-    def _checked(self, text: str, whole: str) -> str:
-        """`whole` goes on after `text`, for what looks ahead."""
+    def _checked(self, text: str, sure: int) -> str:
+        """As much as is sure, and all of the last token that begins there: it has as much as one can. The rest is held."""
         parts = []
         last = 0
-        for token in _TOKEN.finditer(whole, 0):
-            if token.start() >= len(text):
+        for token in _TOKEN.finditer(text):
+            if token.start() >= sure:
                 break
             parts.append(self._say(text[last : token.start()]))
             parts.append(self._token(token))
             last = token.end()
-        parts.append(self._say(text[last:]))
+        sure = max(sure, last)
+        parts.append(self._say(text[last:sure]))
+        self._held = text[sure:]
         return "".join(parts)
 
     def _say(self, text: str) -> str:
@@ -140,10 +141,14 @@ class Checker:
         """Marks that stand together, each by itself and only those that hold."""
         beside = _BREAK.split(self._beside)[-1]
         self._beside = ""
-        quotes = [one for one in _quotes(beside) if folded(one).casefold() not in self._question]
+        told = dict.fromkeys(_quotes(beside))
+        quotes = [one for one in told if folded(one).casefold() not in self._question]
+        few = len(quotes) <= MOST_QUOTES
         numbers = list(dict.fromkeys(n for mark in _MARK.finditer(said) for n in _numbers(mark[1])))
         there = [n for n in numbers if 1 <= n <= len(self._sources)]
-        found = {n: [self._literal(n).find(quote) for quote in quotes] for n in there}
+        found = {
+            n: [self._literal(n).find(quote) if few else None for quote in quotes] for n in there
+        }
         all_found = all(any(found[n][i] is not None for n in there) for i in range(len(quotes)))
         good = [
             n for n in there

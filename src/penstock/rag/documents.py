@@ -132,14 +132,15 @@ async def renew(tables: Tables, held: Document, now: int) -> None:
 
 
 async def parsed(
-    tables: Tables, held: Document, kind: str, title: str, chunks: int, now: int
+    tables: Tables, held: Document, kind: str, title: str, chunks: int, now: int, model: str = ""
 ) -> int:
-    """It is cut into so many; returns how many of these are done already. Raises Lost."""
-    done = held.done if held.chunks == chunks and held.kind == kind else 0
+    """It is cut into so many; returns how many of these are done already, for this model's index. Raises Lost."""
+    as_before = (held.chunks, held.kind, held.model) == (chunks, kind, model)
+    done = held.done if as_before else 0
     await _held(
         tables,
         (sql.DROP_FROM, (held.id, done, held.holder)),
-        (sql.PARSED, (kind, title, chunks, done, now, held.id, held.holder)),
+        (sql.PARSED, (kind, title, chunks, done, now, model, held.id, held.holder)),
     )
     return done
 

@@ -72,9 +72,10 @@ def pick(question: str, pieces: Sequence[Piece], most: int) -> list[Picked]:
         left = sentences(piece.text)[: MOST_READ - len(found)]
         found += [(number, (a, b), words(piece.text[a:b])) for a, b in left]
     rarity = _rarity(asked, found)
-    around = {n: {*words(p.text), *words(p.title)} for n, p in enumerate(pieces, 1)}
+    around = {n: rarity.keys() & {*words(p.text), *words(p.title)} for n, p in enumerate(pieces, 1)}
+    pairs = set(pairwise(asked))
     scored = [
-        Picked(number, span, _score(asked, terms, around[number], rarity) * _worth(number, pieces, span))
+        Picked(number, span, _score(terms, pairs, around[number], rarity) * _worth(number, pieces, span))
         for number, span, terms in found
     ]  # fmt: skip
     ranked = sorted(scored, key=lambda one: (-round(one.score, 9), one.source, one.span))
@@ -94,13 +95,17 @@ def _rarity(asked: Sequence[str], found: Sequence[tuple[int, Span, list[str]]]) 
 
 
 def _score(
-    asked: Sequence[str], terms: Sequence[str], around: set[str], rarity: dict[str, float]
+    terms: Sequence[str],
+    pairs: set[tuple[str, str]],
+    around: set[str],
+    rarity: dict[str, float],
 ) -> float:
-    own = set(terms)
-    said = math.fsum(rarity[one] for one in dict.fromkeys(asked) if one in own)
-    near = math.fsum(rarity[one] for one in dict.fromkeys(asked) if one in around - own)
-    pairs = set(pairwise(asked)) & set(pairwise(terms))
-    paired = math.fsum((rarity[a] + rarity[b]) / 2 for a, b in sorted(pairs))
+    """Of a sentence with these terms, for a question of such pairs; `around`: the question's terms that its passage has."""
+    own = rarity.keys() & terms
+    said = math.fsum(map(rarity.__getitem__, own))
+    near = math.fsum(map(rarity.__getitem__, around - own))
+    both = pairs.intersection(pairwise(terms)) if own else ()
+    paired = math.fsum((rarity[a] + rarity[b]) / 2 for a, b in both)
     return said + FOR_PAIRS * paired + FOR_CONTEXT * near
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from penstock.rag.sentences import Span
 
@@ -15,9 +16,13 @@ _FOLDED = str.maketrans(
     }
 )
 _SPACES = re.compile(r"\s+")
-_LEFT_OUT = re.compile(r"\s*(?:\[?(?:\u2026|\.{3,})\]?)\s*")
+_LEFT_OUT = re.compile(r"\[?(?:\u2026|\.{3,})\]?")
 _EDGES = " \t\n.,;:!?-'\""
 _BEFORE = " \t\n'\"-"
+_LETTER = r"[^\W_\u0e00-\U0010ffff]"
+"""Of a script whose words have spaces between them."""
+_FEW = 16
+"""Places inside longer words that are looked at one by one."""
 
 
 class Literal:
@@ -55,13 +60,20 @@ class Literal:
     def _span(self, needle: str) -> Span | None:
         # A quote that begins its sentence, or was taken from the beginning of one.
         for said in (needle, needle[0].swapcase() + needle[1:]):
-            at = self._folded.find(said)
-            while at >= 0:
-                end = at + len(said)
-                if not self._inside_word(at, end):
-                    return self._at[at], self._at[end - 1] + 1
-                at = self._folded.find(said, at + 1)
+            at = self._find(said)
+            if at >= 0:
+                return self._at[at], self._at[at + len(said) - 1] + 1
         return None
+
+    def _find(self, said: str) -> int:
+        """The first place where it stands and is not inside a longer word; -1 where there is none."""
+        at = -1
+        for _ in range(_FEW):
+            at = self._folded.find(said, at + 1)
+            if at < 0 or not self._inside_word(at, at + len(said)):
+                return at
+        found = _alone(said).search(self._folded, at + 1)
+        return found.start() if found else -1
 
     def _inside_word(self, at: int, end: int) -> bool:
         """Whether it is cut out of longer words or numbers: `5` of `15` says something else."""
@@ -74,6 +86,14 @@ class Literal:
 def folded(text: str) -> str:
     """With one space for white space, and quotes and dashes of one shape."""
     return _SPACES.sub(" ", text).translate(_FOLDED)
+
+
+@lru_cache(maxsize=64)
+def _alone(said: str) -> re.Pattern[str]:
+    """Finds it outside of longer words however many they are: the same as `_inside_word` tells."""
+    before = f"(?<!{_LETTER})" if re.match(_LETTER, said) else ""
+    after = f"(?!{_LETTER})" if re.match(_LETTER, said[-1]) else ""
+    return re.compile(f"{before}{re.escape(said)}{after}")
 
 
 def _joined(one: str, other: str) -> bool:

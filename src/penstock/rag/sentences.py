@@ -18,9 +18,9 @@ BOUND = 40
 """Characters before a full stop that are looked at."""
 
 _END = re.compile(
-    "(?P<stop>[.!?\u2026]+[\"'\u201d\u2019\u00bb)\\]*_]*)(?=\\s)"
+    "(?<![.!?\u2026])(?P<stop>[.!?\u2026]++[\"'\u201d\u2019\u00bb)\\]*_]*+)(?=\\s)"
     "|[\u3002\uff01\uff1f\uff61]+[\u300d\u300f\uff09\u201d\u2019]*"
-    "|(?P<line>[ \t]*\n)"
+    "|(?P<line>\n)"
 )
 _BEGINS = re.compile(rf"\s|\||#|>|{FENCE_BEGINS}|{ITEM_BEGINS}")
 _NO_END = re.compile(

@@ -38,7 +38,9 @@ insert into documents ({_COLUMNS})
 values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24)
 """
 
-FORGET = "delete from documents where owner = $1 and hash = $2 and state = 'failed'"
+FORGET = """
+update documents set state = 'deleted', hash = id, lease_until = 0 where owner = $1 and hash = $2 and state = 'failed'
+"""
 
 RELEASE = """
 update documents set holder = '', lease_until = $1, tries = $2, changed_at = $3 where id = $4 and holder = $5
@@ -62,8 +64,8 @@ SERVED = "update document_owners set served_at = $1 where owner = $2"
 RENEW = "update documents set lease_until = $1 where id = $2 and holder = $3 returning id"
 
 PARSED = """
-update documents set state = 'embedding', kind = $1, title = $2, chunks = $3, done = $4, changed_at = $5
-where id = $6 and holder = $7 returning id
+update documents set state = 'embedding', kind = $1, title = $2, chunks = $3, done = $4, changed_at = $5, model = $6
+where id = $7 and holder = $8 returning id
 """
 
 DROP_FROM = f"""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Iterator
+from typing import Any
 from zlib import crc32
 
 from penstock.wire.chat import Ask
@@ -20,6 +21,10 @@ SIZE = 1 << 15
 STRUCTURE = 1024
 READ = 3_000
 WORDS = 400
+SHORT = 160
+"""Characters of a last message that may say too little by itself, as *go on* does."""
+BACK = 32
+"""Messages, the last among them, in which what its user said before is looked for."""
 
 _TOKEN = re.compile(
     rb"[a-z\x80-\xbf\xc2-\xdf]+(?:'[a-z]+)?|[0-9]+|[\xe0-\xff][\x80-\xbf]*|[^\sa-z0-9\x80-\xff]"
@@ -62,7 +67,27 @@ _AFTER = _COUNTED * _KIND
 
 def slots(ask: Ask) -> list[int]:
     """The numbers of all that is so of an ask, ascending."""
-    return of_text(ask.text, ask.turns, tools=ask.tools, images=ask.images > 0)
+    return of_text(read(ask), ask.turns, tools=ask.tools, images=ask.images > 0)
+
+
+def read(ask: Ask) -> str:
+    """The last message's text; of a conversation whose last is short, with what its user said just before."""
+    if ask.turns < 2 or len(ask.text) > SHORT:
+        return ask.text
+    said = (_said(message) for message in reversed(ask.body.get("messages", [])[-BACK:-1]))
+    before = next(filter(None, said), "")
+    return f"{ask.text}\n{before}" if before else ask.text
+
+
+def _said(message: dict[str, Any]) -> str:
+    """A user's text in a message of a request that was checked, its first `READ` characters; nothing of anyone else."""
+    if message.get("role") != "user":
+        return ""
+    content = message.get("content") or ""
+    if isinstance(content, str):
+        return content[:READ]
+    texts = (part.get("text") for part in content)
+    return "\n".join(text for text in texts if isinstance(text, str))[:READ]
 
 
 def of_text(text: str, turns: int = 1, *, tools: bool = False, images: bool = False) -> list[int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from codecs import BOM_UTF8
 from collections.abc import Iterable, Iterator, Sequence
 from hashlib import blake2b, sha256
 from heapq import heappush, heappushpop
@@ -156,7 +157,8 @@ def _numbered(lines: Iterable[bytes]) -> Iterator[tuple[int, bytes]]:
             )
         if len(line) > MOST_LINE_BYTES:
             raise _refused(number, f"is longer than {MOST_LINE_BYTES >> 20} MB")
-        if stripped := line.strip():
+        # Some editors mark a file as UTF-8 by its first bytes.
+        if stripped := (line.removeprefix(BOM_UTF8) if number == 1 else line).strip():
             yield number, stripped
 
 
@@ -197,7 +199,7 @@ def _row(label: Labelled) -> Row:
     seen, text = label.features, ""
     if seen is None:
         ask = _ask(label)
-        seen, text = _seen(ask), ask.text
+        seen, text = _seen(ask), features.read(ask)
     slots = array("H", sorted(set(seen.slots)))
     known = text.encode("utf-8", "surrogatepass") or slots.tobytes()
     told = blake2b(known, digest_size=16).digest()
@@ -224,8 +226,9 @@ def _ask(label: Labelled) -> Ask:
         if isinstance(message.content, list)
         for part in message.content
     )
+    body = {"messages": [{"role": one.role, "content": text_of(one)} for one in messages]}
     return Ask(
-        "", {}, b"", text=text, turns=len(messages) or 1, images=images, tools=bool(label.tools)
+        "", body, b"", text=text, turns=len(messages) or 1, images=images, tools=bool(label.tools)
     )
 
 

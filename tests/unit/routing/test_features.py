@@ -10,7 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from penstock.routing import features
-from penstock.routing.features import READ, SIZE, STRUCTURE, of_text
+from penstock.routing.features import BACK, READ, SIZE, STRUCTURE, of_text
+from penstock.wire.chat import Ask, decode_chat
+from penstock.wire.json import encode
 
 ROOM = SIZE - STRUCTURE
 PROVE = 2156375808
@@ -115,3 +117,46 @@ def lines_run(text: str) -> int:
     finally:
         sys.settrace(before)
     return count
+
+
+def conversation(*said: tuple[str, object]) -> Ask:
+    messages = [{"role": role, "content": content} for role, content in said]
+    return decode_chat(encode({"model": "auto", "messages": messages}))
+
+
+def test_a_short_last_message_is_read_with_what_the_user_said_before() -> None:
+    asked = conversation(
+        ("system", "Be kind."), ("user", "Prove it."), ("assistant", "How?"), ("user", "go on")
+    )
+    assert features.read(asked) == "go on\nProve it."
+    assert slot(b"prove") in features.slots(asked)
+    assert slot(b"kind") not in features.slots(asked)
+
+
+def test_parts_of_an_earlier_message_are_read_as_its_text() -> None:
+    image = {"type": "image_url", "image_url": {"url": "https://example.com/a.png"}}
+    parts = [image, {"type": "text", "text": "Prove it."}]
+    asked = conversation(("user", parts), ("assistant", "How?"), ("user", "go on"))
+    assert features.read(asked) == "go on\nProve it."
+
+
+def test_who_said_nothing_before_is_read_alone() -> None:
+    assert features.read(conversation(("system", "Be kind."), ("user", "hello"))) == "hello"
+    assert features.read(conversation(("user", "go on"))) == "go on"
+
+
+def test_a_last_message_that_says_enough_is_read_alone() -> None:
+    enough = "explain " * 30
+    assert features.read(conversation(("user", "Prove it."), ("user", enough))) == enough
+
+
+def test_of_a_long_message_before_the_start_is_read() -> None:
+    asked = conversation(("user", "word " * 100_000), ("user", "go on"))
+    assert len(features.read(asked)) <= READ + len("go on\n")
+
+
+def test_no_more_than_so_many_messages_are_looked_through() -> None:
+    between = [("assistant", "Hm.")] * (BACK - 2)
+    near = conversation(("user", "Prove it."), *between, ("user", "go on"))
+    far = conversation(("user", "Prove it."), *between, ("assistant", "Hm."), ("user", "go on"))
+    assert (features.read(near), features.read(far)) == ("go on\nProve it.", "go on")

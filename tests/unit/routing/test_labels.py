@@ -94,6 +94,11 @@ def test_empty_lines_are_nothing() -> None:
     assert read([b"\n", *lines(made(50)), b"  \n"]).lines == 50
 
 
+def test_a_mark_of_utf_8_at_the_start_is_nothing() -> None:
+    first, *others = lines(made(60))
+    assert read([b"\xef\xbb\xbf" + first, *others]).rows == read([first, *others]).rows
+
+
 def test_messages_are_read_as_a_request_is() -> None:
     turns = [
         {"role": "system", "content": "Be brief."},
@@ -163,3 +168,14 @@ def test_features_that_cannot_be_used(change: dict[str, object], told: str) -> N
     seen = {"version": features.VERSION, "slots": [1], "length": 3, "complexity": "simple"} | change
     with pytest.raises(BadRequest, match=told):
         read([encode({"features": seen, "weak": 0, "strong": 1})])
+
+
+def test_conversations_that_end_alike_are_no_repetition() -> None:
+    """Each would be one group with all others that end in *go on*, and nothing could be learned of them."""
+    given = made(60)
+    for row in given:
+        said = (row.pop("prompt"), "go on")
+        row["messages"] = [{"role": "user", "content": text} for text in said]
+    found = read(lines(given))
+    assert found.repeated == 0
+    assert len(units(found.rows)) == 60

@@ -8,6 +8,7 @@ import asyncio
 from penstock.entry.cli import show
 from penstock.entry.cli.command import Command, configured
 from penstock.entry.cli.probes import Finding, config_probes, machine_probes
+from penstock.entry.cli.probes_documents import strays
 from penstock.entry.settings import Loaded
 from penstock.errors import Misconfigured
 
@@ -39,7 +40,7 @@ async def examine(args: argparse.Namespace) -> list[Finding]:
         return [*findings, Finding("configuration", False, error.message, "mend it and repeat")]
     findings.append(Finding("configuration", True, loaded.source))
     probes = await config_probes(loaded.config, ask=not args.offline)
-    return [*findings, *probes]
+    return [*findings, *probes, *await strays(loaded.config)]
 
 
 def _print(finding: Finding) -> None:

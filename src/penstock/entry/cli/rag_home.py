@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from penstock.auth import scopes
 from penstock.auth.caller import DEFAULT_TENANT, Caller
+from penstock.auth.jwt import LONGEST_NAME, is_name
 from penstock.config import Config
 from penstock.entry.cli.command import Misused, configured
 from penstock.entry.home import opened
@@ -44,6 +45,12 @@ def with_gateway(args: argparse.Namespace, work: Callable[[Desk], Awaitable[T]])
     config = configured(args).config
     if args.tier not in config.tiers:
         raise Misused(f"no tier is called {args.tier}: name one of {', '.join(config.tiers)}")
+
+    for option, name in (("--sub", args.sub), ("--tenant", args.tenant)):
+        if not is_name(name):  # nobody's own would be their tenant's
+            raise Misused(
+                f"{option} names nobody: it is 1 to {LONGEST_NAME} characters that can be shown"
+            )
 
     async def worked() -> T:
         async with gateway_of(config) as gateway:

@@ -40,13 +40,13 @@ def run(args: argparse.Namespace) -> int:
         raise Misused(f"there is no document in there; their names end in {', '.join(SUFFIXES)}")
 
     async def work(desk: Desk) -> list[dict[str, Any]]:
-        bar = Bar("ingesting", sum(file.stat().st_size for file in files))
+        bar = Bar("ingesting", sum(map(_size, files)))
         done, found = 0, []
         try:
             for file in files:
                 bar.at(done)
                 found.append(await _ingested(desk, file, args.shared, bar, done))
-                done += file.stat().st_size
+                done += _size(file)
         finally:
             bar.end()
         return found
@@ -72,6 +72,7 @@ def _files(paths: list[str]) -> Iterator[Path]:
     for name in paths:
         path = Path(name)
         if not path.is_dir():
+            path.stat()  # what was named and is not there is a mistake, before anything is taken in
             yield path
             continue
         for folder, folders, names in os.walk(path):
@@ -84,6 +85,14 @@ def _files(paths: list[str]) -> Iterator[Path]:
 async def _ingested(desk: Desk, file: Path, shared: bool, bar: Bar, before: int) -> dict[str, Any]:
     try:
         data = _read(file)
+    except OSError as error:
+        return {
+            "file": str(file),
+            "status": "failed",
+            "reason": "io_error",
+            "message": _said(error),
+        }
+    try:
         sent = await desk.ask("POST", "/api/rag/upload", *form(data, file.name, shared))
         assert isinstance(sent.body, bytes)
         found = decode_object(sent.body)[0]
@@ -95,6 +104,17 @@ async def _ingested(desk: Desk, file: Path, shared: bool, bar: Bar, before: int)
         known = (error.extra.get("body") or {}) if error.extra else {}
         return {"file": str(file), "status": "failed", "reason": error.code, "message": error.message} | known  # fmt: skip
     return {"file": str(file)} | found
+
+
+def _said(error: OSError) -> str:
+    return f"It cannot be read: {(error.strerror or 'error').lower()}."
+
+
+def _size(file: Path) -> int:
+    try:
+        return file.stat().st_size
+    except OSError:
+        return 0  # gone meanwhile, or a link to nothing: reading it says so
 
 
 def _read(file: Path) -> bytes:

@@ -124,10 +124,13 @@ def assumptions(replay: Replay, lengths: Lengths, output: int, ttl: float) -> li
     """What the figures rest on, each in a sentence."""
     found = [
         "Tokens are the log's whatever the model, though models count and answer differently.",
-        f"A kept answer serves the same request of the same caller for {ttl:g} s; it was kept whole, and nothing was purged"
+        "A kept answer serves the same request of the same caller (of all where the line's route shares answers) for the"
+        f" line's route's time, or {ttl:g} s; it was kept whole, nothing was purged, and at first nothing was there"
         f" (at most {MOST_KEPT} at a time).",
-        "All input is billed as fresh: a provider's own prompt cache would make repeated beginnings cheaper.",
-        "Prices are the table's and yours, those of each request's UTC day; free neurons are counted a UTC day and account.",
+        "All input is billed as fresh where another target than the log's is asked: a provider's own prompt cache would make"
+        " repeated beginnings cheaper.",
+        "Prices are the table's and yours, those of each request's UTC day; free neurons are counted a UTC day and account,"
+        " as though these requests alone took them: not embeddings, questions to documents and shadows.",
     ]
     missing = replay.lines - lengths.told
     if missing:
@@ -145,6 +148,8 @@ def assumptions(replay: Replay, lengths: Lengths, output: int, ttl: float) -> li
         f"{name}: {count} requests could not be placed and count at the strong target."
         for name, count in guessed.items()
     ]
+    if replay.own:
+        found.append(f"{replay.own} requests were paid for by tenants' own keys: they cost you nothing by any policy.")  # fmt: skip
     long = {name: books.too_long for name, books in replay.plain.items() if books.too_long}
     found += [
         f"{name}: {count} requests are longer than the context of each of its targets."

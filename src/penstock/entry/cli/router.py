@@ -14,7 +14,7 @@ from msgspec.structs import asdict
 
 from penstock.entry import settings
 from penstock.entry.cli import router_labels, show
-from penstock.entry.cli.command import Command
+from penstock.entry.cli.command import Command, Misused, configured
 from penstock.entry.routers import opened
 from penstock.errors import Error, Refused
 from penstock.routing import router
@@ -120,6 +120,7 @@ def run(args: argparse.Namespace) -> int:
 
 def fitted(args: argparse.Namespace) -> int:
     """Writes the router that the labels make."""
+    _refuse_named(args)
     labels = taken(args.labels)
     source = "".join(char for char in args.labels.name if char.isascii() and char not in '$"\\')
     made = fit(labels, source, settings.today(), draws(), told)
@@ -135,6 +136,23 @@ def fitted(args: argparse.Namespace) -> int:
         print(f"APGR {value:.3f} ({low:.3f} to {high:.3f}) by cross-validation; chance is 0.5")
         print(made.trust)
     return 0
+
+
+def _refuse_named(args: argparse.Namespace) -> None:
+    """A file that a route goes by is not written over: the next start would take another router, and nobody said so."""
+    try:
+        routes = configured(args).config.routes
+    except Error:
+        return  # nothing decides by what cannot be read
+    for name, route in routes.items():
+        if (
+            route.policy == "learned"
+            and route.model
+            and args.out.resolve() == Path(route.model).resolve()
+        ):
+            raise Misused(
+                f"routes.{name}.model names {args.out}: write a new file, and name it there when it is to decide"
+            )
 
 
 def evaluated(args: argparse.Namespace) -> int:

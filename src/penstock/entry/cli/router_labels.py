@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from hashlib import sha256
 from pathlib import Path
 from typing import IO, Any
@@ -13,8 +13,9 @@ from typing import IO, Any
 import msgspec
 
 from penstock.auth.caller import owner_of
+from penstock.config.labels import Tenant
 from penstock.entry.cli import show
-from penstock.entry.cli.command import with_tables
+from penstock.entry.cli.command import configured, with_tables
 from penstock.entry.cli.values import instant
 from penstock.ledger import feedback, labels, logs
 from penstock.ledger.labels import Label
@@ -81,19 +82,27 @@ def forgotten(args: argparse.Namespace) -> int:
 
 
 def _writing(args: argparse.Namespace, until: int, file: IO[bytes]) -> Callable[[Tables], Any]:
+    tenants: Mapping[str, Tenant] = configured(args).config.tenants
+
     async def work(tables: Tables) -> int:
         count, place = 0, (args.since, "")
         while found := await labels.page(tables, place, until, args.route):
             for label in found:
-                file.write(encode(line(label)) + b"\n")
-            count, place = count + len(found), labels.behind(found)
+                tenant = tenants.get(label.tenant, Tenant())
+                if tenant.shadow:
+                    file.write(encode(line(label, texts=tenant.texts != "none")) + b"\n")
+                    count += 1
+            place = labels.behind(found)
         return count
 
     return work
 
 
-def line(label: Label) -> dict[str, Any]:
-    """A label as it is fitted from. Rows of one caller are one group, so that no test learns from who asks."""
+def line(label: Label, *, texts: bool) -> dict[str, Any]:
+    """A label as it is fitted from, with `texts` where its tenant agrees to them still.
+
+    Rows of one caller are one group, so that no test learns from who asks.
+    """
     told: dict[str, Any] = {
         "weak": label.weak,
         "strong": label.strong,
@@ -101,7 +110,7 @@ def line(label: Label) -> dict[str, Any]:
         "strong_cost": label.strong_nanos / NANOS,
         "group": sha256(label.owner.encode()).hexdigest()[:12],
     }
-    if label.prompt:
+    if label.prompt and texts:
         told["messages"] = msgspec.json.decode(label.prompt)
     else:
         told["features"] = msgspec.json.decode(label.features)

@@ -8,7 +8,7 @@ import time
 from typing import Any
 
 from penstock.entry.cli import export, invoice, month, show
-from penstock.entry.cli.command import Command, Misused, with_tables
+from penstock.entry.cli.command import Command, Misused, configured, with_tables
 from penstock.entry.cli.values import instant
 from penstock.ledger import budgets, logs, reports
 from penstock.ports import Tables
@@ -94,12 +94,14 @@ def _span(args: argparse.Namespace) -> tuple[int, int]:
 
 def _log(args: argparse.Namespace, since: int, until: int) -> int:
     """The log on standard output, a page at a time."""
+    tenants = configured(args).config.tenants
+    agreed = {name for name, tenant in tenants.items() if tenant.texts == "all"}
 
     async def work(tables: Tables) -> None:
-        lines, place = await logs.page(tables, (since, ""), until)
+        lines, place = await logs.page(tables, (since, ""), until, agreed)
         while lines:
             sys.stdout.write("".join(f"{encode(line).decode()}\n" for line in lines))
-            lines, place = await logs.page(tables, place, until)
+            lines, place = await logs.page(tables, place, until, agreed)
 
     with_tables(args, work)
     return 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from hashlib import sha256
 from typing import Any
 
@@ -20,15 +20,17 @@ Place = tuple[int, str]
 _HASH_DIGITS = 12
 
 
-async def page(tables: Tables, after: Place, until: int) -> tuple[list[Line], Place]:
+async def page(
+    tables: Tables, after: Place, until: int, agreed: Container[str]
+) -> tuple[list[Line], Place]:
     """The next chats that ended before `until`, in their order, and the place behind them; none at the end.
 
-    A log begins at the place (milliseconds, "").
+    A log begins at the place (milliseconds, ""). Text is there of tenants who `agreed`, and do so now.
     """
     rows = await tables.rows(sql.PAGE, *after, until, PAGE_ROWS)
     if rows:
         after = int(rows[-1][0]), str(rows[-1][1])
-    return [_line(row) for row in rows], after
+    return [_line(row, agreed) for row in rows], after
 
 
 def prompt(request_id: str, at: int, owner: str, tenant: str, messages: bytes) -> Statement:
@@ -52,8 +54,10 @@ async def forget(tables: Tables, tenant: str, owner: str = "") -> int:
             return found
 
 
-def _line(row: Row) -> Line:
-    at, request_id, owner, route, target, asked, answered, nanos, cache, record, messages = row
+def _line(row: Row, agreed: Container[str]) -> Line:
+    (
+        at, request_id, owner, route, target, asked, cached, write, answered, nanos, cache, record, tenant, messages,
+    ) = row  # fmt: skip
     decided: Mapping[str, Any] = msgspec.json.decode(record) if record else {}
     reason = decided.get("reason", "")
     return Line(
@@ -66,8 +70,10 @@ def _line(row: Row) -> Line:
         target=target,
         complexity=reason if reason in CLASSES else "",
         input_tokens=int(asked),
+        cached_input_tokens=int(cached),
+        cache_write_tokens=int(write),
         output_tokens=int(answered),
         cached=cache == "hit",
         cost_nanos=int(nanos),
-        messages=msgspec.json.decode(messages) if messages else None,
+        messages=msgspec.json.decode(messages) if messages and tenant in agreed else None,
     )

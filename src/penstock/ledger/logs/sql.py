@@ -4,8 +4,8 @@ from __future__ import annotations
 
 # The second condition on the stage is what its index knows.
 PAGE = """
-select l.at, l.request_id, l.owner, l.route, l.target, l.input + l.cached_input + l.cache_write, l.output,
-  l.amount_nanos, l.cache, d.record, p.messages
+select l.at, l.request_id, l.owner, l.route, l.target, l.input + l.cached_input + l.cache_write, l.cached_input,
+  l.cache_write, l.output, l.amount_nanos, l.cache, d.record, p.tenant, p.messages
 from ledger l
 left join decisions d on d.request_id = l.request_id
 left join prompts p on p.request_id = l.request_id

@@ -153,3 +153,34 @@ def test_what_is_not_there_is_not_answered(papers, capsys):
     told(capsys, "rag", "ingest", str(papers), "--sub", "alice")
     found = told(capsys, "rag", "ask", "Who was president of France in 1960?", "--sub", "alice")[1]
     assert (found["sources"], found["answer"]) == ([], "This is not in your documents.")
+
+
+def test_a_file_that_cannot_be_read_holds_up_none_of_the_others(papers, capsys):
+    (papers / "gone.md").symlink_to(papers / "nowhere.md")
+    code, found = told(capsys, "rag", "ingest", str(papers), "--sub", "alice")
+    assert (code, found["ready"], found["failed"]) == (1, 2, 1)
+    [failed] = [one for one in found["documents"] if one["status"] == "failed"]
+    assert failed["file"].endswith("gone.md")
+    assert failed["reason"] == "io_error"
+    assert "no such file" in failed["message"]
+
+
+@pytest.mark.parametrize(
+    "whose", [["--sub", ""], ["--sub", "a", "--tenant", ""], ["--sub", "a\nb"]]
+)
+def test_nobodys_documents_are_not_the_tenants(papers, capsys, whose):
+    for command in (["ingest", str(papers)], ["list"], ["search", "pump"]):
+        assert main(["rag", *command, *whose]) == 2
+        assert "names nobody" in capsys.readouterr().err
+
+
+def test_doctor_says_that_documents_are_in_another_models_index(papers, capsys, monkeypatch):
+    told(capsys, "rag", "ingest", str(papers), "--sub", "alice")
+    code, found = told(capsys, "doctor", "--offline")
+    assert "documents" not in [one["check"] for one in found["checks"]]
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-test")
+    code, found = told(capsys, "doctor", "--offline")
+    [one] = [one for one in found["checks"] if one["check"] == "documents"]
+    assert (code, one["good"]) == (1, False)
+    assert one["found"].startswith("2 were indexed by another embedding model")
+    assert "penstock rag reindex" in one["mend"]

@@ -119,6 +119,8 @@ def test_a_learned_router_stands_beside_at_a_quality_or_a_share(cloud, capsys):
         ('{"messages": [{"role": "user"}]}', "Line 2 is no chat"),
         ('{"messages": ' + "[" * 5_000 + "]" * 5_000 + "}", "Line 2 is not what is read here"),
         ("{}", "Line 2 has neither text nor"),
+        ('{"prompt": "x", "time": "9999-12-31T23:59:59-23:59"}', "Line 2: `time` is no instant"),
+        ('{"input_tokens": 1, "cached_input_tokens": 2}', "Line 2 has more cached"),
         ('{"prompt": "x", "more": "' + "y" * 10_000_000 + '"}', "Line 2 is longer"),
     ],
 )
@@ -178,6 +180,7 @@ def test_what_the_ledger_has_is_a_log(home, capsys):
         "route": "auto",
         "target": "sandbox/gpt-4o",
         "input_tokens": 15,
+        "cached_input_tokens": 5,
         "output_tokens": 7,
         "cost_nanos": 99,
     } | {"caller": json.loads(out)["caller"]}

@@ -46,6 +46,20 @@ def test_a_router_is_fitted_and_judged(capsys, labels, tmp_path) -> None:
     assert main(("router", "certify", labels, "--quality", "0.9", "--model", file)) == 0
 
 
+def test_a_router_that_a_route_names_is_not_written_over(capsys, labels, home) -> None:
+    said(capsys, "router", "fit", labels, "--out", "auto.router")
+    auto = '[routes.auto]\npolicy = "learned"\nmodel = "auto.router"\nsimple = "sandbox/gpt-4o-mini"\nstrong = "sandbox/gpt-4o"\n'
+    (home / "penstock.toml").write_text(auto)
+    before = (home / "auto.router").read_bytes()
+    line = failed(capsys, "router", "fit", labels, "--out", str(home / "auto.router"), code=2)
+    assert "routes.auto.model" in line
+    assert (home / "auto.router").read_bytes() == before
+    said(capsys, "router", "fit", labels, "--out", "next.router")
+    # Where the named one cannot be read, nothing decides by it.
+    (home / "auto.router").unlink()
+    said(capsys, "router", "fit", labels, "--out", "auto.router")
+
+
 def test_an_evaluation_prints_its_figures(capsys, labels) -> None:
     found = json.loads(said(capsys, "router", "evaluate", labels, "--json"))
     for name in ("apgr", "cpt50", "cpt80"):

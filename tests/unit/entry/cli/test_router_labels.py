@@ -40,6 +40,7 @@ def kept(home):
             )
 
     asyncio.run(do())
+    (home / "penstock.toml").write_text('[tenants.globex]\ntexts = "labels"\n')
     return home
 
 
@@ -63,6 +64,14 @@ def test_a_label_is_a_line_with_text_only_where_it_is_kept(kept, capsys):
     assert "features" not in second
     assert len({first["group"], second["group"], third["group"]}) == 3
     assert "ann" not in json.dumps(first)
+
+
+def test_consent_that_is_withdrawn_holds_for_what_was_kept_before(kept, capsys):
+    (kept / "penstock.toml").write_text("[tenants.acme]\nshadow = false\n")
+    lines = [json.loads(line) for line in said(capsys, "labels").splitlines()]
+    assert len(lines) == 1 + PAGE_ROWS
+    assert [line for line in lines if "messages" in line] == []
+    assert json.loads(said(capsys, "labels", "--out", "l.jsonl", "--json"))["labels"] == len(lines)
 
 
 def test_the_span_the_route_and_the_file_are_chosen(kept, capsys):
