@@ -186,6 +186,16 @@ def penstock(
     return made
 
 
+def restarted(home: Path, command: list[str]) -> Contender:
+    """The Penstock of that home, ended before, by another command."""
+    name = "penstock"
+    config, port = home / name / "penstock.toml", free_port()
+    words = [*command, "serve", "--config", str(config), "--port", str(port)]
+    made = _started(name, home, words, port, ready="/readyz")
+    made.headers["authorization"] = f"Bearer {token(config)}"
+    return made
+
+
 def token(config: Path, *more: str) -> str:
     """A token of the development issuer there."""
     command = [str(BIN / "penstock"), "token", "--sub", "bench", "--tier", "enterprise"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
@@ -95,8 +95,10 @@ async def memory_tables(_: Path) -> AsyncGenerator[Tables]:
 
 
 @asynccontextmanager
-async def embedded_tables(folder: Path) -> AsyncGenerator[Tables]:
-    tables = EmbeddedTables(folder / "tables.sqlite", THINGS, 0.0)
+async def embedded_tables(
+    folder: Path, steps: Sequence[Migration] = THINGS
+) -> AsyncGenerator[Tables]:
+    tables = EmbeddedTables(folder / "tables.sqlite", steps, 0.0)
     try:
         yield tables
     finally:

@@ -57,7 +57,7 @@ async def store(server: RedisServer, clock: FakeClock, most: int) -> AsyncGenera
 @asynccontextmanager
 async def blobs(server: PostgresServer, clock: FakeClock, most: int) -> AsyncGenerator[Blobs]:
     dsn = server.database()
-    await schema.migrate(dsn, shipped(), 0.0)
+    await schema.migrate(dsn, shipped("postgres"), 0.0)
     tables = ServerTables(dsn)
     try:
         yield TableBlobs(tables, clock, most)

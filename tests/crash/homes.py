@@ -109,7 +109,7 @@ class Postgres:
         from penstock.platforms.server import schema
 
         url = self._postgres.database()
-        await schema.migrate(url, shipped(), time.time())
+        await schema.migrate(url, shipped("postgres"), time.time())
         return url.rpartition("/")[2]
 
 

@@ -39,6 +39,8 @@ from penstock.platforms.constraints import TABLES
 from penstock.ports import Lease
 from penstock.wire.http import Request, Response
 
+VIEWS = "select name from sqlite_schema where type = 'view'"
+
 
 def is_ours(module: str) -> bool:
     return module.partition(".")[0] == "penstock"
@@ -297,7 +299,8 @@ class Home:
     async def _tables(self) -> CloudflareTables:
         tables = CloudflareTables(self._bindings.DB)
         names = [name for name, _ in await tables.rows(TABLES) if not name.startswith("_cf_")]
-        drops = [(f'drop table "{name}"', ()) for name in names]
+        views = [f'drop view "{name}"' for (name,) in await tables.rows(VIEWS)]
+        drops = [(sql, ()) for sql in (*views, *(f'drop table "{name}"' for name in names))]
         await tables.batch(("pragma defer_foreign_keys = on", ()), *drops)
         return CloudflareTables(self._bindings.DB)
 

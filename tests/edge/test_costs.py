@@ -20,7 +20,7 @@ UNCOUNTED = {"worker_requests", "worker_cpu_ms", "object_duration", "d1_bytes", 
 """What no binding counts, or only by the page."""
 MANY = 16
 DUE = 16
-"""Rows read to see what else is due: documents, labels, and what is swept in an hour's first minute."""
+"""Rows read to see what else is due: documents, labels, sums, and what is swept in an hour's first minute."""
 
 
 @pytest.fixture(scope="module")

@@ -123,7 +123,9 @@ def test_migrations_apply_on_a_new_database(place, capsys):
     assert "No migrations to apply" in wrangler("d1", "migrations", "apply", "DB", "--local")
     standing = {row["name"] for row in local(adopt.STANDING)}
     assert {"ledger", "budgets", "api_keys", "idempotency"} <= standing
-    assert not [name for name in standing if name.startswith(adopt.KEPT)]
+    kept = [name for name in standing if name.startswith(adopt.KEPT)]
+    assert {name.removeprefix(adopt.KEPT) for name in kept} == {*adopt.views()}
+    assert not [row for name in kept for row in local(f"select * from {name}")]
 
 
 def test_migrations_apply_beside_the_first_designs_tables(place, capsys):

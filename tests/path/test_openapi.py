@@ -22,7 +22,15 @@ from penstock.gateway import embeddings, faces, openapi
 from penstock.gateway.openapi.operations import OPERATIONS, Operation
 from penstock.gateway.openapi.page import curl
 from penstock.gateway.openapi.replies import MEANINGS
-from penstock.gateway.routes import DOCUMENT, DOCUMENT_PATH, MODEL, ROUTES, Endpoint
+from penstock.gateway.routes import (
+    DOCUMENT,
+    DOCUMENT_PATH,
+    EXPORT,
+    EXPORT_PATH,
+    MODEL,
+    ROUTES,
+    Endpoint,
+)
 from penstock.rag.reasons import REASONS
 from penstock.wire.http import Response
 from tests.path.world import SECRET, World, body, read
@@ -32,6 +40,7 @@ TREE = openapi.tree()
 ENDPOINTS = {(path, method): one for path, ways in ROUTES.items() for method, one in ways.items()}
 ENDPOINTS["/v1/models/{id}", "GET"] = MODEL
 ENDPOINTS |= {(f"{DOCUMENT_PATH}{{id}}", method): one for method, one in DOCUMENT.items()}
+ENDPOINTS |= {(f"{EXPORT_PATH}{{table}}", method): one for method, one in EXPORT.items()}
 FORCER = Caller(sub="f", scopes=frozenset({"chat", "embed", "route:force"}))
 WIDE = Tier(embedding_batch=100)
 

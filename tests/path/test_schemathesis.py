@@ -19,7 +19,15 @@ from schemathesis.checks import not_a_server_error
 from schemathesis.config import SchemathesisConfig
 from schemathesis.specs.openapi import checks
 
-from penstock.gateway.routes import DOCUMENT, DOCUMENT_PATH, MODEL, ROUTES, Endpoint
+from penstock.gateway.routes import (
+    DOCUMENT,
+    DOCUMENT_PATH,
+    EXPORT,
+    EXPORT_PATH,
+    MODEL,
+    ROUTES,
+    Endpoint,
+)
 from tests.path.served import served
 from tests.path.targets import PLAIN, UNLIMITED, upstream
 from tests.path.world import World
@@ -44,7 +52,7 @@ CHECKS = [
 def config() -> SchemathesisConfig:
     """Deterministic; dates that are valid one by one may still name a span that is refused, a text no provider that takes keys,
     a form a file without text or share it, and an id no document."""
-    spans = {"include-path-regex": "/(usage|logins|tenant-keys)$"}
+    spans = {"include-path-regex": "/(usage|logins|tenant-keys|overview|series|top)$"}
     documents = {"include-path-regex": "/api/rag/(upload|search|query)$"}
     unread = {"positive_data_acceptance": {"expected-statuses": ["2xx", "403", "404", "422"]}}
     also = {"positive_data_acceptance": {"expected-statuses": ["2xx", "400"]}}
@@ -90,6 +98,8 @@ def endpoint(label: str) -> Endpoint:
     method, _, path = label.partition(" ")
     if path.startswith(DOCUMENT_PATH):
         return DOCUMENT[method]
+    if path.startswith(EXPORT_PATH):
+        return EXPORT[method]
     return ROUTES[path][method] if path in ROUTES else MODEL
 
 

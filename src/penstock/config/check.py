@@ -12,7 +12,7 @@ from penstock.config.rag import Rag
 from penstock.config.reached import BY_HTTP, KEYED, check_deployments
 from penstock.config.routed import Route, Verb
 from penstock.config.services import INSIDE, check_root, check_services, inside
-from penstock.config.spending import check_budgets, check_prices
+from penstock.config.spending import check_budgets, check_costs, check_prices
 from penstock.config.standing import TIERS
 from penstock.config.tiers import Tier
 from penstock.config.urls import parts_of
@@ -40,6 +40,7 @@ def check_values(config: Config) -> None:
     for at, origin in enumerate(config.cors.origins):
         _check_origin(origin, f"cors.origins[{at}]")
     check_budgets(config.budgets)
+    check_costs(config)
     if "" in config.billing.webhook_secrets:
         raise Misconfigured("billing.webhook_secrets has an empty one; remove it")
     for at, secret in enumerate(config.tenant_keys.master):
@@ -67,6 +68,8 @@ def check_whole(config: Config) -> None:
     for name, route in config.routes.items():
         _check_route(config, route, join("routes", name))
     check_prices(config)
+    if config.savings.baseline:
+        _end(config, config.savings.baseline, "savings.baseline", verb="chat")
     if any(route.shadow for route in config.routes.values()):
         from penstock.config.shadows import check_shadows  # few have one
 

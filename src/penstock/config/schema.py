@@ -10,6 +10,7 @@ import msgspec
 
 from penstock.config import (
     accounts,
+    costs,
     deployments,
     labels,
     proxied,
@@ -30,7 +31,9 @@ RATE = r"^\s*\d+\s*/\s*\d*\s*(s|sec|m|min|h|d)\s*$"
 def meanings() -> dict[tuple[str, str], str]:
     """(section, setting) → what it means: the docstrings that stand below the settings."""
     found: dict[tuple[str, str], str] = {}
-    modules = (values, deployments, proxied, accounts, labels, rag, routed, stores, tiers)
+    modules = (
+        values, deployments, proxied, accounts, costs, labels, rag, routed, stores, tiers
+    )  # fmt: skip
     sources = [inspect.getsource(module) for module in modules]
     for section in ast.parse("\n".join(sources)).body:
         if isinstance(section, ast.ClassDef):

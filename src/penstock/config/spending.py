@@ -47,6 +47,17 @@ def check_budgets(budgets: Sequence[Budget]) -> None:
             seen.add(mark if getattr(budget, unit) else ())
 
 
+def check_costs(config: Config) -> None:
+    """Amounts are plain decimals, and the baseline is a target that chats; raises Misconfigured."""
+    for at, cost in enumerate(config.costs):
+        for name in ("fixed", "budget", "before"):
+            text = getattr(cost, name)
+            if (text or name == "fixed") and nanos(text) is None:
+                raise Misconfigured(
+                    f'costs[{at}].{name} is no amount of dollars; write it as "20.00", nine decimals at the most'
+                )
+
+
 def check_prices(config: Config) -> None:
     """Each is of a configured provider, in plain decimals and from a real day; raises Misconfigured."""
     seen = set()

@@ -14,6 +14,7 @@ from penstock.config.bounds import (
     Port,
     Positive,
 )
+from penstock.config.costs import Cost, Savings
 from penstock.config.deployments import Deployment, Own, TenantKeys
 from penstock.config.labels import Labels, Tenant
 from penstock.config.proxied import Backend, ServiceCache, WebSockets
@@ -296,6 +297,10 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     """Where answers are kept."""
     budgets: tuple[Budget, ...] = ()
     """What may be spent, and by whom."""
+    costs: tuple[Cost, ...] = ()
+    """What a month costs beside the models, to compare with what it may; none: the first design's own figures."""
+    savings: Savings = Savings()
+    """What savings are told against."""
     tenant_keys: TenantKeys = TenantKeys()
     """Keys of their own that tenants have at providers, kept sealed."""
     rag: Rag = Rag()

@@ -80,7 +80,7 @@ async def opened_tables(config: Config) -> AsyncGenerator[Tables]:
         from penstock.platforms.migrations import shipped
         from penstock.platforms.server import schema
 
-        await schema.check(places(config).postgres, shipped())
+        await schema.check(places(config).postgres, shipped("postgres"))
         async with server.open_tables(config.stores.postgres) as tables:
             yield tables
     else:

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Literal
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from penstock.auth import scopes
 from penstock.gateway import admin, embeddings, faces, logins, meta, usage
@@ -110,6 +111,27 @@ _QUERY_FAILED = "Document query failed"
 UPLOAD = Endpoint(_upload, scope=scopes.RAG, limit="documents", failed=_UPLOAD_FAILED, spends=True)
 _USAGE = Endpoint(usage.own, limit="other")
 
+
+def _report(name: str) -> Endpoint:
+    """One of the admin's reports, whose module few ask for: a Worker starts without it."""
+
+    async def report(gateway: Gateway, exchange: Exchange) -> Response:
+        from penstock.gateway import reports
+
+        handlers: Mapping[str, Handler] = {
+            "overview": reports.overview,
+            "series": reports.series,
+            "top": reports.top,
+            "budgets": reports.standing,
+            "costs": reports.bill,
+            "logins": reports.seen,
+            "export": reports.export,
+        }
+        return await handlers[name](gateway, exchange)
+
+    return Endpoint(report, scope=scopes.ADMIN, slot="first")
+
+
 ROUTES: Mapping[str, Mapping[str, Endpoint]] = {
     "/v1/chat/completions": {"POST": Endpoint(_chat, "routed", scopes.CHAT, "chat", spends=True)},
     "/v1/embeddings": {"POST": Endpoint(_embed, "routed", scopes.EMBED, "embed", spends=True)},
@@ -157,6 +179,12 @@ ROUTES: Mapping[str, Mapping[str, Endpoint]] = {
         "PUT": Endpoint(admin.put_own_key, scope=scopes.ADMIN, slot="first"),
         "DELETE": Endpoint(admin.drop_own_key, scope=scopes.ADMIN, slot="first"),
     },
+    "/admin/reports/overview": {"GET": _report("overview")},
+    "/admin/reports/series": {"GET": _report("series")},
+    "/admin/reports/top": {"GET": _report("top")},
+    "/admin/reports/budgets": {"GET": _report("budgets")},
+    "/admin/reports/costs": {"GET": _report("costs")},
+    "/admin/reports/logins": {"GET": _report("logins")},
     "/admin/usage": {"GET": Endpoint(usage.everyone, scope=scopes.ADMIN, slot="first")},
 }
 
@@ -172,12 +200,17 @@ DOCUMENT: Mapping[str, Endpoint] = {
 }
 """One document, by its id."""
 
+EXPORT_PATH = "/admin/export/"
+EXPORT = {"GET": replace(_report("export"), label=f"{EXPORT_PATH}{{table}}")}
+
 
 def find(path: str) -> Mapping[str, Endpoint] | None:
     """The methods of a path by exact match on its decoded form; None where there is nothing."""
     found = ROUTES.get(path)
     if found is None and path.startswith("/v1/models/") and len(path) > len("/v1/models/"):
         return {"GET": MODEL}
+    if found is None and path.startswith(EXPORT_PATH) and len(path) > len(EXPORT_PATH):
+        return EXPORT
     if found is None and path.startswith(DOCUMENT_PATH) and len(path) > len(DOCUMENT_PATH):
         return DOCUMENT
     return found

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from penstock.auth import keys
-from penstock.ledger import days, logins, webhooks
+from penstock.errors import Unavailable
+from penstock.ledger import days, logins, rollups, webhooks
 
 if TYPE_CHECKING:
     from penstock.gateway import Gateway
@@ -19,18 +23,39 @@ MOST_PIECES = 1
 """Of documents, in one pass of a Worker."""
 DELIVERING_SECONDS = 20.0
 """After that a pass begins no more of them."""
+PACE = rollups.Pace(chunk=1_500)
+"""A batch holds up what else is written for a few milliseconds."""
+PACE_ALONE = rollups.Pace(chunk=20_000, least=20_000)
+"""On Workers, once an hour: a row that is written costs a thousand times one that is read, and the more at once, the fewer are written."""
+ASKED_SECONDS = 1.0
+"""How long whoever asks for a report has the books summed before it."""
 
 
 async def upkeep(gateway: Gateway) -> None:
     """One pass; raises Unavailable where the tables are out of reach."""
     await _deliver(gateway)
     await _documents(gateway)
-    if gateway.platform.clock.now() % HOUR < MINUTE:
+    first = gateway.platform.clock.now() % HOUR < MINUTE
+    if first or gateway.platform.shared_loop:
+        await rollups.roll(gateway.platform.tables, gateway.platform.clock, _pace(gateway))
+    if first:
         await _sweep_logins(gateway)
         await _sweep_webhooks(gateway)
         await _sweep_revocations(gateway)
         await _sweep_documents(gateway)
         await _sweep_labels(gateway)
+
+
+async def caught_up(gateway: Gateway) -> None:
+    """What a report reads is written, and summed as far as that goes in a moment."""
+    await gateway.journal.flush()
+    pace = replace(_pace(gateway), seconds=ASKED_SECONDS)
+    with suppress(Unavailable):  # what is not summed is read itself
+        await rollups.roll(gateway.platform.tables, gateway.platform.clock, pace)
+
+
+def _pace(gateway: Gateway) -> rollups.Pace:
+    return PACE if gateway.platform.shared_loop else PACE_ALONE
 
 
 async def _deliver(gateway: Gateway) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from penstock.errors import BadRequest
 from penstock.gateway.exchange import Exchange
+from penstock.gateway.upkeep import caught_up
 from penstock.ledger import days, reports
 from penstock.wire.embeddings import dollars
 from penstock.wire.http import JSON, Response
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
 OWN = ("hour", "day", "model", "service")
 DEFAULT_DAYS = 31
 MOST_DAYS = 366
+LAST = 253_000_000_000_000
+"""In the year 9987: days after it have no name."""
 
 Choice = TypeVar("Choice", bound=str)
 
@@ -35,7 +39,7 @@ async def _report(
     gateway: Gateway, exchange: Exchange, owner: str | None, allowed: tuple[str, ...]
 ) -> Response:
     since, until, by = span(exchange, int(gateway.platform.clock.now() * 1000), allowed)
-    await gateway.journal.flush()
+    await caught_up(gateway)
     found = await reports.usage(
         gateway.platform.tables, owner=owner, since=since, until=until, by=by
     )
@@ -55,18 +59,25 @@ def span(exchange: Exchange, now: int, allowed: tuple[Choice, ...]) -> tuple[int
     by = next((one for one in allowed if one == wanted), None)
     if by is None:
         raise BadRequest(f"'by' is one of {', '.join(allowed)}.", code="invalid_field", param="by")
-    until = _instant(query, "to", now + 1)
-    since = _instant(query, "from", until - DEFAULT_DAYS * days.DAY_MS)
-    if not 0 <= since < until or until - since > MOST_DAYS * days.DAY_MS:
+    return *instants(query, now), by
+
+
+def instants(query: Mapping[str, str], now: int) -> tuple[int, int]:
+    """`from` and `to` in ms, by default the last 31 days and today; raises BadRequest."""
+    until = _instant(query, "to", (now // days.DAY_MS + 1) * days.DAY_MS)
+    since = _instant(
+        query, "from", (until - 1) // days.DAY_MS * days.DAY_MS - DEFAULT_DAYS * days.DAY_MS
+    )
+    if not 0 <= since < until <= LAST or until - since > MOST_DAYS * days.DAY_MS:
         raise BadRequest(
             f"'from' must lie before 'to', by at most {MOST_DAYS} days.",
             code="invalid_field",
             param="from",
         )
-    return since, until, by
+    return since, until
 
 
-def _instant(query: dict[str, str], name: str, default: int) -> int:
+def _instant(query: Mapping[str, str], name: str, default: int) -> int:
     if name not in query:
         return default
     found = days.parse(query[name])

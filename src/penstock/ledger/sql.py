@@ -70,33 +70,6 @@ from ledger where request_id = $1 or (request_id > $1 || '.' and request_id < $1
 order by at, request_id, attempt, stage
 """
 
-_TOTALS = """
-  count(distinct case when request_id like '%.%' or stage = 'correction' then null else request_id end),
-  cast(coalesce(sum(case when cache = 'hit' then 0 else input + cached_input + cache_write + output end), 0) as bigint),
-  cast(coalesce(sum(amount_nanos), 0) as bigint),
-  cast(coalesce(sum(case when cache = 'hit' then 1 else 0 end), 0) as bigint)
-from ledger
-where stage in ('final', 'correction') and ended <> 'released' and at >= $2 and at < $3
-"""
-
-_SPAN = "cast(at / $1 as bigint) * $1"
-
-USAGE = f"""
-select {_SPAN}, service, provider, model, sub, route, {_TOTALS}
-group by {_SPAN}, service, provider, model, sub, route
-order by {_SPAN}, service, provider, model, sub, route limit 100000
-"""
-
-USAGE_OF_OWNER = f"""
-select {_SPAN}, service, provider, model, sub, route, {_TOTALS} and owner = $4
-group by {_SPAN}, service, provider, model, sub, route
-order by {_SPAN}, service, provider, model, sub, route limit 100000
-"""
-
-CACHE_COUNTS = """
-select kind, cast(sum(hits) as bigint), cast(sum(misses) as bigint) from cache_counts group by kind order by kind
-"""
-
 CACHE_COUNTS_OF = """
 select day, hits, misses from cache_counts where kind = $1 and day >= $2 and day <= $3
 """

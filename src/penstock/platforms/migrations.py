@@ -1,4 +1,7 @@
-"""The tables' history, read from the package: `migrations/NNNN_name.sql`, in order of their numbers."""
+"""The tables' history, read from the package: `migrations/NNNN_name.sql`, in order of their numbers.
+
+What one kind of database says its own way (views, the order of rows) stands in `NNNN_name.KIND.sql`, and follows.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +9,12 @@ import re
 from collections.abc import Iterable
 from importlib import resources
 from importlib.resources.abc import Traversable
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from penstock.errors import Misconfigured
 
 FILE = re.compile(r"(\d{4})_(\w+)\.sql")
+Kind = Literal["sqlite", "postgres"]
 
 
 class Migration(NamedTuple):
@@ -21,18 +25,21 @@ class Migration(NamedTuple):
     sql: str
 
 
-def shipped() -> tuple[Migration, ...]:
-    """The migrations of this version of Penstock."""
-    return read(resources.files("penstock").joinpath("migrations"))
+def shipped(kind: Kind = "sqlite") -> tuple[Migration, ...]:
+    """The migrations of this version of Penstock, as this kind of database takes them (D1 is a SQLite)."""
+    return read(resources.files("penstock").joinpath("migrations"), kind)
 
 
-def read(folder: Traversable) -> tuple[Migration, ...]:
+def read(folder: Traversable, kind: Kind = "sqlite") -> tuple[Migration, ...]:
     """The migrations in a folder, by number; raises ValueError where a number is missing or doubled."""
     found = []
-    for file in folder.iterdir():
-        match = FILE.fullmatch(file.name)
+    files = {file.name: file for file in folder.iterdir()}
+    for name, file in files.items():
+        match = FILE.fullmatch(name)
         if match:
-            found.append(Migration(int(match[1]), match[2], file.read_text(encoding="utf-8")))
+            own = files.get(f"{match[1]}_{match[2]}.{kind}.sql")
+            texts = [one.read_text(encoding="utf-8") for one in (file, own) if one is not None]
+            found.append(Migration(int(match[1]), match[2], "".join(texts)))
     found.sort()
     if [step.version for step in found] != list(range(1, len(found) + 1)):
         raise ValueError("The migrations are not numbered 0001, 0002, 0003 …")

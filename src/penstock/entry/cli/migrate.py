@@ -98,7 +98,7 @@ async def _up_server(config: Config) -> str:
     from penstock.platforms.server import index_schema, schema
 
     postgres = config.stores.postgres
-    await schema.migrate(postgres, shipped(), time.time())
+    await schema.migrate(postgres, shipped("postgres"), time.time())
     runner = home.local_runner(config)
     model, dimension = home.embeds(config, runner)
     if runner is not None:

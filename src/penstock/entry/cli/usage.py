@@ -7,7 +7,7 @@ import sys
 import time
 from typing import Any
 
-from penstock.entry.cli import invoice, month, show
+from penstock.entry.cli import export, invoice, month, show
 from penstock.entry.cli.command import Command, Misused, configured, with_tables
 from penstock.entry.cli.values import instant
 from penstock.ledger import budgets, logs, reports
@@ -45,6 +45,7 @@ def add(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="instead the chats of that time as JSON lines, for `penstock replay`; text only where its tenant agreed",
     )
+    export.add(parser)
     parser.add_argument(
         "--budgets",
         action="store_true",
@@ -53,17 +54,23 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    if args.export is not None or args.format is not None:
+        return export.run(args)
     if args.month is not None:
         return _month(args)
     if args.budgets:
         return _budgets(args)
     if args.reconcile is not None:
         return invoice.run(args)
+    return _usage(args)
+
+
+def _usage(args: argparse.Namespace) -> int:
     if args.provider or args.tolerance is not None:
         raise Misused("--provider and --tolerance go with --reconcile FILE")
     since, until = _span(args)
     if args.export_log:
-        return _export(args, since, until)
+        return _log(args, since, until)
 
     async def work(tables: Tables) -> dict[str, Any]:
         return await reports.usage(tables, owner=None, since=since, until=until, by=args.by)
@@ -85,7 +92,7 @@ def _span(args: argparse.Namespace) -> tuple[int, int]:
     return until - SPAN_MS if args.since is None else args.since, until
 
 
-def _export(args: argparse.Namespace, since: int, until: int) -> int:
+def _log(args: argparse.Namespace, since: int, until: int) -> int:
     """The log on standard output, a page at a time."""
     tenants = configured(args).config.tenants
     agreed = {name for name, tenant in tenants.items() if tenant.texts == "all"}

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 from penstock.errors import Misconfigured
+from penstock.platforms.migrations import shipped
 
 TABLES = (
     "usage_tracking",
@@ -19,6 +21,9 @@ KEPT = "first_"
 ACCOUNT = "d1_migrations"
 """wrangler's account of what it applied; the first design's own is put aside too, before ours begins."""
 OURS = "ledger"
+REPORTS = "rollup_marks"
+"""A table of the migration that also makes views of some of those names, over what is kept and over ours."""
+VIEW = re.compile(r"create view (\w+) as\n.*?;", re.DOTALL)
 STANDING = "select name from sqlite_master where type = 'table'"
 
 
@@ -34,10 +39,20 @@ def renames(standing: Iterable[str]) -> list[str]:
         )
     if found and ACCOUNT in names and OURS not in names:
         found.append(ACCOUNT)
-    return [f"alter table {table} rename to {KEPT}{table};" for table in found]
+    kept = [f"alter table {table} rename to {KEPT}{table};" for table in found]
+    # They were given back once, and their views with them: those are made anew.
+    return [*kept, *(views()[table] for table in found if REPORTS in names and table in views())]
 
 
 def renames_back(statements: Iterable[str]) -> list[str]:
     """The statements that undo those, for the Worker that is rolled back to; it never reads wrangler's account."""
-    tables = [statement.split()[2] for statement in statements]
-    return [f"alter table {KEPT}{table} rename to {table};" for table in tables if table != ACCOUNT]
+    tables = [one.split()[2] for one in statements if one.startswith("alter")]
+    given = [table for table in tables if table != ACCOUNT]
+    drops = [f"drop view if exists {table};" for table in given if table in views()]
+    return [*drops, *(f"alter table {KEPT}{table} rename to {table};" for table in given)]
+
+
+def views() -> dict[str, str]:
+    """The views that have the first design's names, by those."""
+    made = {found[1]: found[0] for step in shipped() for found in VIEW.finditer(step.sql)}
+    return {table: made[table] for table in TABLES if table in made}

@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import Any
 
 import penstock
-from penstock.gateway.openapi import answers, replies, requests
+from penstock.gateway.openapi import answers, replies, reporting, requests
 from penstock.gateway.openapi.operations import JSON, ONCE, OPERATIONS, Operation
 from penstock.gateway.openapi.page import HEADERS as PAGE_HEADERS
 from penstock.gateway.openapi.page import render
@@ -20,6 +20,7 @@ TAGS = {
     "Product": "The paths and shapes of the first design.",
     "Documents": "Uploaded, made searchable, found.",
     "Usage": "What was used and what it cost.",
+    "Reports": "What an admin's dashboard shows.",
     "Admin": "For credentials with the scope `admin`.",
     "Server": "What the server says of itself; no credential needed.",
 }
@@ -61,7 +62,7 @@ def tree() -> dict[str, Any]:
         "tags": [{"name": name, "description": text} for name, text in TAGS.items()],
         "paths": paths,
         "components": {
-            "schemas": requests.schemas() | answers.schemas(),
+            "schemas": requests.schemas() | answers.schemas() | reporting.schemas(),
             "headers": replies.headers(),
             "securitySchemes": {
                 "bearer": {

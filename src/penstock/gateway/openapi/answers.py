@@ -205,7 +205,7 @@ def _reports() -> dict[str, Schema]:
         "tokens": COUNT,
         "cached": COUNT,
         "cost": DOLLARS,
-        "costNanos": {"type": "string", "pattern": "^[0-9]+$", "description": "10⁻⁹ US dollars."},
+        "costNanos": {"type": "string", "pattern": "^-?[0-9]+$", "description": "10⁻⁹ US dollars."},
     }
     row = {"period": TEXT, "service": TEXT, "provider": TEXT, "model": TEXT} | sums
     wide = row | {"user": TEXT, "route": TEXT}

@@ -9,8 +9,8 @@ from penstock.auth import scopes
 from penstock.cache.generations import KINDS, PURGEABLE, URL
 from penstock.gateway.documents import MOST_PAGE, PAGE
 from penstock.gateway.usage import MOST_DAYS, OWN
-from penstock.ledger import logins
-from penstock.ledger.reports import BY
+from penstock.ledger import exports, logins
+from penstock.ledger.reports import BY, figures
 
 Rate = Literal["", "chat", "embed", "documents", "rag", "other"]
 Parameter = dict[str, Any]
@@ -80,6 +80,28 @@ _BY_ALL = _query("by", {"enum": list(BY), "default": "day"}, "What rows are summ
 _BY_LOGINS = _query(
     "by", {"enum": list(logins.BY), "default": "day"}, "What rows are counted by.", "ip"
 )
+_PERIOD = _query(
+    "by", {"enum": ["hour", "day", "month"], "default": "day"}, "Each row's period.", "day"
+)
+_OF = _query(
+    "of", {"enum": [one for one in figures.OF if one]}, "What rows are grouped by.", "model"
+)
+_FILTERS = tuple(
+    _query(name, {"type": "string", "maxLength": 200}, f"Of this {name} alone.", "")
+    for name in ("service", "route", "provider", "model", "tenant", "user")
+)  # fmt: skip
+_TOP = (
+    _query("order", {"enum": ["cost", "requests", "tokens"], "default": "cost"}, "The most of what.", "tokens"),
+    _query("limit", {"type": "integer", "minimum": 1, "maximum": 100, "default": 10}, "How many.", "5"),
+)  # fmt: skip
+_TABLE: Parameter = {
+    "name": "table",
+    "in": "path",
+    "required": True,
+    "schema": {"enum": list(exports.TABLES)},
+    "description": "Its name.",
+    "example": "ledger",
+}
 _CACHE_CONTROL: Parameter = {
     "name": "cache-control",
     "in": "header",
@@ -181,6 +203,40 @@ READ = (
     Operation(
         "/api/usage", "getProductUsage", "Usage", "What I used",
         "The same as `/v1/usage`.", ("Usage",), rate="other", parameters=(*_SPAN, _BY_OWN),
+    ),
+)  # fmt: skip
+
+REPORTS = (
+    Operation(
+        "/admin/reports/overview", "getOverview", "Reports", "One page of figures",
+        "Used, spent, saved, served free or from the cache, how long it took and what failed.", ("Overview",),
+        scope=scopes.ADMIN, parameters=(*_SPAN, *_FILTERS),
+    ),
+    Operation(
+        "/admin/reports/series", "getSeries", "Reports", "The same by period", "And by one key more.", ("Series",),
+        scope=scopes.ADMIN, parameters=(*_SPAN, _PERIOD, _OF, *_FILTERS),
+    ),
+    Operation(
+        "/admin/reports/top", "getTop", "Reports", "Who or what used most", "By cost, requests or tokens.", ("Top",),
+        scope=scopes.ADMIN, parameters=(*_SPAN, _OF, *_TOP, *_FILTERS),
+    ),
+    Operation(
+        "/admin/reports/budgets", "getBudgets", "Reports", "How fast budgets go", "Those nearest to their cap.",
+        ("Budgets",), scope=scopes.ADMIN,
+    ),
+    Operation(
+        "/admin/reports/costs", "getCosts", "Reports", "This month's bill by line",
+        "So far, as things go, and against what it may be.", ("Costs",), scope=scopes.ADMIN,
+    ),
+    Operation(
+        "/admin/reports/logins", "getLoginsSeen", "Reports", "Registrations and logins",
+        "With the share that succeeded, and by country.", ("LoginsSeen",), scope=scopes.ADMIN,
+        parameters=(*_SPAN, _BY_LOGINS),
+    ),
+    Operation(
+        "/admin/export/{table}", "exportTable", "Reports", "A whole table",
+        "As CSV, whose cells no spreadsheet runs as formulas, or as JSON by `format=json`.", kind="text/csv",
+        scope=scopes.ADMIN, parameters=(_TABLE,),
     ),
 )  # fmt: skip
 
@@ -308,4 +364,4 @@ DOCUMENTS = (
     ),
 )  # fmt: skip
 
-OPERATIONS: tuple[Operation, ...] = (*CHAT, *DOCUMENTS, *READ, *ADMIN, *META)
+OPERATIONS: tuple[Operation, ...] = (*CHAT, *DOCUMENTS, *READ, *REPORTS, *ADMIN, *META)

@@ -35,7 +35,7 @@ MEANINGS: dict[int, Meaning] = {
             "too_many_inputs", "token_input_unsupported", "unknown_provider", "unsupported_field",
             "unsupported_parameter", "no_target_fits", "context_length_exceeded", "content_filter", "upstream_refused",
             "beyond_token_rate", "unpriced_target", "invalid_idempotency_key", "invalid_path",
-            "invalid_event", "invalid_signature", "invalid_form",
+            "invalid_event", "invalid_signature", "invalid_form", "too_many_groups",
         ),
     ),
     401: Meaning(

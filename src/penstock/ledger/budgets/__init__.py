@@ -93,6 +93,12 @@ async def current(tables: Tables, now: int) -> list[Standing]:
     return [Standing(*_parted(budget), *rest) for budget, *rest in rows]
 
 
+async def nearest(tables: Tables, now: int, most: int) -> list[Standing]:
+    """The running budgets that are nearest to their cap."""
+    rows = await tables.rows(sql.NEAREST, now, now, most)
+    return [Standing(*_parted(budget), *rest) for budget, *rest in rows]
+
+
 def _parted(budget: str) -> tuple[str, str, str, str]:
     per, period, unit, whose = budget.split(":", 3)
     return per, whose, period, unit

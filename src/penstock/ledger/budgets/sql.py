@@ -52,3 +52,8 @@ CURRENT = """
 select budget, starts, ends, cap, reserved, spent from budgets where ends > $1
 order by budget, starts limit 100000
 """
+
+NEAREST = """
+select budget, starts, ends, cap, reserved, spent from budgets where ends > $1 and starts <= $2
+order by cast(reserved + spent as double precision) / case when cap > 0 then cap else 1 end desc, budget limit $3
+"""

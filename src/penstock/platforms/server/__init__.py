@@ -58,7 +58,7 @@ class Places:
 
 async def check(places: Places) -> None:
     """That both stores can be served from as they are; raises Misconfigured with the setting and the mend."""
-    await schema.check(places.postgres, shipped())
+    await schema.check(places.postgres, shipped("postgres"))
     async with _piped(client(places.redis)) as pipe:
         await greeted(pipe, places.redis)
 
@@ -77,7 +77,7 @@ async def open_platform(
 
     On leaving, background work gets ten seconds, then what waits is written.
     """
-    await schema.check(places.postgres, shipped())
+    await schema.check(places.postgres, shipped("postgres"))
     secret = await schema.secret(places.postgres, os.urandom(SECRET_BYTES))
     clock, spawn = RealClock(), Spawner()
     async with AsyncExitStack() as stack:

@@ -11,7 +11,7 @@ from penstock.platforms.server.pipe import Pipe
 
 async def postgres(where: Places) -> str:
     """Reachable, writable, its schema current, and what it acknowledges kept; raises Misconfigured."""
-    await schema.check(where.postgres, shipped())
+    await schema.check(where.postgres, shipped("postgres"))
     connection = await schema.connect(where.postgres)
     try:
         loose = await connection.fetchval(sql.LOOSE)

@@ -254,7 +254,7 @@ def test_tables_that_cannot_be_kept_end_it_before_anything_is_put(account, monke
     assert "move those rows by hand" in capsys.readouterr().err
 
 
-BACK = "d1 execute DB --remote --command alter table first_"
+BACK = "d1 execute DB --remote --command drop view"
 
 
 def test_tables_that_get_no_names_back_do_not_keep_the_worker_from_it(account, monkeypatch, capsys):
@@ -265,7 +265,7 @@ def test_tables_that_get_no_names_back_do_not_keep_the_worker_from_it(account, m
     assert account.state["versions"][-1] == "first"
     shown = capsys.readouterr().err
     assert "version first serves again; its tables still have our names for them (away)" in shown
-    assert 'run `npx wrangler d1 execute DB --remote --command "alter table first_' in shown
+    assert 'run `npx wrangler d1 execute DB --remote --command "drop view if exists ' in shown
 
 
 def test_what_failed_first_is_told_with_what_failed_behind_it(account, monkeypatch, capsys):

@@ -239,3 +239,16 @@ def test_migrate(home, capsys):
     after = said_json(capsys, "migrate", "status")
     assert all(step["applied"] for step in after["migrations"])
     assert said(capsys, "migrate", "status").splitlines()[1].split()[::2] == ["1", "applied"]
+
+
+def test_a_whole_table_is_exported(home, capsys):
+    at_home(used)
+    rows = said(capsys, "usage", "--export", "ledger").split("\r\n")
+    assert rows[0].startswith("request_id,attempt,stage,ended,at")
+    assert len(rows) == 6  # with the head, and an empty end
+    told = said_json(capsys, "usage", "--export", "ledger")
+    assert [row["request_id"] for row in told] == [f"req_{number}" for number in range(1, 5)]
+    for wrong in (["--budgets"], ["--from", "2025-12-01"], ["--month"], ["--export-log"]):
+        assert main(["usage", "--export", "ledger", *wrong]) == 2
+    assert main(["usage", "--format", "json"]) == 2
+    assert main(["usage", "--export", "blobs"]) == 2

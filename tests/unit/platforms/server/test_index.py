@@ -33,10 +33,10 @@ async def test_without_pgvector_the_tables_migrate_and_the_index_names_what_is_m
     postgres_server: PostgresServer,
 ) -> None:
     dsn = postgres_server.database()
-    await schema.migrate(dsn, shipped(), 0.0)
+    await schema.migrate(dsn, shipped("postgres"), 0.0)
     with pytest.raises(Misconfigured, match=r"no pgvector.*penstock migrate up.*all else works"):
         await index_schema.prepare(dsn, MODEL, SIZE)
-    await schema.check(dsn, shipped())
+    await schema.check(dsn, shipped("postgres"))
     index = ServerIndex(dsn, MODEL, SIZE)
     with pytest.raises(Unavailable, match="penstock migrate up"):
         await index.describe()

@@ -30,7 +30,7 @@ NOTE = "insert into installation (name, value) values ($1, $2) returning name, v
 async def dsn(postgres_server: PostgresServer) -> str:
     """A database of the newest schema."""
     made = postgres_server.database()
-    await schema.migrate(made, shipped(), 0.0)
+    await schema.migrate(made, shipped("postgres"), 0.0)
     return made
 
 

@@ -1,0 +1,41 @@
+"""`penstock usage --export`: a whole table on standard output."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from penstock.entry.cli.command import Misused, with_tables
+from penstock.ledger import exports
+from penstock.ports import Tables
+
+SPANS = ("since", "until", "month", "reconcile", "provider", "tolerance")
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--export",
+        choices=exports.TABLES,
+        metavar="TABLE",
+        help="instead a whole table, its secrets left out: ledger, decisions, logins, …",
+    )
+    parser.add_argument(
+        "--format",
+        choices=exports.FORMATS,
+        help="with --export: csv, whose cells no spreadsheet runs, or json (default: csv)",
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    if args.export is None:
+        raise Misused("--format goes with --export TABLE")
+    if args.budgets or args.export_log or any(getattr(args, name) for name in SPANS):
+        raise Misused("--export writes a whole table; leave the other options out")
+    form: exports.Format = args.format or ("json" if args.json else "csv")
+
+    async def work(tables: Tables) -> None:
+        async for part in exports.Export(tables, args.export, form):
+            sys.stdout.write(part.decode("utf-8"))
+
+    with_tables(args, work)
+    return 0

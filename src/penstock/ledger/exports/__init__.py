@@ -1,0 +1,83 @@
+"""Whole tables as CSV or JSON, a page of rows at a time, whatever their length."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import AsyncIterator, Sequence
+from typing import Any, Literal
+
+import msgspec
+
+from penstock.errors import BadRequest
+from penstock.ledger.exports import sql
+from penstock.ports import Row, Tables
+
+Format = Literal["csv", "json"]
+FORMATS: tuple[Format, ...] = ("csv", "json")
+TABLES = tuple(sql.TABLES)
+PAGE = 1_000
+TRICKS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+"""What makes a spreadsheet take a text for a formula, also in the wide letters that some take for the same."""
+
+_encode = msgspec.json.Encoder().encode
+
+
+class Export:
+    """The bytes of one table, in order of its key. Rows that are written meanwhile may be in it or not."""
+
+    def __init__(self, tables: Tables, name: str, form: Format) -> None:
+        """Raises BadRequest where there is no such table."""
+        if name not in sql.TABLES:
+            raise BadRequest(
+                f"There is no table of that name to export; there are {', '.join(TABLES)}.",
+                code="invalid_field",
+                param="table",
+            )
+        self._tables, self._name, self._form = tables, name, form
+        self._table = sql.TABLES[name]
+        self._after: Row | None = None
+        self._begun = self._done = False
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        if self._done:
+            raise StopAsyncIteration
+        rows = await self._page()
+        first, self._begun = not self._begun, True
+        self._done = len(rows) < PAGE
+        if rows:
+            self._after = rows[-1][: len(self._table.key)]
+        write = self._csv if self._form == "csv" else self._json
+        return write(rows, first)
+
+    async def aclose(self) -> None:
+        self._done = True
+
+    async def _page(self) -> Sequence[Row]:
+        if self._after is None:
+            return await self._tables.rows(sql.FIRST[self._name], PAGE)
+        return await self._tables.rows(sql.NEXT[self._name], *self._after, PAGE)
+
+    def _csv(self, rows: Sequence[Row], first: bool) -> bytes:
+        out = io.StringIO(newline="")
+        writer = csv.writer(out)
+        if first:
+            writer.writerow(self._table.columns)
+        writer.writerows([harmless(value) for value in row] for row in rows)
+        return out.getvalue().encode("utf-8", "replace")
+
+    def _json(self, rows: Sequence[Row], first: bool) -> bytes:
+        names = self._table.columns
+        told = b",\n".join(_encode(dict(zip(names, row, strict=True))) for row in rows)
+        head = b"[" if first else b",\n" if told else b""
+        return head + told + (b"]\n" if self._done else b"")
+
+
+def harmless(value: Any) -> Any:
+    """A cell that no spreadsheet runs: a text that looks like a formula begins with an apostrophe; numbers are as they are."""
+    if isinstance(value, str) and value.startswith(TRICKS):
+        return f"'{value}"
+    return value

@@ -1,0 +1,201 @@
+"""The SQL of reports, in the subset that SQLite, D1 and PostgreSQL share: sums, and what is not in them yet, in one statement.
+
+`$1` is the length of a period in ms. What lies in whole hours is read from the sums and behind their mark; the rest of a span,
+its ragged ends, from the ledger itself. Callers choose among these statements and fill in values: no word of theirs is in one.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from penstock.ledger.rollups.sql import CACHED, ENDED, HOUR, LOW, MEASURES, OF_A_ROW, TOKENS
+
+Of = Literal["", "service", "provider", "model", "route", "user"]
+Source = Literal["hours", "owners"]
+
+_KEYS: dict[Of, tuple[str, ...]] = {
+    "": (),
+    "service": ("service",),
+    "provider": ("provider",),
+    "model": ("service", "provider", "model"),
+    "route": ("service", "route"),
+    "user": ("owner",),
+}
+KEYS = ("service", "provider", "model", "route", "owner")
+"""The columns behind the period; empty where rows are not summed by them."""
+SUMS = ("requests", "cached", "free", "estimated", "input", "output", "tokens", "cost_nanos")
+_MARK = "seq > coalesce((select seq from rollup_marks where name = 'ledger'), 0)"
+_NAMES = "service, route, provider, model, cache"
+_MEASURED = ", ".join(MEASURES)
+_PAID_INPUT = "case when cache = 'hit' then 0 else input + cached_input + cache_write end"
+_PAID_OUTPUT = "case when cache = 'hit' then 0 else output end"
+_SUMMED = ", ".join(
+    f"cast(sum({one}) as bigint)"
+    for one in ("requests", CACHED, "free", "estimated", _PAID_INPUT, _PAID_OUTPUT, TOKENS, "amount_nanos")
+)  # fmt: skip
+
+
+def _filters(first: int, names: tuple[str, ...]) -> str:
+    """Each holds where its parameter is empty, or what the column says."""
+    told = [f"(cast(${first + at} as text) = '' or {name} = ${first + at})" for at, name in enumerate(names)]  # fmt: skip
+    return " and ".join(told)
+
+
+def _usage(source: Source, of: Of, order: str = "") -> str:
+    """Step, since, until, service, route, provider, model, (tenant, owner,) two ragged spans, the most rows."""
+    owned = source == "owners"
+    names = ("service", "route", "provider", "model")
+    own = " and tenant = $8 and (cast($9 as text) = '' or owner = $9)" if owned else ""
+    owner = "owner" if owned else "'' as owner"
+    chosen = _KEYS[of]
+    keys = ", ".join(key if key in chosen else f"'' as {key}" for key in KEYS)
+    by = ", ".join(("period", *chosen))
+    filters, edges = _filters(4, names) + own, 10 if owned else 8
+    # Each by itself: of two spans joined by "or" SQLite reads the whole ledger.
+    ragged = "".join(
+        f"""  union all
+  select cast({HOUR} / $1 as bigint) * $1, {owner}, {_NAMES}, {OF_A_ROW}
+  from ledger where {ENDED} and at >= ${first} and at < ${first + 1} and {filters}
+"""
+        for first in (edges, edges + 2)
+    )
+    return f"""
+select period, {keys}, {_SUMMED} from (
+  select cast(hour / $1 as bigint) * $1 as period, {owner}, {_NAMES}, {_MEASURED}
+  from usage_{source} where hour >= $2 and hour < $3 and {filters}
+  union all
+  select cast({HOUR} / $1 as bigint) * $1, {owner}, {_NAMES}, {OF_A_ROW}
+  from ledger_rows where {_MARK} and {ENDED} and +at >= $2 and +at < $3 and {filters}
+{ragged}) told
+group by {by} order by {order or by} limit ${edges + 4}
+"""
+
+
+_SOURCES: dict[Source, tuple[Of, ...]] = {
+    "hours": ("", "service", "provider", "model", "route"),
+    "owners": tuple(_KEYS),
+}
+USAGE: dict[tuple[Source, Of], str] = {
+    (source, of): _usage(source, of) for source, every in _SOURCES.items() for of in every
+}
+
+Dimension = Literal["user", "tenant"]
+Order = Literal["cost", "requests", "tokens"]
+DIMENSION_SUMS = ("requests", "cached", "free", "estimated", "tokens", "cost_nanos")
+_DIMENSIONED = ", ".join(f"cast(sum({one}) as bigint)" for one in ("requests", "cached", "free", "estimated", "tokens", "amount_nanos"))  # fmt: skip
+_COLUMNS: dict[Dimension, str] = {"user": "owner", "tenant": "tenant"}
+_ORDERS: dict[Order, str] = {
+    "cost": "sum(amount_nanos) desc, sum(requests) desc, value",
+    "requests": "sum(requests) desc, value",
+    "tokens": "sum(tokens) desc, value",
+}
+
+
+def _of_rows(column: str, table: str, where: str) -> str:
+    """Rows of the ledger as rows of a dimension."""
+    return f"""
+  select at, {column} as value, requests, {CACHED} as cached, free, estimated, {TOKENS} as tokens, amount_nanos from (
+    select at, {column}, cache, {OF_A_ROW} from {table} where {ENDED} and {where}
+  ) one_by_one
+"""
+
+
+def _dimension(of: Dimension, group: str, order: str) -> str:
+    """Step, since, until in whole days, two ragged spans, the most rows."""
+    column = _COLUMNS[of]
+    names = "value, requests, cached, free, estimated, tokens, amount_nanos"
+    return f"""
+select {group}, {_DIMENSIONED} from (
+  select cast(day / $1 as bigint) * $1 as period, {names}
+  from usage_dimensions where dimension = '{of}' and day >= $2 and day < $3
+  union all
+  select cast(at / $1 as bigint) * $1, {names} from (
+{_of_rows(column, "ledger_rows", f"{_MARK} and +at >= $2 and +at < $3")}
+    union all
+{_of_rows(column, "ledger", "at >= $4 and at < $5")}
+    union all
+{_of_rows(column, "ledger", "at >= $6 and at < $7")}
+  ) rest
+) told
+group by {group} order by {order} limit $8
+"""
+
+
+TOP: dict[tuple[Dimension, Order], str] = {
+    (of, order): _dimension(of, "value", by) for of in _COLUMNS for order, by in _ORDERS.items()
+}
+TOP_OF_TENANT: dict[Order, str] = {
+    "cost": _usage("owners", "user", "sum(amount_nanos) desc, owner"),
+    "requests": _usage("owners", "user", "sum(requests) desc, owner"),
+    "tokens": _usage("owners", "user", f"sum({TOKENS}) desc, owner"),
+}
+SERIES: dict[Dimension, str] = {
+    of: _dimension(of, "period, value", "period, value") for of in _COLUMNS
+}
+
+# What chats took, whoever answered them and from wherever: what a baseline prices.
+CHATS = f"""
+select day, cast(sum(input) as bigint), cast(sum(cached_input) as bigint), cast(sum(cache_write) as bigint),
+  cast(sum(output) as bigint), cast(sum(amount_nanos) as bigint)
+from (
+  select cast(hour / 86400000 as bigint) * 86400000 as day, input, cached_input, cache_write, output, amount_nanos
+  from usage_hours where hour >= $1 and hour < $2 and service = 'chat'
+  union all
+  select cast(at / 86400000 as bigint) * 86400000, input, cached_input, cache_write, output, amount_nanos
+  from ledger_rows where {_MARK} and {ENDED} and +at >= $1 and +at < $2 and service = 'chat'
+) told
+group by day order by day
+"""
+
+Told = Literal["", "service", "route", "target"]
+_TOLD = ("service", "route", "target")
+_TOLD_BY: dict[Told, tuple[str, ...]] = {
+    "": (),
+    "service": ("service",),
+    "route": ("service", "route"),
+    "target": ("service", "target"),
+}
+
+
+def _outcomes(of: Told, more: str, where: str, order: str) -> str:
+    """Step; days since, until; two spans of hours; the whole span; service, route; the most rows."""
+    chosen = _TOLD_BY[of]
+    keys = ", ".join(key if key in chosen else f"'' as {key}" for key in _TOLD)
+    by = ", ".join(("period", *chosen, *more.split(", ")))
+    decisions = "seq > coalesce((select seq from rollup_marks where name = 'decisions'), 0)"
+    names = "service, route, target, status, error, low"
+    return f"""
+select period, {keys}, {more}, cast(sum(number) as bigint) from (
+  select cast(starts / $1 as bigint) * $1 as period, {names}, number from outcomes
+  where span = 'day' and starts >= $2 and starts < $3
+  union all
+  select cast(starts / $1 as bigint) * $1, {names}, number from outcomes
+  where span = 'hour' and starts >= $4 and starts < $5
+  union all
+  select cast(starts / $1 as bigint) * $1, {names}, number from outcomes
+  where span = 'hour' and starts >= $6 and starts < $7
+  union all
+  select cast(at / $1 as bigint) * $1, service, route, target, status, error, {LOW}, 1
+  from decisions_told where {decisions} and +at >= $8 and +at < $9
+) told
+where {where} and {_filters(10, ("service", "route"))}
+group by {by} order by {order} limit $12
+"""
+
+
+LATENCIES: dict[Told, str] = {
+    of: _outcomes(of, "low", "status < 400", "period, low") for of in _TOLD_BY
+}
+ERRORS: dict[Told, str] = {
+    of: _outcomes(of, "status, error", "status >= 400", "sum(number) desc, status, error")
+    for of in _TOLD_BY
+}
+
+CACHE_COUNTS = """
+select kind, cast(sum(hits) as bigint), cast(sum(misses) as bigint) from cache_counts group by kind order by kind
+"""
+CACHE_COUNTS_BETWEEN = """
+select kind, cast(sum(hits) as bigint), cast(sum(misses) as bigint) from cache_counts
+where day >= $1 and day <= $2 group by kind order by kind
+"""
+FIRST_HOUR = "select min(at) from ledger where stage in ('final', 'correction')"
