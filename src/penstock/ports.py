@@ -341,7 +341,7 @@ class Platform:
     parse: Parse | None = None
     """Who reads documents; None where this home takes none."""
     replies: Store | None = None
-    """Where replies of services are kept, with room and an end of its own; None: in a part of `store`."""
+    """Where replies of services are kept, with room and an end of its own, and what is of use nearby only; None: in a part of `store`."""
     probes: Probes | None = None
     """Who probes the backends of services, where this process cannot."""
     shared_loop: bool = True
