@@ -10,7 +10,6 @@ import pytest
 
 from penstock.entry.routers import text_of
 from penstock.routing import affinity
-from penstock.routing.offers import LEAST_WARM_TOKENS
 from penstock.wire.http import JSON, Request, Response
 from tests.path.world import DONE, World, chunk, completion, read, streamed
 
@@ -143,7 +142,7 @@ async def test_an_order_that_the_operator_fixed_stands() -> None:
     assert await ask(world, TURN, "fixed") == DEAR
     net.down = set()
     assert await ask(world, NEXT, "fixed") == CHEAP
-    assert len(world.platform.store) == 2  # two kept answers, and no mark
+    assert "warm" not in await decided(world)
 
 
 async def _two_turns_each(world: World) -> tuple[list[str], list[str], int]:
@@ -237,21 +236,19 @@ async def test_what_is_reserved_is_the_dearest_that_may_be_tried() -> None:
     assert (await decided(world))["reserved_nanos"] >= cold
 
 
-@pytest.mark.parametrize("tokens", [1_023, 1_100])
-async def test_short_conversations_leave_nothing(tokens: int) -> None:
+@pytest.mark.parametrize(("tokens", "then"), [(1_023, CHEAP), (1_100, DEAR)])
+async def test_a_prompt_that_no_provider_caches_is_cold(tokens: int, then: str) -> None:
     net = Net()
     net.tokens = {"prompt_tokens": tokens, "completion_tokens": 9, "total_tokens": tokens + 9}
     world = made("heuristic", net)
-    await ask(world, [user("word " * 1_000)], headers=[("cache-control", "no-cache")])
-    assert len(world.platform.store) == 1 + (tokens >= LEAST_WARM_TOKENS)
+    assert await ask(world, TURN) == DEAR
+    assert await ask(world, NEXT) == then
 
 
 async def test_who_wants_nothing_stored_leaves_no_mark() -> None:
     world = made("heuristic")
-    never = [("cache-control", "no-store")]
-    await ask(world, TURN, headers=never)
-    assert len(world.platform.store) == 0
-    assert await ask(world, NEXT, headers=never) == CHEAP
+    assert await ask(world, TURN, headers=[("cache-control", "no-store")]) == DEAR
+    assert await ask(world, NEXT) == CHEAP
 
 
 async def test_a_mark_tells_nothing_of_what_was_said_or_who_said_it() -> None:
@@ -278,13 +275,14 @@ async def test_a_mark_that_cannot_be_read_counts_for_nothing(value: bytes) -> No
 
 
 async def test_an_answer_that_broke_off_leaves_no_mark() -> None:
-    def broken(request: Request) -> Response:
-        return streamed([chunk({"role": "assistant", "content": "Ye"})])
-
-    world = World(broken, more=PRICES)
-    response = await world.ask("/v1/chat/completions", {"model": "auto", "messages": TURN, "stream": True})  # fmt: skip
-    await read(response)
-    assert len(world.platform.store) == 0
+    world = made("heuristic")
+    used = b"data: " + json.dumps(_usage_chunk(TOKENS)).encode() + b"\n\n"
+    begun = [chunk({"role": "assistant", "content": "Ye"}), used]
+    whole = world.platform.fetch.handler
+    world.platform.fetch.handler = lambda _: streamed(begun)
+    assert await ask(world, TURN, stream=True) == DEAR
+    world.platform.fetch.handler = whole
+    assert await ask(world, NEXT) == CHEAP
 
 
 MANY = """

@@ -23,33 +23,42 @@ _decode = msgspec.msgpack.Decoder(Mark).decode
 async def warm_first(delivery: Delivery, choice: Choice) -> Choice:
     """The choice with the target that has this conversation's prompt warm before the policy's own, where that costs no more.
 
-    What can be given up for it is the policy's word. Offers whose target or deployment is not well stay where they are.
+    What can be given up for it is the policy's word. What is not well counts as cold.
     """
-    if not choice.offers or not (choice.instead or _several(delivery, choice.offers[0])):
+    if not choice.offers or not _chosen(delivery, choice.offers[0]):
         return choice
-    name = _trail(delivery).before()
-    found = await _store(delivery.gateway.platform).get(name) if name else None
-    mark = None if found is None else _read(found)
-    offer = None if mark is None else affinity.found(choice, mark, delivery.ask)
-    if mark is None or offer is None or not _well(delivery, offer, mark):
+    platform, fleet = delivery.gateway.platform, delivery.gateway.lasting.fleet
+    trail = _trail(delivery)
+    name = trail.before()
+    data = await _store(platform).get(name) if name else None
+    mark = trail.found = None if data is None else _read(data)
+    if mark is None:
         return choice
-    choice, delivery.decision.warm = affinity.weighed(choice, offer, mark, delivery.ask)
+
+    def well(offer: Offer, deployment: str) -> bool:
+        found = fleet.of(offer)
+        return found is not None and found.well(platform.clock.tick(), deployment)
+
+    choice, delivery.decision.warm = affinity.weighed(
+        choice, mark, delivery.ask, platform.clock.now(), well
+    )
     return choice
 
 
 async def note(delivery: Delivery, usage: Usage) -> None:
     """Leaves a mark of a good answer, where one may be of use to the next turn; whatever fails, the answer is there."""
-    way, answer = delivery.way, delivery.answer
-    if way is None or answer is None or "no-store" in delivery.exchange.cache_control:
+    answer, platform = delivery.answer, delivery.gateway.platform
+    if answer is None or "no-store" in delivery.exchange.cache_control:
         return
-    turn = answer.turn
-    if not turn.deployment and (len(way.offers) == 1 or way.policy.name == "fixed"):
+    if not _chosen(delivery, answer.offer):
         return
     try:
-        mark = affinity.left(answer.offer, turn.deployment, delivery.ask, usage)
+        trail = _trail(delivery)
+        mark = affinity.left(
+            answer.offer, answer.turn.deployment, delivery.ask, usage, trail.found, platform.clock.now()
+        )  # fmt: skip
         if mark is not None:
-            store = _store(delivery.gateway.platform)
-            await store.put(_trail(delivery).here(), _encode(mark), affinity.SECONDS)
+            await _store(platform).put(trail.here(), _encode(mark), affinity.SECONDS)
     except Exception as error:  # noqa: BLE001 - it is worth a saving, and never an answer
         delivery.gateway.report(delivery.exchange.id, error)
 
@@ -71,14 +80,13 @@ def _store(platform: Platform) -> Store:
     return platform.replies or platform.store
 
 
-def _several(delivery: Delivery, offer: Offer) -> bool:
+def _chosen(delivery: Delivery, offer: Offer) -> bool:
+    """Whether there is anything to choose: by the policy, or between this offer's deployments."""
+    way = delivery.way
+    if way is not None and len(way.offers) > 1 and way.policy.name != "fixed":
+        return True
     found = delivery.gateway.lasting.fleet.of(offer)
     return found is not None and len(found.each) > 1
-
-
-def _well(delivery: Delivery, offer: Offer, mark: Mark) -> bool:
-    found = delivery.gateway.lasting.fleet.of(offer)
-    return found is not None and found.well(delivery.gateway.platform.clock.tick(), mark.deployment)
 
 
 def _read(data: bytes) -> Mark | None:

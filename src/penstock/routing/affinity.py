@@ -5,7 +5,7 @@ Pure: the gateway keeps the marks, and asks here what they mean.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from hashlib import blake2b
 from typing import Any
 
@@ -28,32 +28,46 @@ PROMPT = (
 )  # fmt: skip
 """The fields beside `messages` that stand in a prompt, or without which a provider does not find it again."""
 
+MOST = 4
+"""Targets and deployments of which a mark tells."""
+
+Well = Callable[[Offer, str], bool]
+"""Whether an offer's deployment of this name, or any, may be asked now and does not keep failing."""
+
 _lines = msgspec.json.Encoder(order="sorted").encode_lines
 
 
-class Mark(Struct, frozen=True, array_like=True):
-    """What an answer left behind it: `warm` of its prompt's `tokens` lie in the cache of a target, at one deployment of it.
-
-    `bound` and `images` are the ask's own, by which the next one's length is told.
-    """
+class Warm(Struct, frozen=True, array_like=True):
+    """A target that has the beginning of a conversation in its cache, so many tokens of it, at one deployment; until then."""
 
     target: str
     deployment: str
     tokens: int
-    warm: int
+    until: float
+
+
+class Mark(Struct, frozen=True, array_like=True):
+    """What a turn left behind it: who has how much warm, the one that answered first.
+
+    `tokens`, `output`, `bound` and `images` are the turn's own, by which the next one's length is told.
+    """
+
+    tokens: int
     output: int
     bound: int
     images: int
+    each: tuple[Warm, ...]
 
 
 class Trail:
-    """The names of a conversation's marks, keyed by whose it is; each byte of it is hashed once."""
+    """The names of a conversation's marks, keyed by whose it is; each byte of it is hashed once. `found` is the mark of the turn before."""
 
-    __slots__ = ("_ask", "_at", "_hash")
+    __slots__ = ("_ask", "_at", "_hash", "found")
 
     def __init__(self, secret: bytes, owner: str, route: str, ask: Ask) -> None:
         self._ask = ask
         self._at = 0
+        self.found: Mark | None = None
         head = [owner, route, {name: ask.body[name] for name in PROMPT if name in ask.body}]
         self._hash = blake2b(_lines([head]), digest_size=32, key=secret, person=b"warm")
 
@@ -78,73 +92,109 @@ class Trail:
         return f"warm:{self._hash.hexdigest()}"
 
 
-def left(offer: Offer, deployment: str, ask: Ask, usage: Usage) -> Mark | None:
-    """What an answer leaves; None where nothing of its prompt is cached, or a cached one costs no less there."""
-    if not _discounted(offer):
+def left(
+    offer: Offer, deployment: str, ask: Ask, usage: Usage, before: Mark | None, now: float
+) -> Mark | None:
+    """What a turn leaves, with what the ones before it have left elsewhere; None where nothing is warm."""
+    here = _tokens(offer, usage)
+    each = [Warm(offer.name, deployment, here, now + SECONDS)] if here else []
+    for one in before.each if before else ():
+        if one.until > now and (one.target, one.deployment) != (offer.name, deployment):
+            each.append(one)
+    if not each:
         return None
+    return Mark(usage.total_input, usage.output, ask.input_bound, ask.images, tuple(each[:MOST]))
+
+
+def weighed(
+    choice: Choice, mark: Mark, ask: Ask, now: float, well: Well
+) -> tuple[Choice, dict[str, Any]]:
+    """The choice with a warm offer first where it is expected to cost no more than the policy's own, and what is told of it."""
+    warm = _warm(choice, mark, ask, now, well)
+    if not warm:
+        return choice, {}
+    first = choice.offers[0]
+    best = _kept(choice, mark, ask, warm) if choice.drawn else _best(choice, mark, ask, warm)
+    one = warm.get(best.name)
+    if one is None or (best is first and not one.deployment):
+        return choice, {}  # it goes first anyway
+    told: dict[str, Any] = {"target": best.name, "tokens": one.tokens}
+    if one.deployment:
+        told["deployment"] = one.deployment
+    if best is not first:
+        # Where lots are drawn the alternative is the same target cold: another conversation is drawn the other way, and at
+        # the same shares staying is what saves.
+        other, its = (best, None) if choice.drawn else (first, warm.get(first.name))
+        saves = cost(other, its, mark, ask) - cost(best, one, mark, ask)
+        told |= {"instead_of": first.name, "saves_nanos": saves}
+    others = [offer for offer in choice.offers if offer is not best]
+    if one.deployment:
+        best = structs.replace(best, deployment=one.deployment)
+    return structs.replace(choice, offers=(best, *others)), told
+
+
+def cost(offer: Offer, warm: Warm | None, mark: Mark, ask: Ask) -> int:
+    """What an ask is expected to cost at an offer, in nano-dollars: as long as its bytes beside those of the turn before,
+    and answered at the last answer's length, or ANSWER_TOKENS where that is more; no longer than its caller allows."""
+    tokens = -(-mark.tokens * ask.input_bound // max(1, mark.bound))
+    cached = 0 if warm is None else min(warm.tokens, tokens)
+    new = tokens - cached
+    most = ask.max_output * ask.n if ask.max_output else None
+    output = max(ANSWER_TOKENS * ask.n, mark.output)
+    output = output if most is None else min(output, most)
+    if _caches(offer, ask) and offer.price.cache_write > offer.price.input:
+        return amount_nanos(offer.price, Usage(0, cached, new, output))
+    return amount_nanos(offer.price, Usage(new, cached, output=output))
+
+
+def _warm(choice: Choice, mark: Mark, ask: Ask, now: float, well: Well) -> dict[str, Warm]:
+    """Who of those that may go first has how much warm, by name."""
+    if ask.images != mark.images:
+        return {}  # nobody knows how many tokens a new image is
+    found: dict[str, Warm] = {}
+    for offer in _may(choice):
+        for one in mark.each if _discounted(offer) and _caches(offer, ask) else ():
+            if one.target == offer.name and one.until > now and well(offer, one.deployment):
+                found.setdefault(offer.name, one)
+    return found
+
+
+def _may(choice: Choice) -> list[Offer]:
+    """The policy's own, and those that may take its place, in its order."""
+    names = {choice.offers[0].name, *[offer.name for offer in choice.instead]}
+    return [offer for offer in choice.offers if offer.name in names and not offer.own]
+
+
+def _kept(choice: Choice, mark: Mark, ask: Ask, warm: Mapping[str, Warm]) -> Offer:
+    """Where lots were drawn: the target that had the turn before, if all could be warm; else shares would drift to those that can."""
+    last = mark.each[0].target
+    if last in warm and all(_discounted(one) and _caches(one, ask) for one in choice.offers):
+        return next(offer for offer in _may(choice) if offer.name == last)
+    return choice.offers[0]
+
+
+def _best(choice: Choice, mark: Mark, ask: Ask, warm: Mapping[str, Warm]) -> Offer:
+    """The cheapest of the policy's own and the warm ones."""
+    first = choice.offers[0]
+    if not first.priced or first.at.free_neurons_per_day:
+        return first  # it may cost nothing
+    others = [offer for offer in _may(choice) if offer.name in warm and offer is not first]
+
+    def expected(offer: Offer) -> tuple[int, bool]:
+        return cost(offer, warm.get(offer.name), mark, ask), offer.name not in warm
+
+    return min((first, *others), key=expected)
+
+
+def _tokens(offer: Offer, usage: Usage) -> int:
+    """How many of its prompt's tokens an answer leaves in a cache from which they cost less."""
+    if not _discounted(offer):
+        return 0
     warm = usage.cached_input + usage.cache_write  # what the provider itself says is in its cache
     if offer.at.kind in CACHES_UNASKED:
         warm = usage.total_input
     warm -= warm % STEP
-    if warm < LEAST_WARM_TOKENS:
-        return None
-    return Mark(
-        offer.name, deployment, usage.total_input, warm, usage.output, ask.input_bound, ask.images
-    )
-
-
-def found(choice: Choice, mark: Mark, ask: Ask) -> Offer | None:
-    """The offer of a choice that a mark makes warm; None where it is not one that may go first, or costs no less warm.
-
-    Where lots were drawn, none unless all could be warm: else shares would drift to those that can.
-    """
-    if ask.images != mark.images:
-        return None  # nobody knows how many tokens a new image is
-    may = {choice.offers[0].name, *(offer.name for offer in choice.instead)}
-    offer = next((one for one in choice.offers if one.name == mark.target and not one.own), None)
-    if offer is None or offer.name not in may:
-        return None
-    judged = choice.offers if choice.drawn else (offer,)
-    return offer if all(_discounted(one) and _caches(one, ask) for one in judged) else None
-
-
-def weighed(choice: Choice, offer: Offer, mark: Mark, ask: Ask) -> tuple[Choice, dict[str, Any]]:
-    """The choice with the warm offer first where it is expected to cost no more than the policy's own, and what is told of it.
-
-    Where the policy draws lots the alternative is the same target cold: whichever is drawn, another conversation is
-    drawn the other way, and at the same shares staying is what saves.
-    """
-    first = choice.offers[0]
-    told: dict[str, Any] = {"target": offer.name, "tokens": mark.warm}
-    if mark.deployment:
-        told["deployment"] = mark.deployment
-    if offer is not first:
-        other = offer if choice.drawn else first
-        if not (other.priced and (choice.drawn or not other.at.free_neurons_per_day)):
-            return choice, {}  # it may cost nothing
-        saves = cost(other, mark, ask, warm=False) - cost(offer, mark, ask, warm=True)
-        if saves < 0:
-            return choice, {}
-        told |= {"instead_of": first.name, "saves_nanos": saves}
-    elif not mark.deployment:
-        return choice, {}  # it goes first anyway
-    others = [one for one in choice.offers if one is not offer]
-    at = structs.replace(offer, deployment=mark.deployment) if mark.deployment else offer
-    return structs.replace(choice, offers=(at, *others)), told
-
-
-def cost(offer: Offer, mark: Mark, ask: Ask, *, warm: bool) -> int:
-    """What an ask is expected to cost at an offer, in nano-dollars: as long as its bytes beside those of the turn before,
-    and answered at the last answer's length, or ANSWER_TOKENS where that is more; no longer than its caller allows."""
-    tokens = max(mark.warm, -(-mark.tokens * ask.input_bound // max(1, mark.bound)))
-    most = ask.max_output * ask.n if ask.max_output else None
-    output = max(ANSWER_TOKENS * ask.n, mark.output)
-    output = output if most is None else min(output, most)
-    cached = mark.warm if warm else 0
-    new = tokens - cached
-    if _caches(offer, ask) and offer.price.cache_write > offer.price.input:
-        return amount_nanos(offer.price, Usage(0, cached, new, output))
-    return amount_nanos(offer.price, Usage(new, cached, output=output))
+    return warm if warm >= LEAST_WARM_TOKENS else 0
 
 
 def _discounted(offer: Offer) -> bool:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from penstock.config import Provider, Target
 from penstock.prices import Price
 from penstock.routing import affinity
-from penstock.routing.affinity import Mark, Trail
+from penstock.routing.affinity import Mark, Trail, Warm
 from penstock.routing.offers import Offer, make
 from penstock.routing.policies import Cheapest, Choice, Fixed, Heuristic, Weighted
 from penstock.wire.chat import Ask, Usage, decode_chat
@@ -32,9 +32,19 @@ def ask(messages: Sequence[dict[str, Any]] = (), **more: Any) -> Ask:
     return decode_chat(json.dumps({"model": "m", "messages": list(given), **more}).encode())
 
 
-def mark(name: str = "a/m", tokens: int = 10_000, warm: int = 9_984, **more: Any) -> Mark:
-    known: dict[str, Any] = {"deployment": "", "output": 10, "bound": ask().input_bound, "images": 0}  # fmt: skip
-    return Mark(name, tokens=tokens, warm=warm, **(known | more))
+def warm(
+    name: str = "a/m", tokens: int = 9_984, deployment: str = "", until: float = 300.0
+) -> Warm:
+    return Warm(name, deployment, tokens, until)
+
+
+def mark(*each: Warm, tokens: int = 10_000, **more: Any) -> Mark:
+    known: dict[str, Any] = {"output": 10, "bound": ask().input_bound, "images": 0} | more
+    return Mark(tokens, each=each or (warm(),), **known)
+
+
+def weighed(choice: Choice, left: Mark, one: Ask | None = None) -> tuple[Choice, dict[str, Any]]:
+    return affinity.weighed(choice, left, one or ask(), 0.0, lambda *_: True)
 
 
 def said(role: str, text: Any) -> dict[str, Any]:
@@ -43,111 +53,175 @@ def said(role: str, text: Any) -> dict[str, Any]:
 
 amounts = st.integers(0, 10**11)
 price_of = st.builds(Price, input=amounts, cached_input=amounts, cache_write=amounts, output=amounts)  # fmt: skip
-marks = st.builds(
-    Mark,
+lefts = st.builds(
+    Warm,
     st.sampled_from(["a/m", "b/m", "c/m", "d/m"]),
     st.sampled_from(["", "east"]),
+    st.integers(1_024, 300_000),
+    st.sampled_from([0.0, 300.0]),
+)
+marks = st.builds(
+    Mark,
     tokens=st.integers(1_024, 300_000),
-    warm=st.integers(1_024, 300_000),
     output=st.integers(0, 100_000),
     bound=st.integers(0, 10**7),
     images=st.integers(0, 1),
+    each=st.lists(lefts, min_size=1, max_size=4).map(tuple),
 )
 
 
 @given(
     st.lists(st.tuples(price_of, st.sampled_from(["openai", "anthropic"])), min_size=1, max_size=3),
     marks,
-    st.integers(0, 3),
+    st.integers(0, 2),
     st.booleans(),
     st.sampled_from([None, 1, 40_000]),
 )
 def test_what_goes_first_costs_no_more_than_what_the_policy_chose(
-    prices: list[Any], left: Mark, spared: int, drawn: bool, most: int | None
+    prices: list[Any], left: Mark, spare: int, drawn: bool, most: int | None
 ) -> None:
     names = "abc"[: len(prices)]
     offers = tuple(offer(name, *one) for name, one in zip(names, prices, strict=True))
-    choice = Choice(offers, "why", instead=offers[1 : 1 + spared], drawn=drawn)
+    instead = offers[1:] if drawn else offers[1 : 1 + spare]
+    choice = Choice(offers, "why", {"seen": 1}, instead, drawn)
     one = ask(max_tokens=most) if most else ask()
-    warm = affinity.found(choice, left, one)
-    if warm is None:
+    then, told = weighed(choice, left, one)
+    assert sorted(one.name for one in then.offers) == [f"{name}/m" for name in names]
+    assert (then.reason, then.features) == ("why", {"seen": 1})
+    best, first = then.offers[0], offers[0]
+    if best.name == first.name:
+        assert "instead_of" not in told
         return
-    assert warm in (offers[0], *choice.instead)
-    assert warm.price.cached_input < warm.price.input
-    then, told = affinity.weighed(choice, warm, left, one)
-    assert sorted(one.name for one in then.offers) == [*[f"{name}/m" for name in names]]
-    assert (then.reason, then.features) == (choice.reason, choice.features)
-    if then.offers[0].name != offers[0].name:
-        spent = affinity.cost(warm, left, one, warm=True)
-        other = warm if drawn else offers[0]
-        assert told["saves_nanos"] == affinity.cost(other, left, one, warm=False) - spent >= 0
-        assert told["instead_of"] == "a/m"
-        assert [one.name for one in then.offers[1:]] == [
-            one.name for one in offers if one is not warm
-        ]
-    if drawn and warm is not offers[0]:
-        assert then.offers[0].name == warm.name  # staying always saves against the same one cold
+    assert best.name in {one.name for one in instead}
+    assert best.price.cached_input < best.price.input
+    kept = {one.target: one for one in reversed(left.each) if one.until > 0}
+    spent = affinity.cost(best, kept[best.name], left, one)
+    lukewarm = kept.get("a/m") if first.price.cached_input < first.price.input and first.at.kind == "openai" else None  # fmt: skip
+    other = affinity.cost(best, None, left, one) if drawn else affinity.cost(first, lukewarm, left, one)  # fmt: skip
+    assert told["saves_nanos"] == other - spent >= 0
+    assert told["instead_of"] == "a/m"
+    assert [one.name for one in then.offers[1:]] == [
+        one.name for one in offers if one.name != best.name
+    ]
 
 
 def test_an_expected_cost_is_the_tables_to_the_nano() -> None:
     # 20,000 tokens, since the ask has twice the bytes of the turn before; answered in 500.
     then = mark(bound=ask().input_bound // 2)
     assert ask().input_bound % 2 == 0
-    cold, warm = (affinity.cost(offer("a", DEAR), then, ask(), warm=one) for one in (False, True))
-    assert cold == -(-(20_000 * 2_000 + 500 * 2_000) // 1_000_000)
-    assert warm == -(-(9_984 * 100 + 10_016 * 2_000 + 500 * 2_000) // 1_000_000)
+    at = offer("a", DEAR)
+    assert affinity.cost(at, None, then, ask()) == -(-(20_000 * 2_000 + 500 * 2_000) // 1_000_000)
+    assert affinity.cost(at, warm(), then, ask()) == -(
+        -(9_984 * 100 + 10_016 * 2_000 + 500 * 2_000) // 1_000_000
+    )
+    assert affinity.cost(at, warm(tokens=50_000), then, ask()) == 3  # no more than all of it is
     capped = ask(max_tokens=7, n=2)
     same = mark(bound=capped.input_bound)
-    assert affinity.cost(offer("a", DEAR), same, capped, warm=False) == -(-10_014 * 2_000 // 1_000_000)  # fmt: skip
-    longer = affinity.cost(offer("a", DEAR), mark(output=900), ask(), warm=False)
+    assert affinity.cost(at, None, same, capped) == -(-10_014 * 2_000 // 1_000_000)
+    longer = affinity.cost(at, None, mark(output=900), ask())
     assert longer == -(-(10_000 * 2_000 + 900 * 2_000) // 1_000_000)
     writes = Price(2_000, 100, 2_500, 0)
-    assert affinity.cost(offer("a", writes), then, ask(), warm=False) == 50
-    assert affinity.cost(offer("a", writes, "anthropic"), then, ask(), warm=False) == 40
+    assert affinity.cost(offer("a", writes), None, then, ask()) == 50
+    assert affinity.cost(offer("a", writes, "anthropic"), None, then, ask()) == 40
+
+
+def test_the_policys_own_is_warm_too_where_it_had_an_earlier_turn() -> None:
+    own, other = offer("b", Price(1_000, 10, 1_000, 2_000)), offer("a", DEAR)
+    choice = Choice((own, other), "why", instead=(other,))
+    assert weighed(choice, mark(warm()))[0].offers[0] is other
+    both = mark(warm(), warm("b/m", 9_000))
+    assert weighed(choice, both) == (choice, {})
+    over = mark(warm(), warm("b/m", 9_000, until=0.0))
+    assert weighed(choice, over)[0].offers[0] is other
 
 
 def test_one_that_may_cost_nothing_keeps_its_place() -> None:
-    warm = offer("a", Price(2_000_000, 1, 1, 1))
+    other = offer("a", Price(2_000_000, 1, 1, 1))
     for first in (
         offer("b", Price(10**9), "workers_ai", free_neurons_per_day=10_000),
         offer("b", None),
     ):
-        choice = Choice((first, warm), "why", instead=(warm,))
-        assert affinity.weighed(choice, warm, mark(), ask()) == (choice, {})
+        choice = Choice((first, other), "why", instead=(other,))
+        assert weighed(choice, mark()) == (choice, {})
 
 
-def test_one_more_image_and_a_tenants_own_key_are_not_weighed() -> None:
-    warm = offer("a", DEAR)
-    choice = Choice((offer("b", PLAIN), warm), "why", instead=(warm,))
-    assert affinity.found(choice, mark(), ask()) is warm
-    assert affinity.found(choice, mark(images=1), ask()) is None
-    assert affinity.found(choice, mark("z/m"), ask()) is None
-    assert affinity.found(Choice(choice.offers, "why"), mark(), ask()) is None
-    paid = Choice((warm.paid(), warm.paid()), "why", instead=(warm,))
-    assert affinity.found(paid, mark(), ask()) is None
+def test_what_is_not_weighed() -> None:
+    other = offer("a", DEAR)
+    choice = Choice((offer("b", PLAIN), other), "why", instead=(other,))
+    assert weighed(choice, mark())[0].offers[0] is other
+    same = [
+        weighed(choice, mark(images=1)),
+        weighed(choice, mark(warm("z/m"))),
+        weighed(choice, mark(warm(until=0.0))),
+        affinity.weighed(choice, mark(), ask(), 0.0, lambda *_: False),
+    ]
+    assert same == [(choice, {})] * 4
+    nobody = Choice(choice.offers, "why")
+    assert weighed(nobody, mark()) == (nobody, {})
+    paid = Choice((other.paid(), other.paid()), "why", instead=(other,))
+    assert weighed(paid, mark()) == (paid, {})
+
+
+def test_a_deployment_that_is_warm_is_named() -> None:
+    one, other = offer("a", DEAR), offer("b", PLAIN)
+    choice = Choice((one, other), "why")
+    each = (warm(deployment="east"), warm(deployment="west"))
+    then, told = affinity.weighed(choice, mark(*each), ask(), 0.0, lambda _, name: name == "west")
+    assert [(one.name, one.deployment) for one in then.offers] == [("a/m", "west"), ("b/m", "")]
+    assert told == {"target": "a/m", "tokens": 9_984, "deployment": "west"}
+
+
+def left(at: Offer, usage: Usage, deployment: str = "", before: Mark | None = None) -> Mark | None:
+    return affinity.left(at, deployment, ask(), usage, before, 0.0)
 
 
 def test_what_an_answer_leaves_warm() -> None:
-    unasked = affinity.left(offer("a", DEAR), "east", ask(), Usage(1_500, 3_500, output=7))
-    assert unasked == mark(tokens=5_000, warm=4_992, deployment="east", output=7)
+    unasked = left(offer("a", DEAR), Usage(1_500, 3_500, output=7), "east")
+    assert unasked == mark(warm(tokens=4_992, deployment="east"), tokens=5_000, output=7)
     claude = offer("a", DEAR, "anthropic")
-    assert affinity.left(claude, "", ask(), Usage(9_000)) is None
-    written = affinity.left(claude, "", ask(), Usage(1_000, 2_000, 6_000))
-    assert written is not None
-    assert (written.tokens, written.warm) == (9_000, 7_936)
-    assert affinity.left(offer("a", PLAIN), "", ask(), Usage(9_000)) is None
-    assert affinity.left(offer("a", DEAR), "", ask(), Usage(1_023)) is None
-    assert affinity.left(offer("a", None), "", ask(), Usage(9_000)) is None
+    assert left(claude, Usage(9_000)) is None
+    written = left(claude, Usage(1_000, 2_000, 6_000))
+    assert written == mark(warm(tokens=7_936), tokens=9_000, output=0)
+    assert left(offer("a", PLAIN), Usage(9_000)) is None
+    assert left(offer("a", DEAR), Usage(1_023)) is None
+    assert left(offer("a", None), Usage(9_000)) is None
+
+
+def test_what_the_turns_before_left_elsewhere_is_told_on() -> None:
+    before = mark(
+        warm("b/m", 2_000, until=9.0), warm("a/m", 1_500, until=8.0), warm("c/m", until=0.0)
+    )
+    then = left(offer("a", DEAR), Usage(3_000), before=before)
+    assert then is not None
+    assert then.each == (warm("a/m", 2_944), warm("b/m", 2_000, until=9.0))
+    passed = left(offer("d", PLAIN), Usage(3_000), before=before)
+    assert passed is not None
+    assert passed.each == before.each[:2]
+    many = mark(*[warm(f"{name}/m") for name in "bcdefg"])
+    then = left(offer("a", DEAR), Usage(3_000), before=many)
+    assert then is not None
+    assert [one.target for one in then.each] == ["a/m", "b/m", "c/m", "d/m"]
 
 
 def test_who_asks_for_no_cache_reads_none() -> None:
-    warm = offer("a", DEAR, "anthropic")
-    choice = Choice((offer("b", PLAIN), warm), "why", instead=(warm,))
-    assert affinity.found(choice, mark(), ask()) is None
+    claude = offer("a", DEAR, "anthropic")
+    choice = Choice((offer("b", PLAIN), claude), "why", instead=(claude,))
+    assert weighed(choice, mark()) == (choice, {})
     asked = [{"type": "text", "text": "x", "cache_control": {"type": "ephemeral"}}]
-    assert affinity.found(choice, mark(), ask([said("user", asked)])) is warm
+    assert weighed(choice, mark(), ask([said("user", asked)]))[0].offers[0] is claude
     quoted = ask([said("user", 'say "cache_control"')])
-    assert affinity.found(choice, mark(), quoted) is None
+    assert weighed(choice, mark(), quoted) == (choice, {})
+
+
+def test_lots_keep_the_last_target_if_all_could_be_warm() -> None:
+    one, two, plain = offer("a", DEAR), offer("b", DEAR), offer("c", PLAIN)
+    drawn = Choice((one, two), "by weight", instead=(two,), drawn=True)
+    kept, told = weighed(drawn, mark(warm("b/m", 1_024), warm("a/m")))
+    assert kept.offers == (two, one)
+    assert told["instead_of"] == "a/m"
+    assert weighed(drawn, mark(warm("a/m"), warm("b/m"))) == (drawn, {})
+    uneven = Choice((plain, two), "by weight", instead=(two,), drawn=True)
+    assert weighed(uneven, mark(warm("b/m"))) == (uneven, {})
 
 
 FIRST = [said("system", "be brief"), said("user", "hello")]
