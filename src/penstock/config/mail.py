@@ -14,7 +14,10 @@ from penstock.errors import Misconfigured
 Security = Literal["starttls", "tls", "none"]
 PORTS: Mapping[Security, int] = {"starttls": 587, "tls": 465, "none": 25}
 HERE = frozenset({"localhost", "127.0.0.1", "::1"})
-LONGEST_ADDRESS = r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?"
+LONGEST_ADDRESS = 254
+# Compiled where one is judged: a Worker starts without them.
+_HOST = r"[A-Za-z0-9.:_-]{1,253}"
+_ADDRESS = r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?"
 
 
 class MailServer(Struct, frozen=True, forbid_unknown_fields=True):
