@@ -171,7 +171,6 @@ class Gateway:
         request = exchange.request
         known = exchange.endpoint is not _NOTHING
         path = exchange.endpoint.label or request.path if known else "other"
-        path = exchange.endpoint.label or _label(request.path) if known else "other"
         exchange.path, exchange.status, exchange.over = path, status, self._over
         self.counters.request(path, request.method if known else "other", status)
 
