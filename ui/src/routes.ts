@@ -24,6 +24,18 @@ export const pages: Page[] = [
     nav: { group: 'Observe', icon: 'overview' },
     load: () => Overview,
   },
+  {
+    path: '/usage',
+    title: 'Usage',
+    nav: { group: 'Observe', icon: 'usage' },
+    load: () => import('./pages/usage'),
+  },
+  {
+    path: '/playground',
+    title: 'Playground',
+    nav: { group: 'Try', icon: 'playground' },
+    load: () => import('./pages/playground'),
+  },
 ];
 
 /** The page at a path, and what it reads out of it. */
