@@ -86,9 +86,8 @@ scale = 100
 class World:
     """A served gateway and who asks it."""
 
-    def __init__(self, gateway: Penstock, provider: FakeProvider) -> None:
+    def __init__(self, gateway: Penstock) -> None:
         self.gateway = gateway
-        self.provider = provider
         self.url = gateway.url
         self.client = httpx.Client(base_url=gateway.url, timeout=30.0)
         self.made: dict[str, str] = {}
@@ -133,7 +132,7 @@ def served(home: Path) -> Iterator[World]:
     with FakeProvider("--key", "sk-fake") as provider, Backend() as backend:
         config = CONFIG.format(provider=provider.url, up=backend.url, down=_nobody())
         with Penstock(home, config, {"JWT_SECRET": SECRET}) as gateway:
-            world = World(gateway, provider)
+            world = World(gateway)
             with world.client:
                 yield world
 
