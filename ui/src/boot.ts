@@ -4,6 +4,7 @@ import './styles/layout.css';
 import './styles/cards.css';
 import './styles/tables.css';
 import './styles/forms.css';
+import './styles/pages.css';
 import { begin } from './lib/ahead';
 import { first } from './lib/first';
 

@@ -24,6 +24,49 @@ export const pages: Page[] = [
     nav: { group: 'Observe', icon: 'overview' },
     load: () => Overview,
   },
+  {
+    path: '/requests',
+    title: 'Requests',
+    nav: { group: 'Observe', icon: 'requests' },
+    load: () => import('./pages/requests'),
+  },
+  { path: '/requests/:id', title: 'Request', load: () => import('./pages/request') },
+  {
+    path: '/services',
+    title: 'Services',
+    nav: { group: 'Observe', icon: 'services' },
+    load: () => import('./pages/services'),
+  },
+  {
+    path: '/documents',
+    title: 'Documents',
+    nav: { group: 'Observe', icon: 'documents' },
+    load: () => import('./pages/documents'),
+  },
+  {
+    path: '/budgets',
+    title: 'Budgets and limits',
+    nav: { group: 'Control', icon: 'budgets' },
+    load: () => import('./pages/budgets'),
+  },
+  {
+    path: '/keys',
+    title: 'Keys',
+    nav: { group: 'Control', icon: 'keys' },
+    load: () => import('./pages/keys'),
+  },
+  {
+    path: '/routing',
+    title: 'Routing',
+    nav: { group: 'Control', icon: 'routing' },
+    load: () => import('./pages/routing'),
+  },
+  {
+    path: '/cache',
+    title: 'Cache',
+    nav: { group: 'Control', icon: 'cache' },
+    load: () => import('./pages/cache'),
+  },
 ];
 
 /** The page at a path, and what it reads out of it. */

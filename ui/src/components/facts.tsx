@@ -1,10 +1,10 @@
 /** Names and values of one thing; what is not known is left out. */
 import type { ComponentChildren } from 'preact';
 
-export function Facts({ facts }: { facts: [string, ComponentChildren][] }) {
+export function Facts({ facts }: { facts: Record<string, ComponentChildren> }) {
   return (
     <dl class="facts">
-      {facts.map(([name, value]) =>
+      {Object.entries(facts).map(([name, value]) =>
         value === null || value === undefined || value === '' ? null : (
           <div key={name}>
             <dt>{name}</dt>

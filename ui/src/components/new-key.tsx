@@ -101,7 +101,11 @@ function Form({ busy, setBusy, onCancel, onMade }: FormProps) {
     const optional = { sub: sub.trim(), tenant: tenant.trim(), expires };
     const given = Object.fromEntries(Object.entries(optional).filter(([, value]) => value !== ''));
     try {
-      onMade(await call<MadeKey>('POST', '/admin/keys', { body: { name: name.trim(), tier, scopes, ...given } }));
+      onMade(
+        await call<MadeKey>('POST', '/admin/keys', {
+          body: { name: name.trim(), tier, scopes, ...given },
+        }),
+      );
     } catch (failure) {
       setError(failure instanceof Failure ? failure : new Failure(0, 'broken', String(failure)));
     } finally {
@@ -115,10 +119,32 @@ function Form({ busy, setBusy, onCancel, onMade }: FormProps) {
     <form onSubmit={(event) => void submit(event)}>
       <div class="dialog-body">
         {error && <ErrorNote error={error} />}
-        <Input label="Name" required maxLength={200} value={name} onText={setName} hint="What it is for." autocomplete="off" />
+        <Input
+          label="Name"
+          required
+          maxLength={200}
+          value={name}
+          onText={setName}
+          hint="What it is for."
+          autocomplete="off"
+        />
         <div class="pair">
-          <Input label="Acts as user" value={sub} maxLength={256} onText={setSub} placeholder={name.trim() || 'its name'} autocomplete="off" />
-          <Input label="Tenant" value={tenant} maxLength={256} onText={setTenant} placeholder="default" autocomplete="off" />
+          <Input
+            label="Acts as user"
+            value={sub}
+            maxLength={256}
+            onText={setSub}
+            placeholder={name.trim() || 'its name'}
+            autocomplete="off"
+          />
+          <Input
+            label="Tenant"
+            value={tenant}
+            maxLength={256}
+            onText={setTenant}
+            placeholder="default"
+            autocomplete="off"
+          />
         </div>
         <div class="pair">
           <Select
@@ -127,7 +153,13 @@ function Form({ busy, setBusy, onCancel, onMade }: FormProps) {
             options={tiers.map((value) => ({ value, text: value }))}
             onChoose={setTier}
           />
-          <Input type="date" label="Expires (UTC)" min={tomorrow()} value={expires} onText={setExpires} />
+          <Input
+            type="date"
+            label="Expires (UTC)"
+            min={tomorrow()}
+            value={expires}
+            onText={setExpires}
+          />
         </div>
         <fieldset class="checks">
           <legend>It may</legend>
@@ -147,7 +179,11 @@ function Form({ busy, setBusy, onCancel, onMade }: FormProps) {
         <button type="button" class="button" onClick={onCancel} disabled={busy}>
           Cancel
         </button>
-        <button type="submit" class="button primary" disabled={busy || !name.trim() || !scopes.length}>
+        <button
+          type="submit"
+          class="button primary"
+          disabled={busy || !name.trim() || !scopes.length}
+        >
           {busy ? 'Making…' : 'Make the key'}
         </button>
       </footer>

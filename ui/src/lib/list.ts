@@ -41,7 +41,8 @@ export function useList<Page extends Paged>(path: string, query: Query = {}): Li
     setState({ ...after, loading: true, error: undefined });
     try {
       const page = await get<Page>(path, { ...query, before: next });
-      if (newest.current === of) setState({ of, pages: [...after.pages, page], loading: false, error: undefined });
+      if (newest.current === of)
+        setState({ of, pages: [...after.pages, page], loading: false, error: undefined });
     } catch (error) {
       const failure = error instanceof Failure ? error : new Failure(0, 'broken', String(error));
       if (newest.current === of) setState({ ...after, loading: false, error: failure });

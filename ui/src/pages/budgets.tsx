@@ -23,7 +23,10 @@ export default function Budgets() {
         <Refresh of={running} />
       </PageHead>
       <div class="stack">
-        <Card title="Running budgets" note="The hundred nearest to their cap. The mark on a bar is how much of the period is over.">
+        <Card
+          title="Running budgets"
+          note="The hundred nearest to their cap. The mark on a bar is how much of the period is over."
+        >
           <Shown of={running} lines={5}>
             {({ budgets }) => (
               <Table
@@ -33,7 +36,8 @@ export default function Budgets() {
                 rowKey={(row) => [row.per, row.name, row.period, row.unit].join(' ')}
                 empty={
                   <Empty title="No budget is in use" icon="budgets">
-                    A budget appears here with the first call that falls under it in its hour, day or month.
+                    A budget appears here with the first call that falls under it in its hour, day
+                    or month.
                   </Empty>
                 }
               />
@@ -44,8 +48,16 @@ export default function Budgets() {
           {(data) => (
             <>
               <Configured budgets={data.budgets} />
-              <Card title="Tiers" note="How much a caller may ask, by the tier of their key or token.">
-                <Table caption="Tiers" columns={tierColumns(data.tiers)} rows={data.tiers} rowKey={(row) => row.name} />
+              <Card
+                title="Tiers"
+                note="How much a caller may ask, by the tier of their key or token."
+              >
+                <Table
+                  caption="Tiers"
+                  columns={tierColumns(data.tiers)}
+                  rows={data.tiers}
+                  rowKey={(row) => row.name}
+                />
               </Card>
             </>
           )}
@@ -85,16 +97,46 @@ const RUNNING: Column<Budget>[] = [
     value: (row) => row.used_share,
     render: (row) => (
       <span class="gauge">
-        <Meter label={`Used of ${row.name}`} share={row.used_share} mark={row.elapsed_share} tone={tone(row)} />
+        <Meter
+          label={`Used of ${row.name}`}
+          share={row.used_share}
+          mark={row.elapsed_share}
+          tone={tone(row)}
+        />
         <Percent share={row.used_share} />
       </span>
     ),
   },
-  { key: 'spent', label: 'Spent', right: true, render: (row) => <Amount unit={row.unit} value={row.spent} /> },
-  { key: 'reserved', label: 'Reserved', right: true, render: (row) => <Amount unit={row.unit} value={row.reserved} /> },
-  { key: 'left', label: 'Left', right: true, render: (row) => <Amount unit={row.unit} value={row.left} /> },
-  { key: 'cap', label: 'Cap', right: true, render: (row) => <Amount unit={row.unit} value={row.cap} /> },
-  { key: 'forecast', label: 'Forecast', right: true, render: (row) => <Amount unit={row.unit} value={row.forecast} /> },
+  {
+    key: 'spent',
+    label: 'Spent',
+    right: true,
+    render: (row) => <Amount unit={row.unit} value={row.spent} />,
+  },
+  {
+    key: 'reserved',
+    label: 'Reserved',
+    right: true,
+    render: (row) => <Amount unit={row.unit} value={row.reserved} />,
+  },
+  {
+    key: 'left',
+    label: 'Left',
+    right: true,
+    render: (row) => <Amount unit={row.unit} value={row.left} />,
+  },
+  {
+    key: 'cap',
+    label: 'Cap',
+    right: true,
+    render: (row) => <Amount unit={row.unit} value={row.cap} />,
+  },
+  {
+    key: 'forecast',
+    label: 'Forecast',
+    right: true,
+    render: (row) => <Amount unit={row.unit} value={row.forecast} />,
+  },
   {
     key: 'resets',
     label: 'Begins again',
@@ -120,7 +162,8 @@ function Configured({ budgets }: { budgets: ConfiguredBudget[] }) {
         rowKey={(_, at) => at}
         empty={
           <Empty title="No budgets are configured" icon="budgets">
-            Write <code>[[budgets]]</code> into the configuration to cap what a user, key, tenant or route may spend.
+            Write <code>[[budgets]]</code> into the configuration to cap what a user, key, tenant or
+            route may spend.
           </Empty>
         }
       />
@@ -130,7 +173,12 @@ function Configured({ budgets }: { budgets: ConfiguredBudget[] }) {
 
 const CONFIGURED: Column<ConfiguredBudget>[] = [
   { key: 'per', label: 'Per', head: true, render: (row) => row.per },
-  { key: 'name', label: 'Of', wide: true, render: (row) => row.name || <span class="muted">each</span> },
+  {
+    key: 'name',
+    label: 'Of',
+    wide: true,
+    render: (row) => row.name || <span class="muted">each</span>,
+  },
   { key: 'tier', label: 'Tier', render: (row) => row.tier || <span class="muted">any</span> },
   { key: 'period', label: 'A', render: (row) => row.period },
   {
@@ -151,7 +199,12 @@ function tierColumns(tiers: Tier[]): Column<Tier>[] {
   const endpoints = [...new Set(tiers.flatMap((one) => Object.keys(one.endpoints)))];
   return [
     { key: 'name', label: 'Tier', head: true, render: (row) => row.name },
-    { key: 'rate', label: 'Requests an hour', right: true, render: (row) => <Count value={row.rate} /> },
+    {
+      key: 'rate',
+      label: 'Requests an hour',
+      right: true,
+      render: (row) => <Count value={row.rate} />,
+    },
     ...endpoints.map((name) => ({
       key: name,
       label: name,
@@ -162,7 +215,8 @@ function tierColumns(tiers: Tier[]): Column<Tier>[] {
       key: 'tokens',
       label: 'Tokens a minute',
       right: true,
-      render: (row) => (row.tokens ? <Count value={row.tokens} /> : <span class="muted">no limit</span>),
+      render: (row) =>
+        row.tokens ? <Count value={row.tokens} /> : <span class="muted">no limit</span>,
     },
   ];
 }

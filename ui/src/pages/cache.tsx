@@ -29,7 +29,10 @@ export default function Cache() {
   const stats = useLoad<{ kinds: Kind[] }>('/admin/cache', {}, 15_000);
   return (
     <>
-      <PageHead title="Cache" note="Since the first request. A hit costs nothing, and counts as a request all the same.">
+      <PageHead
+        title="Cache"
+        note="Since the first request. A hit costs nothing, and counts as a request all the same."
+      >
         <Refresh of={stats} />
       </PageHead>
       <div class="grid">
@@ -74,8 +77,20 @@ const COLUMNS: Column<Kind>[] = [
       </span>
     ),
   },
-  { key: 'hits', label: 'Hits', right: true, value: (row) => row.hits, render: (row) => <Count value={row.hits} /> },
-  { key: 'misses', label: 'Misses', right: true, value: (row) => row.misses, render: (row) => <Count value={row.misses} /> },
+  {
+    key: 'hits',
+    label: 'Hits',
+    right: true,
+    value: (row) => row.hits,
+    render: (row) => <Count value={row.hits} />,
+  },
+  {
+    key: 'misses',
+    label: 'Misses',
+    right: true,
+    value: (row) => row.misses,
+    render: (row) => <Count value={row.misses} />,
+  },
 ];
 
 const FIELDS: [string, string, string][] = [
@@ -98,7 +113,11 @@ function Purge({ onDone }: { onDone: () => void }) {
     try {
       const query = Object.fromEntries(chosen.map(([name, value]) => [name, value.trim()]));
       await call('DELETE', '/admin/cache', { query });
-      say(chosen.length ? 'What fits is purged, everywhere within ten seconds.' : 'The cache is purged, everywhere within ten seconds.');
+      say(
+        chosen.length
+          ? 'What fits is purged, everywhere within ten seconds.'
+          : 'The cache is purged, everywhere within ten seconds.',
+      );
       setWanted({});
     } catch (error) {
       sayFailure(error);
@@ -118,7 +137,10 @@ function Purge({ onDone }: { onDone: () => void }) {
         <Select
           label="Kind"
           value={wanted['kind'] ?? ''}
-          options={[{ value: '', text: 'All' }, ...Object.entries(KINDS).map(([value, text]) => ({ value, text }))]}
+          options={[
+            { value: '', text: 'All' },
+            ...Object.entries(KINDS).map(([value, text]) => ({ value, text })),
+          ]}
           onChoose={set('kind')}
         />
         {FIELDS.map(([name, label, example]) => (
@@ -155,7 +177,10 @@ function Purge({ onDone }: { onDone: () => void }) {
             </ul>
           </>
         ) : (
-          <p>No entry of any caller is used again. Until the cache is warm anew, every request is bought.</p>
+          <p>
+            No entry of any caller is used again. Until the cache is warm anew, every request is
+            bought.
+          </p>
         )}
       </Confirm>
     </Card>

@@ -30,7 +30,10 @@ export default function Documents() {
   const rows = list.pages.flatMap((page) => page.documents);
   return (
     <>
-      <PageHead title="Documents" note="What callers uploaded to be searched. Nobody sees another tenant’s texts here, only how they fare.">
+      <PageHead
+        title="Documents"
+        note="What callers uploaded to be searched. Nobody sees another tenant’s texts here, only how they fare."
+      >
         <Refresh of={list.first} />
       </PageHead>
       <div class="stack">
@@ -72,7 +75,11 @@ function ByStatus({ counts }: { counts: Record<string, number> }) {
     <ul class="chips spaced" aria-label="How many are in which state">
       {some.map((state) => (
         <li key={state}>
-          <button type="button" class="button quiet small" onClick={() => choose({ status: state })}>
+          <button
+            type="button"
+            class="button quiet small"
+            onClick={() => choose({ status: state })}
+          >
             <Badge tone={stateTone(state)}>{state}</Badge> <Count value={counts[state]} />
           </button>
         </li>
@@ -126,6 +133,16 @@ const COLUMNS: Column<DocumentRow>[] = [
     value: (row) => row.chunks,
     render: (row) => <Count value={row.chunks} />,
   },
-  { key: 'created', label: 'Uploaded', value: (row) => row.created, render: (row) => <Time at={row.created} /> },
-  { key: 'updated', label: 'Changed', value: (row) => row.updated, render: (row) => <Time at={row.updated} relative /> },
+  {
+    key: 'created',
+    label: 'Uploaded',
+    value: (row) => row.created,
+    render: (row) => <Time at={row.created} />,
+  },
+  {
+    key: 'updated',
+    label: 'Changed',
+    value: (row) => row.updated,
+    render: (row) => <Time at={row.updated} relative />,
+  },
 ];

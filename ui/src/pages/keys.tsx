@@ -36,7 +36,10 @@ export default function Keys() {
 
   return (
     <>
-      <PageHead title="Keys" note="For programs. Only a hash of each is kept, so a key is shown once, when it is made.">
+      <PageHead
+        title="Keys"
+        note="For programs. Only a hash of each is kept, so a key is shown once, when it is made."
+      >
         <button type="button" class="button primary" onClick={() => setMaking(true)}>
           <Icon name="plus" size={15} /> New key
         </button>
@@ -53,7 +56,10 @@ export default function Keys() {
                   rows={rows}
                   rowKey={(row) => row.id}
                   empty={
-                    <Empty title={chosen['tenant'] ? 'This tenant has no keys' : 'No keys yet'} icon="keys">
+                    <Empty
+                      title={chosen['tenant'] ? 'This tenant has no keys' : 'No keys yet'}
+                      icon="keys"
+                    >
                       A key lets a program call the gateway without a user’s token.
                     </Empty>
                   }
@@ -75,8 +81,8 @@ export default function Keys() {
         }}
       >
         <p>
-          “{ending?.name || ending?.id}” of {ending?.sub} will be refused from its next request on, on every process, and
-          its running streams end within seconds. This cannot be undone.
+          “{ending?.name || ending?.id}” of {ending?.sub} will be refused from its next request on,
+          on every process, and its running streams end within seconds. This cannot be undone.
         </p>
       </Confirm>
     </>
@@ -105,7 +111,12 @@ const COLUMNS: Column<ApiKey>[] = [
   },
   { key: 'scopes', label: 'May', wide: true, render: (row) => <Scopes scopes={row.scopes} /> },
   { key: 'tier', label: 'Tier', value: (row) => row.tier, render: (row) => row.tier },
-  { key: 'created', label: 'Made', value: (row) => row.created, render: (row) => <Time at={row.created} /> },
+  {
+    key: 'created',
+    label: 'Made',
+    value: (row) => row.created,
+    render: (row) => <Time at={row.created} />,
+  },
   {
     key: 'expires',
     label: 'Expires',
@@ -132,7 +143,12 @@ function revoking(ask: (key: ApiKey) => void): Column<ApiKey> {
       row.revoked ? (
         <Time at={row.revoked} relative />
       ) : (
-        <button type="button" class="button small danger" onClick={() => ask(row)} aria-label={`Revoke ${row.name || row.id}`}>
+        <button
+          type="button"
+          class="button small danger"
+          onClick={() => ask(row)}
+          aria-label={`Revoke ${row.name || row.id}`}
+        >
           Revoke
         </button>
       ),

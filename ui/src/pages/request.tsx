@@ -57,10 +57,15 @@ function Parts({ one }: { one: Explained }) {
         {one.decision ? (
           <Decision one={one} why={one.decision} />
         ) : (
-          <Empty title="No decision record">It is still running, or its record was lost in a crash.</Empty>
+          <Empty title="No decision record">
+            It is still running, or its record was lost in a crash.
+          </Empty>
         )}
       </Card>
-      <Card title="Ledger" note="What was held before it was sent, and what it took in the end; costs to the nano-dollar.">
+      <Card
+        title="Ledger"
+        note="What was held before it was sent, and what it took in the end; costs to the nano-dollar."
+      >
         <Table
           caption="Rows of the ledger"
           columns={STEPS}
@@ -73,37 +78,35 @@ function Parts({ one }: { one: Explained }) {
   );
 }
 
-function happened(one: Explained): [string, ComponentChildren][] {
+function happened(one: Explained): Record<string, ComponentChildren> {
   const why = one.decision;
-  return [
-    ['Time', <Time at={one.time} precise />],
-    ['Who', one.user ? `${one.user} of ${one.tenant}` : null],
-    ['Tier', why?.tier],
-    ['Kind', one.service],
-    ['Asked for', why?.asked],
-    ['Route', one.route],
-    ['Target', one.target],
-    ['Deployment', why?.deployment],
-    [
-      'Status',
+  return {
+    Time: <Time at={one.time} precise />,
+    Who: one.user ? `${one.user} of ${one.tenant}` : null,
+    Tier: why?.tier,
+    Kind: one.service,
+    'Asked for': why?.asked,
+    Route: one.route,
+    Target: one.target,
+    Deployment: why?.deployment,
+    Status: (
       <>
         <Badge tone={statusTone(one.status)}>{one.status ?? 'running'}</Badge>
         {one.code && ` ${words(one.code)}`}
-      </>,
-    ],
-    ['Cache', one.cache],
-    [
-      'Tokens',
+      </>
+    ),
+    Cache: one.cache,
+    Tokens: (
       <>
         <Count value={one.input} /> in, <Count value={one.output} /> out
-      </>,
-    ],
-    ['Cost', <span class="number">{exactDollars(one.costNanos)}</span>],
-    ['Held at most', why && why.reservedNanos !== '0' ? exactDollars(why.reservedNanos) : null],
-    ['Price', price(why?.price ?? null)],
-    ['Took', <Duration ms={one.latencyMs} />],
-    ['Of that upstream', why?.upstreamMs ? <Duration ms={why.upstreamMs} /> : null],
-  ];
+      </>
+    ),
+    Cost: <span class="number">{exactDollars(one.costNanos)}</span>,
+    'Held at most': why && why.reservedNanos !== '0' ? exactDollars(why.reservedNanos) : null,
+    Price: price(why?.price ?? null),
+    Took: <Duration ms={one.latencyMs} />,
+    'Of that upstream': why?.upstreamMs ? <Duration ms={why.upstreamMs} /> : null,
+  };
 }
 
 /** In one sentence, what became of it. */
@@ -116,7 +119,8 @@ function verdict(one: Explained): string {
       : 'No target was asked.';
   }
   const more = tried.length > 1 ? ` after ${tried.slice(0, -1).join(', ')}` : '';
-  if (one.status !== null && one.status >= 500) return `Tried ${tried.join(', then ')}; none answered.`;
+  if (one.status !== null && one.status >= 500)
+    return `Tried ${tried.join(', then ')}; none answered.`;
   return `${one.target ?? tried.at(-1)} was asked${more}.`;
 }
 
@@ -125,27 +129,28 @@ function Decision({ one, why }: { one: Explained; why: Why }) {
   return (
     <div class="stack close">
       <Facts
-        facts={[
-          ['Policy', why.policy],
-          ['Reason', why.reason],
-          ['Arm', why.arm === one.route ? null : why.arm],
-          ['Tries', why.tries ? String(why.tries) : null],
-          [
-            'Seen in it',
-            features.length ? (
-              <ul class="chips">
-                {features.map(([name, value]) => (
-                  <li key={name}>
-                    {words(name)} <strong>{shown(value)}</strong>
-                  </li>
-                ))}
-              </ul>
-            ) : null,
-          ],
-        ]}
+        facts={{
+          Policy: why.policy,
+          Reason: why.reason,
+          Arm: why.arm === one.route ? null : why.arm,
+          Tries: why.tries ? String(why.tries) : null,
+          'Seen in it': features.length ? <Features of={features} /> : null,
+        }}
       />
       {why.offers.length > 0 && <Offers one={one} offers={why.offers} />}
     </div>
+  );
+}
+
+function Features({ of }: { of: [string, unknown][] }) {
+  return (
+    <ul class="chips">
+      {of.map(([name, value]) => (
+        <li key={name}>
+          {words(name)} <strong>{shown(value)}</strong>
+        </li>
+      ))}
+    </ul>
   );
 }
 
@@ -188,8 +193,7 @@ function price(text: string | null): ComponentChildren {
   if (!text) return null;
   try {
     const { input, output, since } = JSON.parse(text) as Record<string, string | number>;
-    const each = (nanos: string | number | undefined) => dollars(nanos ?? 0);
-    return `${each(input)} in, ${each(output)} out a million tokens${since ? `, since ${since}` : ''}`;
+    return `${dollars(input ?? 0)} in, ${dollars(output ?? 0)} out a million tokens${since ? `, since ${since}` : ''}`;
   } catch {
     return text;
   }
@@ -217,7 +221,9 @@ const STEPS: Column<Step>[] = [
     key: 'input',
     label: 'Input',
     right: true,
-    render: (step) => <Tokens most={step.most_input} parts={[step.input, step.cached_input, step.cache_write]} />,
+    render: (step) => (
+      <Tokens most={step.most_input} parts={[step.input, step.cached_input, step.cache_write]} />
+    ),
   },
   {
     key: 'output',

@@ -60,7 +60,11 @@ const COLUMNS: Column<Logged>[] = [
     key: 'cache',
     label: 'Cache',
     render: (row) =>
-      row.cache === 'hit' ? <Badge tone="accent">hit</Badge> : <span class="muted">{row.cache ?? '–'}</span>,
+      row.cache === 'hit' ? (
+        <Badge tone="accent">hit</Badge>
+      ) : (
+        <span class="muted">{row.cache ?? '–'}</span>
+      ),
   },
   {
     key: 'tokens',
@@ -96,7 +100,10 @@ export default function Requests() {
   const rows = list.pages.flatMap((page) => page.requests);
   return (
     <>
-      <PageHead title="Requests" note="The newest first. Open one to see why it went where it went.">
+      <PageHead
+        title="Requests"
+        note="The newest first. Open one to see why it went where it went."
+      >
         <RangePicker fallback="7d" />
         <Refresh of={list.first} />
       </PageHead>
@@ -111,7 +118,9 @@ export default function Requests() {
                   columns={COLUMNS}
                   rows={rows}
                   rowKey={(row) => row.id}
-                  empty={<Nothing narrowed={Object.keys(chosen).length > 0} further={list.further} />}
+                  empty={
+                    <Nothing narrowed={Object.keys(chosen).length > 0} further={list.further} />
+                  }
                 />
                 <More of={list} shown={rows.length} what="requests" />
               </>
@@ -132,7 +141,8 @@ function Nothing({ narrowed, further }: { narrowed: boolean; further: boolean })
   }
   return (
     <Empty title="No requests in these days" icon="requests">
-      Send one from the <a href={href('/playground')}>playground</a>, or point an OpenAI SDK at this gateway.
+      Send one from the <a href={href('/playground')}>playground</a>, or point an OpenAI SDK at this
+      gateway.
     </Empty>
   );
 }

@@ -12,7 +12,10 @@ export default function Routing() {
   const told = useLoad<Told>('/admin/routing');
   return (
     <>
-      <PageHead title="Routing" note="A route is a name that callers ask for; its policy picks the target." />
+      <PageHead
+        title="Routing"
+        note="A route is a name that callers ask for; its policy picks the target."
+      />
       <Shown of={told} lines={10}>
         {({ routes, artefact, certificate, labels }) => (
           <div class="grid">
@@ -42,22 +45,28 @@ function Learned({ artefact }: { artefact: Artefact }) {
   return (
     <>
       <Facts
-        facts={[
-          ['Name', <code>{artefact.name}</code>],
-          ['Trained', <Time at={artefact.trained} />],
-          ['On labels', <Count value={artefact.rows} />],
-          ...Object.entries(artefact.figures).map(
-            ([name, value]) => [name.toUpperCase(), figure(value)] as [string, string],
+        facts={{
+          Name: <code>{artefact.name}</code>,
+          Trained: <Time at={artefact.trained} />,
+          'On labels': <Count value={artefact.rows} />,
+          ...Object.fromEntries(
+            Object.entries(artefact.figures).map(([name, value]) => [
+              name.toUpperCase(),
+              figure(value),
+            ]),
           ),
-        ]}
+        }}
       />
       {artefact.trust && <p class="quote">{artefact.trust}</p>}
     </>
   );
 }
 
+function round(value: unknown): string {
+  return typeof value === 'number' ? String(Number(value.toPrecision(3))) : String(value);
+}
+
 function figure(value: unknown): string {
-  const round = (one: unknown) => (typeof one === 'number' ? String(Number(one.toPrecision(3))) : String(one));
   if (!Array.isArray(value)) return round(value);
   const [middle, low, high] = value.map(round);
   return low === undefined ? String(middle) : `${middle} (${low} to ${high})`;
@@ -71,31 +80,56 @@ function Certified({ certificate, labels }: Pick<Told, 'certificate' | 'labels'>
       note="Would switching the learned router on show a gain, by the labels so far?"
     >
       <Facts
-        facts={[
-          ['Labels', <Count value={labels.rows} />],
-          ['Newest', labels.newest && <Time at={labels.newest} relative />],
-          ['Answer', certificate && <Verdict certificate={certificate} />],
-          ['Why', certificate?.reason],
-        ]}
+        facts={{
+          Labels: <Count value={labels.rows} />,
+          Newest: labels.newest && <Time at={labels.newest} relative />,
+          Answer: certificate && <Verdict certificate={certificate} />,
+          Why: certificate?.reason,
+        }}
       />
     </Card>
   );
 }
 
 function Verdict({ certificate }: { certificate: Certificate }) {
-  return <Badge tone={certificate.certified ? 'good' : 'warn'}>{certificate.certified ? 'yes' : 'not shown'}</Badge>;
+  return (
+    <Badge tone={certificate.certified ? 'good' : 'warn'}>
+      {certificate.certified ? 'yes' : 'not shown'}
+    </Badge>
+  );
 }
 
 function RouteCard({ route }: { route: Route }) {
   return (
     <Card title={route.route} note={<>Policy {route.policy}</>}>
-      <Table caption={`Offers of ${route.route}`} columns={OFFERS} rows={route.offers} rowKey={(_, at) => at} />
+      <Table
+        caption={`Offers of ${route.route}`}
+        columns={OFFERS}
+        rows={route.offers}
+        rowKey={(_, at) => at}
+      />
     </Card>
   );
 }
 
 const OFFERS: Column<Offer>[] = [
-  { key: 'target', label: 'Target', head: true, wide: true, render: (row) => <span title={row.target}>{row.target}</span> },
-  { key: 'input', label: 'Input, a million tokens', right: true, render: (row) => <Money nanos={row.price?.input} /> },
-  { key: 'output', label: 'Output, a million tokens', right: true, render: (row) => <Money nanos={row.price?.output} /> },
+  {
+    key: 'target',
+    label: 'Target',
+    head: true,
+    wide: true,
+    render: (row) => <span title={row.target}>{row.target}</span>,
+  },
+  {
+    key: 'input',
+    label: 'Input, a million tokens',
+    right: true,
+    render: (row) => <Money nanos={row.price?.input} />,
+  },
+  {
+    key: 'output',
+    label: 'Output, a million tokens',
+    right: true,
+    render: (row) => <Money nanos={row.price?.output} />,
+  },
 ];

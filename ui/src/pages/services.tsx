@@ -23,7 +23,10 @@ export default function Services() {
         <Shown of={services} lines={6}>
           {(data) => <Backends services={data.services} />}
         </Shown>
-        <Card title="Model targets" note="Those that were asked since the start, and those with several deployments.">
+        <Card
+          title="Model targets"
+          note="Those that were asked since the start, and those with several deployments."
+        >
           <Shown of={targets} lines={4}>
             {(data) => (
               <Table
@@ -46,7 +49,8 @@ function Backends({ services }: { services: Service[] }) {
     return (
       <Card title="Services">
         <Empty title="No services stand behind this gateway" icon="services">
-          Write <code>[services.NAME]</code> into the configuration, or set <code>AUTH_SERVICE_URL</code> and its like.
+          Write <code>[services.NAME]</code> into the configuration, or set{' '}
+          <code>AUTH_SERVICE_URL</code> and its like.
         </Empty>
       </Card>
     );
@@ -84,7 +88,13 @@ function Health({ of }: { of: Backend[] }) {
 }
 
 const BACKENDS: Column<Backend>[] = [
-  { key: 'url', label: 'Backend', head: true, wide: true, render: (row) => <code title={row.url}>{row.url}</code> },
+  {
+    key: 'url',
+    label: 'Backend',
+    head: true,
+    wide: true,
+    render: (row) => <code title={row.url}>{row.url}</code>,
+  },
   {
     key: 'state',
     label: 'State',
@@ -165,10 +175,20 @@ const DEPLOYMENTS: Column<Spread>[] = [
     label: 'Of its limits',
     right: true,
     render: (row) =>
-      row.requests_per_minute || row.tokens_per_minute ? <Percent share={row.used} /> : <span class="muted">no limits</span>,
+      row.requests_per_minute || row.tokens_per_minute ? (
+        <Percent share={row.used} />
+      ) : (
+        <span class="muted">no limits</span>
+      ),
   },
   { key: 'air', label: 'In the air', right: true, render: (row) => row.in_air },
-  { key: 'picks', label: 'Asked', right: true, value: (row) => row.picks, render: (row) => <Count value={row.picks} /> },
+  {
+    key: 'picks',
+    label: 'Asked',
+    right: true,
+    value: (row) => row.picks,
+    render: (row) => <Count value={row.picks} />,
+  },
   { key: 'row', label: 'Failures in a row', right: true, render: (row) => row.failures_in_a_row },
 ];
 
