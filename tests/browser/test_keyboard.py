@@ -77,7 +77,7 @@ def test_a_table_scrolls_by_keyboard(visiting: Visiting) -> None:
     visit = visiting(width=360)
     visit.sign_in()
     page = visit.open("keys")
-    table = page.get_by_role("region", name="API keys")
+    table = page.get_by_role("region", name="List of API keys")
     tab_to(page, table)
     page.keyboard.press("ArrowRight")
     page.wait_for_function("(one) => one.scrollLeft > 0", arg=table.element_handle())

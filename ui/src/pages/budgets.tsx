@@ -30,7 +30,7 @@ export default function Budgets() {
           <Shown of={running} lines={5}>
             {({ budgets }) => (
               <Table
-                caption="Running budgets"
+                caption="How running budgets stand"
                 columns={RUNNING}
                 rows={budgets}
                 rowKey={(row) => [row.per, row.name, row.period, row.unit].join(' ')}
@@ -53,7 +53,7 @@ export default function Budgets() {
                 note="How much a caller may ask, by the tier of their key or token."
               >
                 <Table
-                  caption="Tiers"
+                  caption="What each tier may ask"
                   columns={tierColumns(data.tiers)}
                   rows={data.tiers}
                   rowKey={(row) => row.name}
@@ -156,7 +156,7 @@ function Configured({ budgets }: { budgets: ConfiguredBudget[] }) {
   return (
     <Card title="Configured budgets">
       <Table
-        caption="Configured budgets"
+        caption="Budgets as configured"
         columns={CONFIGURED}
         rows={budgets}
         rowKey={(_, at) => at}

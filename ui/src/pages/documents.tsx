@@ -44,7 +44,7 @@ export default function Documents() {
               <>
                 <ByStatus counts={byStatus} />
                 <Table
-                  caption="Documents"
+                  caption="List of documents"
                   columns={COLUMNS}
                   rows={rows}
                   rowKey={(row) => row.id}

@@ -51,7 +51,7 @@ export default function Keys() {
             {() => (
               <>
                 <Table
-                  caption="API keys"
+                  caption="List of API keys"
                   columns={[...COLUMNS, revoking(setEnding)]}
                   rows={rows}
                   rowKey={(row) => row.id}
