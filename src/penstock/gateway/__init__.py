@@ -145,7 +145,12 @@ class Gateway:
         exchange.notes["error"] = error.code
         _forget_frames(error)
         failed, billed = exchange.endpoint.failed, exchange.billed
-        return reply.error(error, exchange.request.path, failed, billed=billed)
+        response = reply.error(error, exchange.request.path, failed, billed=billed)
+        if exchange.request.path.startswith("/dashboard"):
+            from penstock.gateway import dashboard  # few ask, and a Worker starts without it
+
+            response.headers = [*response.headers, *dashboard.HEADERS]
+        return response
 
     def _finish(self, exchange: Exchange, response: Response) -> Response:
         request = exchange.request
@@ -162,7 +167,7 @@ class Gateway:
     def _count(self, exchange: Exchange, status: int) -> None:
         request = exchange.request
         known = exchange.endpoint is not _NOTHING
-        path = exchange.endpoint.label or _label(request.path) if known else "other"
+        path = exchange.endpoint.label or request.path if known else "other"
         self.counters.request(path, request.method if known else "other", status)
 
 
@@ -266,7 +271,3 @@ def _forget_frames(error: BaseException | None) -> None:
     while error is not None and error.__traceback__ is not None:
         error.__traceback__ = None
         error = error.__cause__ or error.__context__
-
-
-def _label(path: str) -> str:
-    return "/v1/models/{id}" if path.startswith("/v1/models/") else path

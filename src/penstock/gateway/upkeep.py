@@ -42,6 +42,7 @@ async def upkeep(gateway: Gateway) -> None:
         await _sweep_logins(gateway)
         await _sweep_webhooks(gateway)
         await _sweep_revocations(gateway)
+        await _sweep_sessions(gateway)
         await _sweep_documents(gateway)
         await _sweep_labels(gateway)
 
@@ -114,6 +115,14 @@ async def _sweep_webhooks(gateway: Gateway) -> None:
 async def _sweep_revocations(gateway: Gateway) -> None:
     for _ in range(MOST_SWEEPS):
         if not await keys.sweep(gateway.platform.tables, now=gateway.platform.clock.now()):
+            return
+
+
+async def _sweep_sessions(gateway: Gateway) -> None:
+    from penstock.auth import sessions  # requests start without it
+
+    for _ in range(MOST_SWEEPS):
+        if not await sessions.sweep(gateway.platform.tables, now=gateway.platform.clock.now()):
             return
 
 
