@@ -23,7 +23,7 @@ PLACES = (
     Place("budgets", "Budgets and limits", "frugal", "No budget is in use"),
     Place("keys", "Keys", "nightly report", "No keys yet"),
     Place("documents", "Documents", "handbook.md", "No documents yet"),
-    Place("services", "Services", "/api/orders", "No services stand behind this gateway"),
+    Place("services", "Services", "/api/orders", "No target was asked yet"),
     Place("routing", "Routing", "openai/gpt-4o-mini", "sandbox"),
     Place("cache", "Cache", "Chats", "Nothing was looked for yet"),
 )

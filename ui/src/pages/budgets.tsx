@@ -5,6 +5,7 @@ import { PageHead } from '../components/page';
 import { Refresh } from '../components/refresh';
 import { Empty } from '../components/states';
 import { Table, type Column } from '../components/table';
+import { Two } from '../components/two';
 import { useLoad } from '../lib/load';
 import type { ConfiguredBudget, Limits, Tier } from '../lib/records';
 import type { Budget } from '../lib/types';
@@ -24,6 +25,7 @@ export default function Budgets() {
       </PageHead>
       <div class="stack">
         <Card
+          class="dense"
           title="Running budgets"
           note="The hundred nearest to their cap. The mark on a bar is how much of the period is over."
         >
@@ -84,11 +86,7 @@ const RUNNING: Column<Budget>[] = [
     head: true,
     wide: true,
     value: (row) => row.name,
-    render: (row) => (
-      <span title={row.name}>
-        {row.name} <span class="muted">{row.per}</span>
-      </span>
-    ),
+    render: (row) => <Two main={row.name} sub={row.per} />,
   },
   { key: 'period', label: 'Period', render: (row) => row.period },
   {

@@ -7,6 +7,7 @@ import { PageHead } from '../components/page';
 import { Refresh } from '../components/refresh';
 import { Empty } from '../components/states';
 import { Table, type Column } from '../components/table';
+import { Two } from '../components/two';
 import { bytes } from '../lib/format';
 import { useList, type Paged } from '../lib/list';
 import type { DocumentRow } from '../lib/records';
@@ -38,7 +39,7 @@ export default function Documents() {
       </PageHead>
       <div class="stack">
         <Filters filters={FILTERS} />
-        <Card title="Documents">
+        <Card title="Documents" class="dense">
           <Shown of={list.first} lines={6}>
             {({ byStatus }) => (
               <>
@@ -103,9 +104,7 @@ const COLUMNS: Column<DocumentRow>[] = [
     wide: true,
     value: (row) => `${row.tenant}/${row.owner}`,
     render: (row) => (
-      <span title={`${row.owner} of ${row.tenant}`}>
-        {row.owner} <span class="muted">{row.tenant}</span>
-      </span>
+      <Two main={row.owner} sub={row.tenant} title={`${row.owner} of ${row.tenant}`} />
     ),
   },
   {
@@ -113,10 +112,12 @@ const COLUMNS: Column<DocumentRow>[] = [
     label: 'State',
     value: (row) => row.status,
     render: (row) => (
-      <>
-        <Badge tone={stateTone(row.status)}>{row.status}</Badge>
-        {row.error && <span class="note"> {words(row.error)}</span>}
-      </>
+      <span class="two">
+        <span>
+          <Badge tone={stateTone(row.status)}>{row.status}</Badge>
+        </span>
+        {row.error && <small class="muted">{words(row.error)}</small>}
+      </span>
     ),
   },
   {

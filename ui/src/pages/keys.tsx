@@ -10,6 +10,7 @@ import { NewKey } from '../components/new-key';
 import { PageHead } from '../components/page';
 import { Empty } from '../components/states';
 import { Table, type Column } from '../components/table';
+import { Two } from '../components/two';
 import { call } from '../lib/api';
 import { useList, type Paged } from '../lib/list';
 import type { ApiKey } from '../lib/records';
@@ -46,7 +47,7 @@ export default function Keys() {
       </PageHead>
       <div class="stack">
         <Filters filters={FILTERS} />
-        <Card title="API keys">
+        <Card title="API keys" class="dense">
           <Shown of={list.first} lines={6}>
             {() => (
               <>
@@ -103,11 +104,7 @@ const COLUMNS: Column<ApiKey>[] = [
     label: 'Acts as',
     wide: true,
     value: (row) => `${row.tenant}/${row.sub}`,
-    render: (row) => (
-      <span title={`${row.sub} of ${row.tenant}`}>
-        {row.sub} <span class="muted">{row.tenant}</span>
-      </span>
-    ),
+    render: (row) => <Two main={row.sub} sub={row.tenant} title={`${row.sub} of ${row.tenant}`} />,
   },
   { key: 'scopes', label: 'May', wide: true, render: (row) => <Scopes scopes={row.scopes} /> },
   { key: 'tier', label: 'Tier', value: (row) => row.tier, render: (row) => row.tier },
@@ -115,13 +112,20 @@ const COLUMNS: Column<ApiKey>[] = [
     key: 'created',
     label: 'Made',
     value: (row) => row.created,
-    render: (row) => <Time at={row.created} />,
-  },
-  {
-    key: 'expires',
-    label: 'Expires',
-    value: (row) => row.expires,
-    render: (row) => (row.expires ? <Time at={row.expires} /> : <span class="muted">never</span>),
+    render: (row) => (
+      <span class="two">
+        <Time at={row.created} />
+        <small class="muted">
+          {row.expires ? (
+            <>
+              until <Time at={row.expires} />
+            </>
+          ) : (
+            'never expires'
+          )}
+        </small>
+      </span>
+    ),
   },
   {
     key: 'state',

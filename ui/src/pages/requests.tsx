@@ -8,6 +8,7 @@ import { RangePicker, useRange } from '../components/range';
 import { Refresh } from '../components/refresh';
 import { Empty } from '../components/states';
 import { Table, type Column } from '../components/table';
+import { Two } from '../components/two';
 import { useList, type Paged } from '../lib/list';
 import type { Logged } from '../lib/records';
 import { href } from '../lib/router';
@@ -43,17 +44,36 @@ const COLUMNS: Column<Logged>[] = [
       </a>
     ),
   },
-  { key: 'who', label: 'Who', wide: true, render: (row) => <Who row={row} /> },
-  { key: 'route', label: 'Route', wide: true, render: (row) => <Text text={row.route} /> },
-  { key: 'target', label: 'Answered by', wide: true, render: (row) => <Text text={row.target} /> },
   {
     key: 'status',
     label: 'Status',
     render: (row) => (
-      <>
-        <Badge tone={statusTone(row.status)}>{row.status ?? 'running'}</Badge>
-        {row.code && <span class="note"> {words(row.code)}</span>}
-      </>
+      <span class="two">
+        <span>
+          <Badge tone={statusTone(row.status)}>{row.status ?? 'running'}</Badge>
+        </span>
+        {row.code && <small class="muted">{words(row.code)}</small>}
+      </span>
+    ),
+  },
+  {
+    key: 'who',
+    label: 'Who',
+    wide: true,
+    render: (row) => (
+      <Two main={row.user} sub={row.tenant} title={`${row.user} of ${row.tenant}`} />
+    ),
+  },
+  {
+    key: 'target',
+    label: 'Route and target',
+    wide: true,
+    render: (row) => (
+      <Two
+        main={row.route}
+        sub={row.target === row.route ? null : row.target}
+        title={`${row.route} → ${row.target ?? 'none'}`}
+      />
     ),
   },
   {
@@ -80,19 +100,6 @@ const COLUMNS: Column<Logged>[] = [
   { key: 'took', label: 'Took', right: true, render: (row) => <Duration ms={row.latencyMs} /> },
 ];
 
-function Text({ text }: { text: string | null }) {
-  return text ? <span title={text}>{text}</span> : <span class="muted">–</span>;
-}
-
-function Who({ row }: { row: Logged }) {
-  if (!row.user) return <span class="muted">–</span>;
-  return (
-    <span title={`${row.user} of ${row.tenant}`}>
-      {row.user} <span class="muted">{row.tenant}</span>
-    </span>
-  );
-}
-
 export default function Requests() {
   const { from, to } = useRange('7d');
   const chosen = useFilters(NAMES);
@@ -109,7 +116,7 @@ export default function Requests() {
       </PageHead>
       <div class="stack">
         <Filters filters={FILTERS} />
-        <Card title="Log">
+        <Card title="Log" class="dense">
           <Shown of={list.first} lines={8}>
             {() => (
               <>

@@ -5,6 +5,7 @@ import { PageHead } from '../components/page';
 import { Refresh } from '../components/refresh';
 import { Empty } from '../components/states';
 import { Table, type Column } from '../components/table';
+import { Two } from '../components/two';
 import { useLoad } from '../lib/load';
 import type { Backend, Deployment, Service, Target } from '../lib/records';
 import { stateTone, words } from '../lib/words';
@@ -147,11 +148,7 @@ const DEPLOYMENTS: Column<Spread>[] = [
     head: true,
     wide: true,
     value: (row) => row.target,
-    render: (row) => (
-      <span title={row.target}>
-        {row.target} {!row.only && <span class="muted">{row.name}</span>}
-      </span>
-    ),
+    render: (row) => <Two main={row.target} sub={row.only ? null : row.name} />,
   },
   {
     key: 'state',
