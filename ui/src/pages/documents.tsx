@@ -112,7 +112,7 @@ const COLUMNS: Column<DocumentRow>[] = [
     label: 'State',
     value: (row) => row.status,
     render: (row) => (
-      <span class="two">
+      <span class="two whole">
         <span>
           <Badge tone={stateTone(row.status)}>{row.status}</Badge>
         </span>

@@ -48,7 +48,7 @@ const COLUMNS: Column<Logged>[] = [
     key: 'status',
     label: 'Status',
     render: (row) => (
-      <span class="two">
+      <span class="two whole">
         <span>
           <Badge tone={statusTone(row.status)}>{row.status ?? 'running'}</Badge>
         </span>
