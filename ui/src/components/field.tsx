@@ -64,9 +64,44 @@ export function Input(props: InputProps) {
   );
 }
 
+interface TextAreaProps {
+  label: string;
+  value: string;
+  onText: (text: string) => void;
+  quiet?: boolean;
+  rows?: number;
+  placeholder?: string;
+  hint?: ComponentChildren;
+  onKeyDown?: (event: KeyboardEvent) => void;
+}
+
+export function TextArea({ label, quiet = false, hint, onText, ...rest }: TextAreaProps) {
+  const id = useId();
+  return (
+    <div class="field">
+      <label for={id} class={quiet ? 'hidden' : ''}>
+        {label}
+      </label>
+      <textarea
+        {...rest}
+        id={id}
+        aria-describedby={hint ? `${id}-hint` : undefined}
+        onInput={(event) => onText(event.currentTarget.value)}
+      />
+      {hint && (
+        <p id={`${id}-hint`} class="note">
+          {hint}
+        </p>
+      )}
+    </div>
+  );
+}
+
 export interface Option {
   value: string;
   text: string;
+  /** Options of one group stand together, under its name. */
+  group?: string;
 }
 
 interface SelectProps {
@@ -85,14 +120,36 @@ export function Select({ label, value, options, onChoose, quiet = false }: Selec
         {label}
       </label>
       <select id={id} value={value} onChange={(event) => onChoose(event.currentTarget.value)}>
-        {options.map((one) => (
-          <option key={one.value} value={one.value}>
-            {one.text}
-          </option>
-        ))}
+        {grouped(options).map(([group, inside]) =>
+          group ? (
+            <optgroup key={group} label={group}>
+              {inside.map(choice)}
+            </optgroup>
+          ) : (
+            inside.map(choice)
+          ),
+        )}
       </select>
     </div>
   );
+}
+
+function choice({ value, text }: Option) {
+  return (
+    <option key={value} value={value}>
+      {text}
+    </option>
+  );
+}
+
+function grouped(options: Option[]): [string, Option[]][] {
+  const groups = new Map<string, Option[]>();
+  for (const one of options) {
+    const inside = groups.get(one.group ?? '');
+    if (inside) inside.push(one);
+    else groups.set(one.group ?? '', [one]);
+  }
+  return [...groups];
 }
 
 interface SegmentsProps {

@@ -5,7 +5,7 @@ import { Icon, type IconName } from './icon';
 
 export function Skeleton({ lines = 4 }: { lines?: number }) {
   return (
-    <div class="skeleton" role="status">
+    <div class="skeleton" aria-busy="true">
       <span class="hidden">Loading…</span>
       {Array.from({ length: lines }, (_, at) => (
         <span class="bone" key={at} aria-hidden="true" />

@@ -8,6 +8,9 @@ export function begin(url: string): void {
   begun.set(url, asked);
 }
 
+/** Whoever signs in must not get what was refused before. */
+export const forget = (): void => begun.clear();
+
 export function take(url: string): Promise<Response> | undefined {
   const found = begun.get(url);
   begun.delete(url);

@@ -1,5 +1,5 @@
 /** The gateway's HTTP: the session's cookie goes by itself, and what changes something carries its CSRF token. */
-import { take } from './ahead';
+import { forget, take } from './ahead';
 import { session } from './session';
 import type { Session } from './types';
 
@@ -133,7 +133,9 @@ export async function resume(): Promise<void> {
 }
 
 export async function signIn(credential: string): Promise<void> {
-  session.value = await call<Session>('POST', '/dashboard/session', { body: { credential } });
+  const begun = await call<Session>('POST', '/dashboard/session', { body: { credential } });
+  forget();
+  session.value = begun;
 }
 
 export async function signOut(): Promise<void> {

@@ -145,8 +145,3 @@ function instant(text: string): string {
   if (text.length === 13) return `${text}:00:00Z`;
   return /Z|[+-]\d\d:\d\d$/.test(text) ? text : `${text}Z`;
 }
-
-/** A period's start in epoch seconds, for the axis of a chart. */
-export function seconds(text: string): number {
-  return new Date(text.length === 7 ? `${text}-01T00:00:00Z` : instant(text)).getTime() / 1000;
-}

@@ -14,6 +14,8 @@ export interface Loaded<T> {
 }
 
 interface State<T> {
+  /** Of the data. */
+  url?: string;
   data?: T | undefined;
   error?: Failure | undefined;
   loading: boolean;
@@ -34,11 +36,12 @@ export function useLoad<T>(path: string | null, query: Query = {}, every = 0): L
     setState((before) => ({ ...before, loading: true }));
     try {
       const data = await get<T>(url, undefined, mine.signal);
-      if (!mine.signal.aborted) setState({ data, loading: false, at: Date.now() });
+      if (!mine.signal.aborted) setState({ url, data, loading: false, at: Date.now() });
     } catch (error) {
       if (mine.signal.aborted) return;
       const failure = error instanceof Failure ? error : new Failure(0, 'broken', String(error));
-      setState((before) => ({ ...before, error: failure, loading: false }));
+      // The figures of another question would only mislead beside the failure of this one.
+      setState((before) => ({ ...(before.url === url && before), error: failure, loading: false }));
     }
   }, [url]);
 

@@ -7,7 +7,7 @@ export const RANGE_TEXTS: Record<RangeName, string> = {
   today: 'Today',
   '7d': '7 days',
   '30d': '30 days',
-  month: 'This month',
+  month: 'Month',
   custom: 'Custom',
 };
 

@@ -1,44 +1,65 @@
-/** What was saved, what is being spent, how it goes: live. */
-import { Card, Shown } from '../components/card';
-import { Count, Duration, Money, Percent, Stat } from '../components/figures';
+/** What was saved, what is being spent, how it goes, what fails: live, each card by itself. */
 import { PageHead } from '../components/page';
 import { RangePicker, useRange } from '../components/range';
+import { overviewOf } from '../lib/first';
+import { live, pace } from '../lib/live';
 import { useLoad } from '../lib/load';
 import type { Overview as Figures } from '../lib/types';
+import { Glance } from './overview/glance';
+import { Month } from './overview/month';
+import { Failing, Health, NearBudgets } from './overview/standing';
+import { Spend } from './overview/spend';
+import { TopModels, TopUsers } from './overview/top';
 
 export default function Overview() {
-  const { from, to } = useRange();
-  const figures = useLoad<Figures>('/admin/reports/overview', { from, to }, 5000);
+  const range = useRange();
+  const asked = overviewOf(range);
+  const figures = useLoad<Figures>(asked.totals, {}, pace(5));
   return (
     <>
-      <PageHead title="Overview">
+      <PageHead title="Overview" note="Days are UTC, as the ledger counts them.">
+        <Live />
         <RangePicker />
       </PageHead>
-      <div class="stack">
-        <Card title="At a glance">
-          <Shown of={figures} lines={3}>
-            {({ totals, latency, savings }) => (
-              <dl class="stats">
-                <Stat label="Saved" hero>
-                  <Money nanos={savings?.savedNanos} />
-                </Stat>
-                <Stat label="Spent" hero>
-                  <Money nanos={totals.costNanos} />
-                </Stat>
-                <Stat label="Requests">
-                  <Count value={totals.requests} />
-                </Stat>
-                <Stat label="Cache hits">
-                  <Percent share={totals.cachedShare} />
-                </Stat>
-                <Stat label="Typical time">
-                  <Duration ms={latency?.p50_ms} />
-                </Stat>
-              </dl>
-            )}
-          </Shown>
-        </Card>
+      <div class="grid">
+        <Glance figures={figures} />
+        <div class="two-thirds">
+          <Spend asked={asked.series} range={range} by={asked.by} />
+        </div>
+        <div class="third">
+          <Month />
+        </div>
+        <div class="half">
+          <TopModels range={range} />
+        </div>
+        <div class="half">
+          <TopUsers range={range} />
+        </div>
+        <div class="third">
+          <Failing figures={figures} />
+        </div>
+        <div class="third">
+          <NearBudgets />
+        </div>
+        <div class="third">
+          <Health />
+        </div>
       </div>
     </>
+  );
+}
+
+function Live() {
+  return (
+    <button
+      type="button"
+      class="button live"
+      aria-pressed={live.value}
+      title={live.value ? 'Figures are asked for every few seconds' : 'Figures stand still'}
+      onClick={() => (live.value = !live.value)}
+    >
+      <span class="dot" aria-hidden="true" />
+      Live
+    </button>
   );
 }
