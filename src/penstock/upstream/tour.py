@@ -108,7 +108,7 @@ class Turn:
 def at_once(offer: Offer, fleet: Fleet, clock: Clock) -> Turn | None:
     """The first attempt, where a deployment without limits takes it: so it is mostly, and needs neither wait nor tour."""
     of, now = fleet.of(offer), clock.tick()
-    one = of.pick(now) if of is not None else None
+    one = of.pick(now, (), offer.deployment) if of is not None else None
     if of is None or one is None or one.demands:
         return None
     return Turn(offer, of, one, 1, 1, clock, now)
@@ -181,8 +181,8 @@ class Tour:
 
     async def _of_these(self, places: Iterable[int]) -> Turn | None:
         for at in places:
-            of, tried = self._of(at), self._tried
-            while (one := of.pick(self._clock.tick(), tried)) is not None:
+            of, tried, warm = self._of(at), self._tried, self._offers[at].deployment
+            while (one := of.pick(self._clock.tick(), tried, warm)) is not None:
                 if turn := await self._taken(at, one, of):
                     return turn
                 tried = [*tried, one]
