@@ -25,7 +25,6 @@ from penstock.limits.estimate import UNBILLED, at_most
 from penstock.limits.hold import Hold
 from penstock.ports import Statement
 from penstock.prices import amount_nanos
-from penstock.routing.offers import by_own_keys
 from penstock.routing.offers import LEAST_WARM_BYTES, LEAST_WARM_TOKENS, by_own_keys
 from penstock.routing.policies import Choice, elsewhere, fitting
 from penstock.routing.routes import Way
