@@ -24,6 +24,7 @@ from penstock.ledger.decisions import Decision, row
 from penstock.limits.estimate import UNBILLED, at_most
 from penstock.limits.hold import Hold
 from penstock.ports import Statement
+from penstock.prices import amount_nanos
 from penstock.routing.offers import LEAST_WARM_BYTES, LEAST_WARM_TOKENS, by_own_keys
 from penstock.routing.policies import Choice, elsewhere, fitting
 from penstock.routing.routes import Way
@@ -353,9 +354,19 @@ class Delivery:
         now, journal = int(platform.clock.now() * 1000), self.gateway.journal
         if self.cache == "hit" and not decision.error:
             journal.add(_hit_row(self.exchange, decision, self.told, now))
+            self._count_saved()
         journal.add(row(decision, now, exchange.caller.owner))
         if self.gateway.labels is not None:
             self.gateway.labels.after(self)
+
+    def _count_saved(self) -> None:
+        """What the answer would have cost now, where its target is one of those that could have been asked."""
+        assert self.way is not None
+        for offer in self.way.offers:
+            if offer.name == self.decision.target:
+                nanos = amount_nanos(offer.price, self.told.usage)
+                self.gateway.counters.saved(offer.label, nanos)
+                return
 
 
 def _hit_row(exchange: Exchange, decision: Decision, told: Told, now: int) -> Statement:
