@@ -5,6 +5,7 @@ import './styles/cards.css';
 import './styles/tables.css';
 import './styles/forms.css';
 import './styles/pages.css';
+import './styles/lists.css';
 import { begin } from './lib/ahead';
 import { first } from './lib/first';
 

@@ -72,6 +72,7 @@ describe('times', () => {
   test('an instant stands in the reader’s zone, and in UTC', () => {
     expect(format.local('2026-11-27T20:04:05Z', 'Asia/Tokyo', now)).toBe('28 Nov, 05:04');
     expect(format.local('2025-11-27T20:04:05Z', 'UTC', now)).toBe('27 Nov 2025, 20:04');
+    expect(format.local('2026-11-27T20:04:05Z', 'UTC', now, true)).toBe('27 Nov, 20:04:05');
     expect(format.utc('2026-11-27T20:04:05.678Z')).toBe('2026-11-27 20:04:05 UTC');
   });
 

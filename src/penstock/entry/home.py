@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
@@ -18,6 +19,7 @@ from penstock.errors import Misconfigured, Missing
 from penstock.limits.rates import AI_ENDPOINTS, TIER
 from penstock.platforms import embedded
 from penstock.platforms.http import Http
+from penstock.platforms.mail import SmtpMail
 from penstock.platforms.memory.meter import MemoryMeter
 from penstock.platforms.parse.process import ProcessParse
 from penstock.platforms.world import RealClock
@@ -51,7 +53,10 @@ async def opened(config: Config, *, beside: bool = False) -> AsyncGenerator[Plat
         fetch = await stack.enter_async_context(with_services(config, http, os.environ))
         here = _beside if beside else _embedded
         open_home = _server if config.platform == "server" else here
-        yield await stack.enter_async_context(open_home(config, fetch, runner, parse))
+        mail = SmtpMail()
+        stack.callback(mail.close)
+        home = await stack.enter_async_context(open_home(config, fetch, runner, parse))
+        yield replace(home, mail=mail)
 
 
 async def check(config: Config) -> None:

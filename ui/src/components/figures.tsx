@@ -32,18 +32,20 @@ export function Duration({ ms }: { ms: number | null | undefined }) {
   );
 }
 
-/** An instant by the reader's clock, in UTC on hover; `relative` tells how long ago it was. */
-export function Time({
-  at,
-  relative = false,
-}: {
+interface TimeProps {
   at: string | null | undefined;
+  /** How long ago it was. */
   relative?: boolean;
-}) {
+  /** To the second. */
+  precise?: boolean;
+}
+
+/** An instant by the reader's clock, in UTC on hover. */
+export function Time({ at, relative = false, precise = false }: TimeProps) {
   if (!at) return <span class="muted">–</span>;
   return (
     <time class="number" dateTime={at} title={format.utc(at)}>
-      {relative ? format.ago(at) : format.local(at)}
+      {relative ? format.ago(at) : format.local(at, undefined, undefined, precise)}
     </time>
   );
 }

@@ -92,13 +92,14 @@ export function bytes(value: number): string {
 const DATE: Intl.DateTimeFormatOptions = { day: 'numeric', month: 'short' };
 const CLOCK: Intl.DateTimeFormatOptions = { hour: '2-digit', minute: '2-digit', hour12: false };
 
-/** An instant by the reader's clock: `27 Nov, 21:04`, with its year unless that is this one. */
-export function local(iso: string, zone?: string, now = new Date()): string {
+/** An instant by the reader's clock: `27 Nov, 21:04`, to the second if wished, with its year unless that is this one. */
+export function local(iso: string, zone?: string, now = new Date(), precise = false): string {
   const when = new Date(iso);
   if (Number.isNaN(when.getTime())) return iso;
   const year = when.getFullYear() === now.getFullYear() ? {} : { year: 'numeric' as const };
+  const clock = precise ? { ...CLOCK, second: '2-digit' as const } : CLOCK;
   const at = { ...(zone && { timeZone: zone }) };
-  return new Intl.DateTimeFormat('en-GB', { ...DATE, ...year, ...CLOCK, ...at }).format(when);
+  return new Intl.DateTimeFormat('en-GB', { ...DATE, ...year, ...clock, ...at }).format(when);
 }
 
 /** The same in full and in UTC, as the ledger has it. */
