@@ -42,7 +42,7 @@ export function Month({ after }: { after: boolean }) {
 function Whole({ totals }: { totals: Costs['totals'] }) {
   const over = exceeds(totals.forecast_nanos, totals.budget_nanos);
   return (
-    <dl class="stats pair">
+    <dl class="stats halves">
       <div class="stat">
         <dt>To date</dt>
         <dd>
