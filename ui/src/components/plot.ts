@@ -8,8 +8,9 @@ export interface Plot {
 }
 
 const FONT = '12px system-ui, sans-serif';
-/** Room for one label of the lower axis, in pixels. */
-const LABEL = 72;
+/** Of a letter of the axes, about, and between two labels. In pixels. */
+const LETTER = 7;
+const BETWEEN = 20;
 
 export function draw(box: HTMLElement, props: ChartProps, height: number): Plot {
   const { labels, series, kind = 'lines', stacked = false } = props;
@@ -43,7 +44,7 @@ export function draw(box: HTMLElement, props: ChartProps, height: number): Plot 
           label: series[at]?.label ?? '',
           stroke: paint,
           width: bars ? 0 : 2,
-          points: { show: !bars && labels.length < 2 },
+          points: { show: !bars, size: 6, fill: paint, filter: () => alone(shown[at] ?? []) },
           ...(bars && { fill: paint }),
           ...(!bars && series.length === 1 && { fill: colour('--c1-soft') }),
           ...(paths && { paths }),
@@ -74,6 +75,12 @@ function reach(length: number): [number, number] {
   return length > 1 ? [0, length - 1] : [-1, 1];
 }
 
+/** Points without a neighbour, through which no line goes. */
+function alone(values: (number | null)[]): number[] {
+  const there = (at: number) => values[at] !== null && values[at] !== undefined;
+  return values.map((_, at) => at).filter((at) => there(at) && !there(at - 1) && !there(at + 1));
+}
+
 function piled(values: (number | null)[][]): number[][] {
   const sums: number[] = [];
   return values.map((one) =>
@@ -92,7 +99,8 @@ function xAxis(labels: string[], colour: (name: string) => string): uPlot.Axis {
     ticks: { show: false },
     size: 28,
     splits: (plot) => {
-      const room = Math.max(1, Math.floor(plot.width / LABEL));
+      const longest = labels.reduce((most, one) => Math.max(most, one.length), 0);
+      const room = Math.max(1, Math.floor(plot.width / (longest * LETTER + BETWEEN)));
       const step = Math.max(1, Math.ceil(labels.length / room));
       return labels.map((_, at) => at).filter((at) => at % step === 0);
     },
@@ -144,6 +152,7 @@ function follow(plot: uPlot, tip: HTMLElement, { labels, series, format }: Chart
     .filter((one) => series.length === 1 || (one.value ?? 0) > 0)
     .toSorted((one, other) => (other.value ?? 0) - (one.value ?? 0))
     .slice(0, 8);
+  if (!rows.length) rows.push({ label: 'Nothing', value: 0, index: -1 });
   tip.replaceChildren(
     line('plot-tip-head', labels[at] ?? ''),
     ...rows.map((one) => {

@@ -39,7 +39,7 @@ export function Table<Row>(props: TableProps<Row>) {
   const sorted = useMemo(() => order(rows, columns, sort), [rows, columns, sort]);
   if (!rows.length) return <>{empty ?? <Empty title="Nothing here yet" />}</>;
   return (
-    <div class={tall ? 'table tall' : 'table'} role="region" aria-label={caption} tabIndex={0}>
+    <div class={tall ? 'table tall' : 'table'} role="group" aria-label={caption} tabIndex={0}>
       <table>
         <caption class={titled ? '' : 'hidden'}>{caption}</caption>
         <thead>
@@ -73,6 +73,14 @@ function cell<Row>(column: Column<Row>, row: Row) {
   );
 }
 
+function Label({ text }: { text: string }) {
+  return (
+    <span class="cut" title={text.length > 24 ? text : undefined}>
+      {text}
+    </span>
+  );
+}
+
 interface HeadProps<Row> {
   column: Column<Row>;
   sort: string;
@@ -84,7 +92,7 @@ function Head<Row>({ column, sort, setSort }: HeadProps<Row>) {
   if (!column.value) {
     return (
       <th scope="col" class={look}>
-        {column.label}
+        <Label text={column.label} />
       </th>
     );
   }
@@ -95,7 +103,7 @@ function Head<Row>({ column, sort, setSort }: HeadProps<Row>) {
   return (
     <th scope="col" class={look} aria-sort={state}>
       <button type="button" class="sorter" onClick={() => setSort(next)}>
-        {column.label}
+        <Label text={column.label} />
         <span class="sort-mark">
           {state !== 'none' && <Icon name={rising ? 'up' : 'down'} size={12} />}
         </span>

@@ -158,7 +158,8 @@ function Composer({ talk, settings }: { talk: Talk; settings: Settings }) {
         quiet
         rows={2}
         value={text}
-        placeholder="Message… (Enter sends, Shift+Enter begins a line)"
+        placeholder="Message…"
+        hint="Enter sends, Shift+Enter begins a line."
         onText={setText}
         onKeyDown={(event) => {
           if (event.key !== 'Enter' || event.shiftKey || event.isComposing) return;

@@ -151,13 +151,14 @@ function Drawn({ data, range, metric }: { data: Series; range: Range; metric: Me
   const { rows, of } = data;
   const by = data.by as By;
   const places = periods(range.from, range.to, by);
+  const labels = places.map((one) => period(one, range.from === range.to));
   if (metric.adds) {
     const lines = pivot(rows, places, (row) => groupName(row, of), metric.value);
     if (!lines.length) return <Empty title={`No ${metric.text.toLowerCase()} here`} icon="usage" />;
     return (
       <Chart
         title={`${metric.text} by ${by}`}
-        labels={places.map(period)}
+        labels={labels}
         series={lines}
         kind="bars"
         stacked
@@ -178,7 +179,7 @@ function Drawn({ data, range, metric }: { data: Series; range: Range; metric: Me
   return (
     <Chart
       title={`${metric.text} by ${by}`}
-      labels={places.map(period)}
+      labels={labels}
       series={lines}
       format={metric.format}
       height={260}

@@ -36,8 +36,12 @@ export function Failing({ figures }: { figures: Loaded<Overview> }) {
   );
 }
 
-export function NearBudgets() {
-  const budgets = useLoad<{ budgets: Budget[] }>('/admin/reports/budgets', {}, pace(15));
+export function NearBudgets({ after }: { after: boolean }) {
+  const budgets = useLoad<{ budgets: Budget[] }>(
+    after ? '/admin/reports/budgets' : null,
+    {},
+    pace(15),
+  );
   return (
     <Card title="Budgets nearest to their cap" class="fill">
       <Shown of={budgets} lines={6}>
@@ -104,9 +108,9 @@ interface Place {
   state: string;
 }
 
-export function Health() {
-  const services = useLoad<Services>('/admin/services', {}, pace(10));
-  const targets = useLoad<Deployments>('/admin/deployments', {}, pace(10));
+export function Health({ after }: { after: boolean }) {
+  const services = useLoad<Services>(after ? '/admin/services' : null, {}, pace(10));
+  const targets = useLoad<Deployments>(after ? '/admin/deployments' : null, {}, pace(10));
   return (
     <Card title="Services and targets" class="fill">
       <Shown of={services} lines={3}>

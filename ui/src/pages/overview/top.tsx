@@ -10,24 +10,32 @@ import { href } from '../../lib/router';
 import { groupName } from '../../lib/series';
 import type { Top, TopRow } from '../../lib/types';
 
-export function TopModels({ range }: { range: Range }) {
-  return <Most title="Top models" of="model" head="Model" range={range} />;
+interface WhichProps {
+  range: Range;
+  after: boolean;
 }
 
-export function TopUsers({ range }: { range: Range }) {
-  return <Most title="Top users" of="user" head="User" range={range} />;
+export function TopModels(props: WhichProps) {
+  return <Most title="Top models" of="model" head="Model" {...props} />;
 }
 
-interface MostProps {
+export function TopUsers(props: WhichProps) {
+  return <Most title="Top users" of="user" head="User" {...props} />;
+}
+
+interface MostProps extends WhichProps {
   title: string;
   of: string;
   head: string;
-  range: Range;
 }
 
-function Most({ title, of, head, range }: MostProps) {
+function Most({ title, of, head, range, after }: MostProps) {
   const { from, to } = range;
-  const top = useLoad<Top>('/admin/reports/top', { of, from, to, limit: 6 }, pace(30));
+  const top = useLoad<Top>(
+    after ? '/admin/reports/top' : null,
+    { of, from, to, limit: 6 },
+    pace(30),
+  );
   const columns: Column<TopRow>[] = [
     {
       key: 'name',
