@@ -26,6 +26,7 @@ PORTS = {
     "Crypto": "test_crypto",
     "Runner": "test_runner",
     "Parse": "test_parse",
+    "Traces": "test_traces",
 }
 """What the suite of a port is called."""
 UNNAMED: Mapping[str, Sequence[str]] = {"Fetch": ("embedded", "server")}
@@ -40,6 +41,8 @@ WITHOUT: Mapping[tuple[str, str], str] = {
     ("Spawn", "server"): EMBEDDEDS,
     ("Spawn", "cloudflare"): WORKERS,
     ("Crypto", "server"): EMBEDDEDS,
+    ("Traces", "server"): EMBEDDEDS,
+    ("Traces", "cloudflare"): "refused by `penstock check` and at the start",
 }
 """Why a port has no tests on a home; what is said here of one that has some counts no more."""
 OUTCOMES = ("passed", "skipped", "failed")

@@ -38,6 +38,8 @@ class Decision(Struct, omit_defaults=True):
     upstream_us: int = 0
     deployment: str = ""
     """Of the target, where it has several."""
+    trace: str = ""
+    """What its spans are found by."""
 
 
 _encode = msgspec.json.Encoder().encode
