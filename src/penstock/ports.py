@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 from msgspec import Struct
 
 from penstock.wire.http import Request, Response
+from penstock.wire.tracing import Span
 
 if TYPE_CHECKING:
     from penstock.config.mail import MailServer
@@ -346,6 +347,18 @@ Probes = Callable[[bool], Awaitable[Sequence[Probed]]]
 which case it should look soon. Raises Unavailable."""
 
 
+class Traces(Protocol):
+    """Where finished spans go. Nobody waits for it, and nothing it meets with reaches a request."""
+
+    dropped: int
+    """Spans that found no room."""
+    failed: int
+    """Spans that could not be sent."""
+
+    def record(self, spans: Sequence[Span]) -> None:
+        """Those of one request, all or none: what finds no room is counted. Returns at once."""
+
+
 class Crypto(Protocol):
     """Public-key signatures, and sealing by AES-256-GCM; asynchronous because WebCrypto is."""
 
@@ -386,6 +399,8 @@ class Platform:
     """Where replies of services are kept, with room and an end of its own, and what is of use nearby only; None: in a part of `store`."""
     probes: Probes | None = None
     """Who probes the backends of services, where this process cannot."""
+    traces: Traces | None = None
+    """Where spans go; None: nowhere, and none are made."""
     shared_loop: bool = True
     secret: bytes = b""
     """Keys the cache's HMAC; at least 32 random bytes made once per installation."""

@@ -15,6 +15,7 @@ from penstock.config.routed import Route, Verb
 from penstock.config.services import INSIDE, check_root, check_services, inside
 from penstock.config.spending import check_budgets, check_costs, check_prices
 from penstock.config.standing import TIERS
+from penstock.config.telemetry import check_telemetry
 from penstock.config.tiers import Tier
 from penstock.config.urls import parts_of
 from penstock.config.values import Config, Issuer, Provider, Target
@@ -36,6 +37,7 @@ def check_values(config: Config) -> None:
     """Each section by itself, as a file can be judged before defaults are filled in; raises Misconfigured."""
     _check_server(config)
     _check_stores(config)
+    check_telemetry(config.telemetry, config.platform)
     for at, issuer in enumerate(config.auth.issuers):
         _check_issuer(issuer, f"auth.issuers[{at}]")
     for at, origin in enumerate(config.cors.origins):

@@ -18,6 +18,7 @@ from penstock.config import (
     rag,
     routed,
     stores,
+    telemetry,
     tiers,
     values,
 )
@@ -34,6 +35,8 @@ def meanings() -> dict[tuple[str, str], str]:
     found: dict[tuple[str, str], str] = {}
     modules = (
         values, deployments, proxied, accounts, costs, labels, mail, rag, routed, stores, tiers
+        values, deployments, proxied, accounts, costs, labels, rag, routed, stores, telemetry,
+        tiers,
     )  # fmt: skip
     sources = [inspect.getsource(module) for module in modules]
     for section in ast.parse("\n".join(sources)).body:

@@ -22,6 +22,7 @@ from penstock.config.proxied import Backend, ServiceCache, WebSockets
 from penstock.config.rag import Rag
 from penstock.config.routed import Route, TimeoutSettings, Verb
 from penstock.config.stores import Cache, Stores
+from penstock.config.telemetry import Telemetry
 from penstock.config.tiers import Tier
 
 Kind = Literal["openai", "anthropic", "workers_ai", "sandbox", "local", "hashed", "service"]
@@ -312,6 +313,8 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     """What tenants agreed to, by name; one that is not here to what stands as default."""
     labels: Labels = Labels()
     """What is kept for routers to learn from."""
+    telemetry: Telemetry = Telemetry()
+    """OpenTelemetry's spans and metrics, and where they go."""
     prices: tuple[OwnPrice, ...] = ()
     """Negotiated prices, and those of models that the price table does not know."""
 

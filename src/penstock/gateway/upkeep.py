@@ -41,7 +41,7 @@ async def upkeep(gateway: Gateway) -> None:
         outcome = "unavailable"
         raise
     finally:
-        gateway.counters.passes.add(outcome)
+        gateway.counters.passes.add((outcome,))
 
 
 async def _pass(gateway: Gateway) -> None:
