@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import Any
 
 import penstock
-from penstock.gateway.openapi import answers, replies, reporting, requests
+from penstock.gateway.openapi import alerts, answers, replies, reporting, requests
 from penstock.gateway.openapi.operations import JSON, ONCE, OPERATIONS, Operation
 from penstock.gateway.openapi.page import HEADERS as PAGE_HEADERS
 from penstock.gateway.openapi.page import render
@@ -62,7 +62,10 @@ def tree() -> dict[str, Any]:
         "tags": [{"name": name, "description": text} for name, text in TAGS.items()],
         "paths": paths,
         "components": {
-            "schemas": requests.schemas() | answers.schemas() | reporting.schemas(),
+            "schemas": requests.schemas()
+            | answers.schemas()
+            | reporting.schemas()
+            | alerts.schemas(),
             "headers": replies.headers(),
             "securitySchemes": {
                 "bearer": {
