@@ -10,6 +10,7 @@ import msgspec
 
 from penstock.config import (
     accounts,
+    alerting,
     costs,
     deployments,
     labels,
@@ -37,6 +38,7 @@ def meanings() -> dict[tuple[str, str], str]:
         values, deployments, proxied, accounts, costs, labels, mail, rag, routed, stores, tiers
         values, deployments, proxied, accounts, costs, labels, rag, routed, stores, telemetry,
         tiers,
+        values, deployments, proxied, accounts, alerting, costs, labels, mail, rag, routed, stores, tiers
     )  # fmt: skip
     sources = [inspect.getsource(module) for module in modules]
     for section in ast.parse("\n".join(sources)).body:

@@ -7,6 +7,7 @@ from typing import Literal
 from msgspec import Struct, field
 
 from penstock.config.accounts import Accounts, Billing
+from penstock.config.alerting import Alert, Alerting
 from penstock.config.bounds import (
     Count,
     DrainSeconds,
@@ -303,6 +304,10 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     """What a month costs beside the models, to compare with what it may; none: the first design's own figures."""
     savings: Savings = Savings()
     """What savings are told against."""
+    alerting: Alerting = Alerting()
+    """Where notices of what goes wrong are sent."""
+    alerts: tuple[Alert, ...] = ()
+    """What is told there; none: a standing set, where there is a channel."""
     mail: MailServer = MailServer()
     """The mail server that letters to operators go by."""
     tenant_keys: TenantKeys = TenantKeys()

@@ -9,6 +9,8 @@ import penstock
 from penstock.gateway.openapi import answers, managed, replies, reporting, requests
 from penstock.gateway.openapi.operation import JSON, Operation
 from penstock.gateway.openapi.operations import ONCE, OPERATIONS
+from penstock.gateway.openapi import alerts, answers, replies, reporting, requests
+from penstock.gateway.openapi.operations import JSON, ONCE, OPERATIONS, Operation
 from penstock.gateway.openapi.page import HEADERS as PAGE_HEADERS
 from penstock.gateway.openapi.page import render
 from penstock.wire.json import encode
@@ -67,6 +69,7 @@ def tree() -> dict[str, Any]:
             | answers.schemas()
             | reporting.schemas()
             | managed.schemas(),
+            | alerts.schemas(),
             "headers": replies.headers(),
             "securitySchemes": {
                 "bearer": {

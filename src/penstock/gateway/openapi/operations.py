@@ -195,6 +195,10 @@ ADMIN = (
         "In Prometheus' text form.", kind=PLAIN, scope=scopes.ADMIN,
     ),
     Operation(
+        "/admin/alerts", "getAlerts", "Admin", "What fires, and what was told",
+        "With what became of each notice at its channels, the newest first.", ("Alerts",), scope=scopes.ADMIN,
+    ),
+    Operation(
         "/admin/cache", "getCacheCounts", "Admin", "Hits and misses",
         "Of each kind of cache.", ("CacheCounts",), scope=scopes.ADMIN,
     ),
