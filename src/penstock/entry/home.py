@@ -5,8 +5,6 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections.abc import AsyncGenerator
-from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import replace
 from contextlib import (
     AbstractAsyncContextManager,
     AsyncExitStack,
@@ -63,9 +61,8 @@ async def opened(config: Config, *, beside: bool = False) -> AsyncGenerator[Plat
         open_home = _server if config.platform == "server" else here
         mail = SmtpMail()
         stack.callback(mail.close)
-        home = await stack.enter_async_context(open_home(config, fetch, runner, parse))
-        yield replace(home, mail=mail)
         platform = await stack.enter_async_context(open_home(config, fetch, runner, parse))
+        platform = dataclasses.replace(platform, mail=mail)
         if config.telemetry.enabled and not beside:
             traces = await stack.enter_async_context(telemetry(config))
             platform = dataclasses.replace(platform, traces=traces)

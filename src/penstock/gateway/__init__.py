@@ -172,13 +172,6 @@ class Gateway:
             response.ended = exchange.end
         return response
 
-    def _count(self, exchange: Exchange, status: int) -> None:
-        request = exchange.request
-        known = exchange.endpoint is not _NOTHING
-        path = exchange.endpoint.label or request.path if known else "other"
-        exchange.path, exchange.status, exchange.over = path, status, self._over
-        self.counters.request(path, request.method if known else "other", status)
-
     def _over(self, exchange: Exchange) -> None:
         """The last of a request: its reply is out, or nobody waits for it any more."""
         request, endpoint, counters = exchange.request, exchange.endpoint, self.counters
@@ -187,7 +180,7 @@ class Gateway:
             exchange.path = "other"
             counters.request("other", "other", exchange.status, seconds)
         else:
-            exchange.path = endpoint.label or _label(request.path)
+            exchange.path = endpoint.label or request.path
             counters.request(exchange.path, request.method, exchange.status, seconds)
         if exchange.streams:
             counters.streaming -= 1
