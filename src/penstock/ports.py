@@ -401,6 +401,8 @@ class Platform:
     """Who probes the backends of services, where this process cannot."""
     traces: Traces | None = None
     """Where spans go; None: nowhere, and none are made."""
+    assets: Fetch | None = None
+    """The dashboard's built files, by their path below it; None where it was not built. It answers GETs, at once."""
     shared_loop: bool = True
     secret: bytes = b""
     """Keys the cache's HMAC; at least 32 random bytes made once per installation."""

@@ -11,6 +11,8 @@ from contextlib import (
     asynccontextmanager,
     nullcontext,
 )
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
@@ -22,7 +24,7 @@ from penstock.config.embedder import embedder
 from penstock.entry.inside import with_services
 from penstock.errors import Misconfigured, Missing
 from penstock.limits.rates import AI_ENDPOINTS, TIER
-from penstock.platforms import embedded
+from penstock.platforms import assets, embedded
 from penstock.platforms.http import Http
 from penstock.platforms.mail import SmtpMail
 from penstock.platforms.memory.meter import MemoryMeter
@@ -67,6 +69,8 @@ async def opened(config: Config, *, beside: bool = False) -> AsyncGenerator[Plat
             traces = await stack.enter_async_context(telemetry(config))
             platform = dataclasses.replace(platform, traces=traces)
         yield platform
+        platform = await stack.enter_async_context(open_home(config, fetch, runner, parse))
+        yield platform if beside else replace(platform, assets=assets.built())
 
 
 async def check(config: Config) -> None:
