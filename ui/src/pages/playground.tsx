@@ -36,11 +36,11 @@ export default function Playground() {
         )}
       </PageHead>
       <div class="playground">
-        <Chosen settings={settings} change={(one) => setSettings({ ...settings, ...one })} />
         <section class="card talk" aria-label="Conversation">
           <Turns talk={talk} />
           <Composer talk={talk} settings={settings} />
         </section>
+        <Chosen settings={settings} change={(one) => setSettings({ ...settings, ...one })} />
       </div>
     </>
   );

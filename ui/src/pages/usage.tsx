@@ -48,6 +48,9 @@ export default function Usage() {
   // A user is one of a tenant: until that is named too there is nothing to ask.
   const asks = !filters['user'] || Boolean(filters['tenant']);
   const series = useLoad<Series>(asks ? '/admin/reports/series' : null, { ...span, by, of });
+  // Thousands of users by the day are more than anybody reads: then all of them together are drawn.
+  const many = series.error?.code === 'too_many_groups' && of !== '';
+  const together = useLoad<Series>(many ? '/admin/reports/series' : null, { ...span, by });
   const top = useLoad<Top>(asks && of ? '/admin/reports/top' : null, { ...span, of, limit: 100 });
   return (
     <>
@@ -58,7 +61,14 @@ export default function Usage() {
         <Asked of={of} by={by} range={range} />
         {asks ? (
           <>
-            <Over series={series} range={range} of={of} by={by} metric={metric} />
+            <Over
+              series={many ? together : series}
+              many={many}
+              range={range}
+              of={of}
+              by={by}
+              metric={metric}
+            />
             <Rows series={series} top={top} of={of} />
           </>
         ) : (
@@ -116,6 +126,8 @@ function Asked({ of, by, range }: { of: string; by: By; range: Range }) {
 }
 
 interface OverProps {
+  /** Too many groups to be drawn one by one. */
+  many: boolean;
   series: Loaded<Series>;
   range: Range;
   of: string;
@@ -123,10 +135,11 @@ interface OverProps {
   metric: Metric;
 }
 
-function Over({ series, range, of, by, metric }: OverProps) {
+function Over({ series, many, range, of, by, metric }: OverProps) {
   return (
     <Card
       title={`${metric.text} by ${by}`}
+      note={many && 'Too many groups to draw one by one: all of them together.'}
       actions={
         <>
           <Select

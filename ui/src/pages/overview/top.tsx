@@ -45,6 +45,13 @@ function Most({ title, of, head, range, after }: MostProps) {
       render: (row) => <span title={groupName(row, of)}>{groupName(row, of)}</span>,
     },
     {
+      key: 'cost',
+      label: 'Cost',
+      right: true,
+      render: (row) => <Money nanos={row.costNanos} />,
+      value: (row) => BigInt(row.costNanos),
+    },
+    {
       key: 'requests',
       label: 'Requests',
       right: true,
@@ -57,13 +64,6 @@ function Most({ title, of, head, range, after }: MostProps) {
       right: true,
       render: (row) => <Percent share={row.cachedShare} />,
       value: (row) => row.cachedShare,
-    },
-    {
-      key: 'cost',
-      label: 'Cost',
-      right: true,
-      render: (row) => <Money nanos={row.costNanos} />,
-      value: (row) => BigInt(row.costNanos),
     },
   ];
   return (

@@ -10,10 +10,6 @@ import { groupName, ownerOf } from '../../lib/series';
 import type { Series, SeriesRow, Sums, Top, TopRow } from '../../lib/types';
 
 const SUMS: Column<Sums>[] = [
-  count('requests', 'Requests', (row) => row.requests),
-  share('cached', 'Hits', (row) => row.cachedShare),
-  share('free', 'Free', (row) => row.freeShare),
-  count('tokens', 'Tokens', (row) => row.tokens),
   {
     key: 'cost',
     label: 'Cost',
@@ -21,6 +17,10 @@ const SUMS: Column<Sums>[] = [
     render: (row) => <Money nanos={row.costNanos} />,
     value: (row) => BigInt(row.costNanos),
   },
+  count('requests', 'Requests', (row) => row.requests),
+  share('cached', 'Hits', (row) => row.cachedShare),
+  share('free', 'Free', (row) => row.freeShare),
+  count('tokens', 'Tokens', (row) => row.tokens),
 ];
 
 function count(key: string, label: string, value: (row: Sums) => number): Column<Sums> {
