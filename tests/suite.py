@@ -27,6 +27,7 @@ PORTS = {
     "Runner": "test_runner",
     "Parse": "test_parse",
     "Mail": "test_mail",
+    "Print": "test_print",
 }
 """What the suite of a port is called."""
 UNNAMED: Mapping[str, Sequence[str]] = {"Fetch": ("embedded", "server")}
@@ -42,6 +43,8 @@ WITHOUT: Mapping[tuple[str, str], str] = {
     ("Spawn", "cloudflare"): WORKERS,
     ("Crypto", "server"): EMBEDDEDS,
     ("Mail", "server"): EMBEDDEDS,
+    ("Print", "server"): EMBEDDEDS,
+    ("Print", "cloudflare"): "no PDF there: the page, printed",
     ("Mail", "cloudflare"): "no mail there: a webhook's channel",
 }
 """Why a port has no tests on a home; what is said here of one that has some counts no more."""

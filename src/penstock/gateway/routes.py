@@ -103,6 +103,12 @@ async def _feedback(gateway: Gateway, exchange: Exchange) -> Response:
     return await feedback_of(gateway, exchange)
 
 
+async def _monthly(gateway: Gateway, exchange: Exchange) -> Response:
+    from penstock.gateway import monthly
+
+    return await monthly.report(gateway, exchange)
+
+
 _CHAT_FAILED = "Chat completion failed"
 _EMBED_FAILED = "Embedding generation failed"
 _UPLOAD_FAILED = "Document upload failed"
@@ -185,6 +191,7 @@ ROUTES: Mapping[str, Mapping[str, Endpoint]] = {
     "/admin/reports/budgets": {"GET": _report("budgets")},
     "/admin/reports/costs": {"GET": _report("costs")},
     "/admin/reports/logins": {"GET": _report("logins")},
+    "/admin/reports/monthly": {"GET": Endpoint(_monthly, scope=scopes.ADMIN, slot="first")},
     "/admin/usage": {"GET": Endpoint(usage.everyone, scope=scopes.ADMIN, slot="first")},
 }
 

@@ -19,6 +19,7 @@ JSON = "application/json"
 EVENTS = "text/event-stream"
 PLAIN = "text/plain"
 HTML = "text/html"
+PDF = "application/pdf"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,8 @@ class Operation:
     """Statuses of an answer."""
     form: str = ""
     """The schema of a form that may come in the body's place."""
+    files: tuple[str, ...] = ()
+    """Other kinds that an answer may be of, beside JSON."""
     targets: bool = True
     """Whether an answer that is bought says from which target."""
 
@@ -93,6 +96,11 @@ _FILTERS = tuple(
 _TOP = (
     _query("order", {"enum": ["cost", "requests", "tokens"], "default": "cost"}, "The most of what.", "tokens"),
     _query("limit", {"type": "integer", "minimum": 1, "maximum": 100, "default": 10}, "How many.", "5"),
+)  # fmt: skip
+_MONTHLY = (
+    _query("month", {"type": "string", "pattern": "^[0-9]{4}-(0[1-9]|1[0-2])$"}, "Which, up to the one that runs.", "2026-11"),
+    _query("format", {"enum": ["html", "pdf", "json"], "default": "html"}, "What it is sent as.", "json"),
+    _query("tenant", {"type": "string", "maxLength": 200}, "Of this tenant alone.", ""),
 )  # fmt: skip
 _TABLE: Parameter = {
     "name": "table",
@@ -232,6 +240,11 @@ REPORTS = (
         "/admin/reports/logins", "getLoginsSeen", "Reports", "Registrations and logins",
         "With the share that succeeded, and by country.", ("LoginsSeen",), scope=scopes.ADMIN,
         parameters=(*_SPAN, _BY_LOGINS),
+    ),
+    Operation(
+        "/admin/reports/monthly", "getMonthly", "Reports", "The report of a month",
+        "As one HTML file, as PDF or in figures; without `month`, which reports were made by themselves.",
+        ("MonthlyReports", "Monthly"), scope=scopes.ADMIN, parameters=_MONTHLY, files=(HTML, PDF),
     ),
     Operation(
         "/admin/export/{table}", "exportTable", "Reports", "A whole table",
