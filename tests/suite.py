@@ -28,6 +28,7 @@ PORTS = {
     "Parse": "test_parse",
     "Mail": "test_mail",
     "Traces": "test_traces",
+    "Print": "test_print",
 }
 """What the suite of a port is called."""
 UNNAMED: Mapping[str, Sequence[str]] = {"Fetch": ("embedded", "server")}
@@ -43,6 +44,8 @@ WITHOUT: Mapping[tuple[str, str], str] = {
     ("Spawn", "cloudflare"): WORKERS,
     ("Crypto", "server"): EMBEDDEDS,
     ("Mail", "server"): EMBEDDEDS,
+    ("Print", "server"): EMBEDDEDS,
+    ("Print", "cloudflare"): "no PDF there: the page, printed",
     ("Mail", "cloudflare"): "no mail there: a webhook's channel",
     ("Traces", "server"): EMBEDDEDS,
     ("Traces", "cloudflare"): "refused by `penstock check` and at the start",

@@ -15,6 +15,7 @@ from penstock.wire.tracing import Span
 
 if TYPE_CHECKING:
     from penstock.config.mail import MailServer
+    from penstock.wire.paper import Paper
 
 Fetch = Callable[[Request], Awaitable[Response]]
 """Sends one HTTP request; a gateway is itself a `Fetch`.
@@ -312,6 +313,10 @@ class Mail(Protocol):
         then, and known by its id."""
 
 
+Print = Callable[["Paper"], Awaitable[bytes]]
+"""A paper as a file to print: PDF on A4, with its charts as vectors and its pages numbered. The same paper gives the same bytes."""
+
+
 class Clock(Protocol):
     """Time, passed in so that tests own it."""
 
@@ -395,6 +400,8 @@ class Platform:
     """Who reads documents; None where this home takes none."""
     mail: Mail | None = None
     """Who sends letters; None where this home has no way to a mail server."""
+    pdf: Print | None = None
+    """Who writes papers as PDF; None where this home has no library for it."""
     replies: Store | None = None
     """Where replies of services are kept, with room and an end of its own, and what is of use nearby only; None: in a part of `store`."""
     probes: Probes | None = None

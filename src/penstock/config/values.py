@@ -19,6 +19,7 @@ from penstock.config.costs import Cost, Savings
 from penstock.config.deployments import Deployment, Own, TenantKeys
 from penstock.config.labels import Labels, Tenant
 from penstock.config.mail import MailServer
+from penstock.config.monthly import MonthlyReport
 from penstock.config.proxied import Backend, ServiceCache, WebSockets
 from penstock.config.rag import Rag
 from penstock.config.routed import Route, TimeoutSettings, Verb
@@ -312,6 +313,8 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     """What is told there; none: a standing set, where there is a channel."""
     mail: MailServer = MailServer()
     """The mail server that letters to operators go by."""
+    monthly_report: MonthlyReport = MonthlyReport()
+    """The report of each month, once it is over."""
     tenant_keys: TenantKeys = TenantKeys()
     """Keys of their own that tenants have at providers, kept sealed."""
     rag: Rag = Rag()

@@ -29,8 +29,10 @@ from penstock.platforms.http import Http
 from penstock.platforms.mail import SmtpMail
 from penstock.platforms.memory.meter import MemoryMeter
 from penstock.platforms.parse.process import ProcessParse
+from penstock.platforms.pdf import printer, usable
 from penstock.platforms.world import RealClock
 from penstock.ports import Fetch, Meter, Parse, Platform, Tables, Traces
+from penstock.ports import Fetch, Meter, Parse, Platform, Print, Tables
 
 if TYPE_CHECKING:
     from penstock.platforms.local import LocalRunner
@@ -71,6 +73,27 @@ async def opened(config: Config, *, beside: bool = False) -> AsyncGenerator[Plat
         yield platform
         platform = await stack.enter_async_context(open_home(config, fetch, runner, parse))
         yield platform if beside else replace(platform, assets=assets.built())
+        home = await stack.enter_async_context(open_home(config, fetch, runner, parse))
+        yield replace(home, mail=mail, pdf=_printer(config))
+
+
+def _printer(config: Config) -> Print | None:
+    """Who writes PDF, if anybody does; raises Missing where one is to be mailed and nobody does."""
+    wanted = config.monthly_report.to and config.monthly_report.format == "pdf"
+    return printer_for(config) if wanted else printer(config.monthly_report.font)
+
+
+def printer_for(config: Config) -> Print:
+    """Who writes PDF; raises Missing where nobody does, Misconfigured for a font that is none."""
+    font = config.monthly_report.font
+    found = printer(font)
+    if found is None:
+        raise Missing("PDF needs reportlab: pip install 'penstock[reports]', or take html")
+    if font and not usable(font):
+        raise Misconfigured(
+            "monthly_report.font is no TrueType file that can be read; name one, or remove it"
+        )
+    return found
 
 
 async def check(config: Config) -> None:

@@ -108,6 +108,10 @@ async def _alerts(gateway: Gateway, exchange: Exchange) -> Response:
     from penstock.gateway import alerts  # as above
 
     return await alerts.standing(gateway, exchange)
+async def _monthly(gateway: Gateway, exchange: Exchange) -> Response:
+    from penstock.gateway import monthly
+
+    return await monthly.report(gateway, exchange)
 
 
 _CHAT_FAILED = "Chat completion failed"
@@ -238,6 +242,7 @@ ROUTES: Mapping[str, Mapping[str, Endpoint]] = {
     "/admin/documents": {"GET": _managed("documents")},
     "/admin/routing": {"GET": _managed("routing")},
     "/admin/limits": {"GET": _managed("limits")},
+    "/admin/reports/monthly": {"GET": Endpoint(_monthly, scope=scopes.ADMIN, slot="first")},
     "/admin/usage": {"GET": Endpoint(usage.everyone, scope=scopes.ADMIN, slot="first")},
 }
 

@@ -59,6 +59,7 @@ async def _pass(gateway: Gateway) -> None:
         await _sweep_sessions(gateway)
         await _sweep_documents(gateway)
         await _sweep_labels(gateway)
+    await _monthly(gateway)
 
 
 async def caught_up(gateway: Gateway) -> None:
@@ -67,6 +68,14 @@ async def caught_up(gateway: Gateway) -> None:
     pace = replace(_pace(gateway), seconds=ASKED_SECONDS)
     with suppress(Unavailable):  # what is not summed is read itself
         await rollups.roll(gateway.platform.tables, gateway.platform.clock, pace)
+
+
+async def _monthly(gateway: Gateway) -> None:
+    """The report of the month that ended last, where it is wanted and not made yet."""
+    if gateway.config.monthly_report.enabled:
+        from penstock.gateway import monthly  # few months end in a pass
+
+        await monthly.due(gateway)
 
 
 def _pace(gateway: Gateway) -> rollups.Pace:

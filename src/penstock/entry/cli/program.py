@@ -20,6 +20,7 @@ from penstock.entry.cli.migrate import MIGRATE
 from penstock.entry.cli.rag import RAG
 from penstock.entry.cli.reconcile import RECONCILE
 from penstock.entry.cli.replay import REPLAY
+from penstock.entry.cli.report import REPORT
 from penstock.entry.cli.router import ROUTER
 from penstock.entry.cli.serve import SERVE
 from penstock.entry.cli.services import SERVICES
@@ -47,6 +48,7 @@ COMMANDS: dict[str, Command] = {
     "rag": RAG,
     "reconcile": RECONCILE,
     "replay": REPLAY,
+    "report": REPORT,
     "router": ROUTER,
     "services": SERVICES,
 }

@@ -14,6 +14,62 @@ from penstock.gateway.usage import MOST_DAYS, OWN
 from penstock.ledger import exports, logins
 from penstock.ledger.reports import BY, figures
 
+Rate = Literal["", "chat", "embed", "documents", "rag", "other"]
+Parameter = dict[str, Any]
+
+JSON = "application/json"
+EVENTS = "text/event-stream"
+PLAIN = "text/plain"
+HTML = "text/html"
+PDF = "application/pdf"
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One method of one path.
+
+    `scope` is what its credential must carry, `rate` the endpoint rate it counts to, `body` and `answer` name
+    component schemas; `streams` where the answer may come as events, `spends` where it is bought from a target.
+    """
+
+    path: str
+    id: str
+    tag: str
+    summary: str
+    text: str
+    answer: tuple[str, ...] = ()
+    method: str = "GET"
+    kind: str = JSON
+    credential: bool = True
+    scope: str = ""
+    rate: Rate = ""
+    body: str = ""
+    example: dict[str, Any] | None = None
+    streams: bool = False
+    spends: bool = False
+    parameters: tuple[Parameter, ...] = ()
+    also: tuple[int, ...] = ()
+    """Statuses beside those that follow from the rest."""
+    good: tuple[int, ...] = (200,)
+    """Statuses of an answer."""
+    form: str = ""
+    """The schema of a form that may come in the body's place."""
+    files: tuple[str, ...] = ()
+    """Other kinds that an answer may be of, beside JSON."""
+    targets: bool = True
+    """Whether an answer that is bought says from which target."""
+
+
+def _query(name: str, schema: dict[str, Any], text: str, example: str) -> Parameter:
+    return {
+        "name": name,
+        "in": "query",
+        "schema": schema,
+        "description": text,
+        "example": example,
+    }
+
+
 _INSTANT = {"anyOf": [{"type": "string", "format": one} for one in ("date", "date-time")]}
 _SPAN = (
     _query(
@@ -42,6 +98,11 @@ _FILTERS = tuple(
 _TOP = (
     _query("order", {"enum": ["cost", "requests", "tokens"], "default": "cost"}, "The most of what.", "tokens"),
     _query("limit", {"type": "integer", "minimum": 1, "maximum": 100, "default": 10}, "How many.", "5"),
+)  # fmt: skip
+_MONTHLY = (
+    _query("month", {"type": "string", "pattern": "^[0-9]{4}-(0[1-9]|1[0-2])$"}, "Which, up to the one that runs.", "2026-11"),
+    _query("format", {"enum": ["html", "pdf", "json"], "default": "html"}, "What it is sent as.", "json"),
+    _query("tenant", {"type": "string", "maxLength": 200}, "Of this tenant alone.", ""),
 )  # fmt: skip
 _TABLE: Parameter = {
     "name": "table",
@@ -181,6 +242,11 @@ REPORTS = (
         "/admin/reports/logins", "getLoginsSeen", "Reports", "Registrations and logins",
         "With the share that succeeded, and by country.", ("LoginsSeen",), scope=scopes.ADMIN,
         parameters=(*_SPAN, _BY_LOGINS),
+    ),
+    Operation(
+        "/admin/reports/monthly", "getMonthly", "Reports", "The report of a month",
+        "As one HTML file, as PDF or in figures; without `month`, which reports were made by themselves.",
+        ("MonthlyReports", "Monthly"), scope=scopes.ADMIN, parameters=_MONTHLY, files=(HTML, PDF),
     ),
     Operation(
         "/admin/export/{table}", "exportTable", "Reports", "A whole table",

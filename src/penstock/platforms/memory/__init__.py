@@ -10,6 +10,7 @@ from penstock.platforms.memory.index import MemoryIndex
 from penstock.platforms.memory.mail import MemoryMail
 from penstock.platforms.memory.meter import MemoryMeter
 from penstock.platforms.memory.parse import MemoryParse
+from penstock.platforms.memory.printed import printed
 from penstock.platforms.memory.store import MemoryStore
 from penstock.platforms.memory.tables import MemoryTables
 from penstock.platforms.memory.world import Background, FakeClock, FakeFetch, FakeIds, Handler
@@ -62,5 +63,6 @@ def platform(
         index=MemoryIndex() if index is None else index,
         parse=MemoryParse(),
         traces=traces,
+        pdf=printed,
         secret=ids.secret(32),
     )
