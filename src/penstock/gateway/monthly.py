@@ -16,9 +16,10 @@ from penstock.ledger.duties import Duty
 from penstock.ledger.reports import monthly
 from penstock.ledger.reports.monthly import Monthly
 from penstock.ledger.reports.printed import glance, paper
-from penstock.ports import Attached, Letter, Print
+from penstock.ports import Print
 from penstock.wire.http import JSON, Response
 from penstock.wire.json import encode
+from penstock.wire.letters import Attached, Letter
 from penstock.wire.paper import html
 
 if TYPE_CHECKING:

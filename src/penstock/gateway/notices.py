@@ -8,9 +8,9 @@ from typing import Any
 from penstock.ledger import days
 from penstock.ledger.alerts.states import CRITICAL
 from penstock.ledger.alerts.turns import Notice, Told
-from penstock.ports import Letter
 from penstock.prices import usd
 from penstock.wire.json import encode
+from penstock.wire.letters import Letter
 
 LONGEST_NAME = 120
 LONGEST_HEADER, LONGEST_SECTION = 150, 2_900
