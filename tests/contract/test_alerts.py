@@ -80,15 +80,18 @@ async def test_a_notice_goes_to_its_channels_alone_and_each_delivery_to_one_proc
 ) -> None:
     await write(kept, notice(1), notice(2, to=("two", "gone")))
     found = await asyncio.gather(*(alerts.claim(kept, NOW) for _ in range(6)))
-    claimed = [one[0].id for one in found if one is not None]
-    assert sorted(claimed) == ["ntc_0001:one", "ntc_0001:two"]  # the second waits for the first
+    claimed = [(one[0].notice, one[0].channel) for one in found if one is not None]
+    assert sorted(claimed) == [
+        ("ntc_0001", "one"),
+        ("ntc_0001", "two"),
+    ]  # the second waits for the first
     for one in found:
         if one is not None:
             assert one[1] == notice(1)
             await alerts.delivered(kept, one[0], "http 200", NOW)
     last = await alerts.claim(kept, NOW)
     assert last is not None
-    assert (last[0].id, last[0].attempts) == ("ntc_0002:two", 1)
+    assert (last[0].notice, last[0].channel, last[0].attempts) == ("ntc_0002", "two", 1)
     assert await alerts.claim(kept, NOW) is None
     assert (await alerts.counts(kept)) == {"one": {"delivered": 1}, "two": {"delivered": 1, "waiting": 1}}  # fmt: skip
 
@@ -140,7 +143,7 @@ async def test_old_notices_go_once_nothing_of_them_waits(kept: Tables) -> None:
     assert [one.id for one, _ in await alerts.last(kept, 9)] == ["ntc_0002"]
 
 
-async def test_errors_are_summed_by_hour_route_and_provider(kept: Tables) -> None:
+async def test_errors_are_summed_by_hour_and_route(kept: Tables) -> None:
     def ended(number: int, status: int, **more) -> Decision:
         return Decision(f"req_{number}", "chat", status=status, **more)
 
@@ -152,8 +155,8 @@ async def test_errors_are_summed_by_hour_route_and_provider(kept: Tables) -> Non
     await kept.batch(*[row(one, NOW, "t/a") for one in each])
     names = Names(frozenset({"auto"}), frozenset({"p"}), {})
     hour = NOW // days.HOUR_MS * days.HOUR_MS
-    found = await outcomes(kept, names, NOW + 60_000)
-    assert found == {(hour, "auto", "p"): (2, 3), (hour, "other", "other"): (0, 1)}
+    found = await outcomes(kept, names, NOW + 60_000, 1)
+    assert found == {(hour, "auto"): (2, 3), (hour, "other"): (0, 1)}
 
 
 async def test_who_answered_is_read_of_the_ledger(kept: Tables) -> None:

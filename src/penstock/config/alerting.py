@@ -52,11 +52,11 @@ class Alert(Struct, frozen=True, forbid_unknown_fields=True):
     to: tuple[str, ...] = ()
     """Channels it is told to; empty: all."""
     each: Literal["", "route", "provider"] = ""
-    """Whether each route or provider is watched by itself (spend_rate, errors, hit_rate); else all together."""
+    """Whether each route (spend_rate, errors, hit_rate) or provider (spend_rate, hit_rate) is watched by itself; else all together."""
     route: str = ""
     """Only this route (spend_rate, errors, hit_rate)."""
     provider: str = ""
-    """Only this provider (spend_rate, errors, hit_rate, provider_down)."""
+    """Only this provider (spend_rate, hit_rate, provider_down)."""
     tenant: str = ""
     """Only this tenant (spend_rate)."""
     service: str = ""

@@ -24,9 +24,7 @@ TAKES: Mapping[AlertKind, frozenset[str]] = {
         {"each", "route", "provider", "tenant", "hours", "factor", "money", "least_money"}
     ),
     "budget": frozenset({"share"}),
-    "errors": frozenset(
-        {"each", "route", "provider", "hours", "factor", "objective", "least_requests"}
-    ),
+    "errors": frozenset({"each", "route", "hours", "factor", "objective", "least_requests"}),
     "hit_rate": frozenset({"each", "route", "provider", "hours", "drop", "least_requests"}),
     "provider_down": frozenset({"provider"}),
     "backend_down": frozenset({"service"}),
@@ -167,6 +165,11 @@ def _check_numbers(alert: Alert, path: str) -> None:
             )
     if alert.kind == "errors" and alert.hours > MOST_HOURS_OF_ERRORS:
         raise Misconfigured(f"{path}.hours is at most {MOST_HOURS_OF_ERRORS} for errors; lower it")
+    if alert.kind == "errors" and alert.each == "provider":
+        raise Misconfigured(
+            f"{path}.each is provider, and a request that nobody answered is no provider's; write each = "
+            '"route", or a rule of kind provider_down'
+        )
     if alert.tenant and (alert.each or alert.route or alert.provider):
         raise Misconfigured(f"{path}.tenant stands alone; remove each, route and provider")
 

@@ -14,7 +14,7 @@ from penstock.gateway import sending
 from penstock.ledger import alerts
 from penstock.ledger.alerts import reads, samples
 from penstock.ledger.alerts.reads import Names
-from penstock.ledger.alerts.turns import Notice, Readings, turned
+from penstock.ledger.alerts.turns import MOST_CHANGES, Notice, Readings, turned
 from penstock.upstream.health import Member
 
 if TYPE_CHECKING:
@@ -25,6 +25,8 @@ LOG = logging.getLogger(__name__)
 EVERY_MS = 60_000
 EVERY_ALONE_MS = 300_000
 """On Workers, where each reading of the books is paid for."""
+MOST_CHANGES_ALONE = 20
+"""There a pass has few statements, on the free plan 50."""
 MOST_SENT = 50
 SENDING_SECONDS = 20.0
 """After that a pass begins no more."""
@@ -71,8 +73,9 @@ async def judge(gateway: Gateway) -> None:
         if (found := await _read(books, rule)) is not None:
             readings[rule.name] = found
     known = await alerts.states(tables)
-    done = turned(held, known, readings, now, gateway.platform.ids.new)
-    every = EVERY_MS if gateway.platform.shared_loop else EVERY_ALONE_MS
+    here = gateway.platform.shared_loop
+    most, every = (MOST_CHANGES, EVERY_MS) if here else (MOST_CHANGES_ALONE, EVERY_ALONE_MS)
+    done = turned(held, known, readings, now, gateway.platform.ids.new, most)
     due_at = now // every * every + every
     text = samples.encoded(books.before, books.counts, now)
     with suppress(Conflict):  # this process stood still, and another one was quicker

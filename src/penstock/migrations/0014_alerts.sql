@@ -1,4 +1,4 @@
--- Alerts: whose turn it is to judge, and what was counted lately. One row, whose version moves in the batch that judges, from where it was read.
+-- Alerts: whose turn it is to judge, and what was counted lately. One row, made by the first, whose version moves in the batch that judges, from where it was read.
 create table alert_turns (
   name text not null,
   version bigint not null,
@@ -8,7 +8,6 @@ create table alert_turns (
   constraint alert_turns_pkey primary key (name),
   constraint alert_turns_moved check (version >= 0)
 );
-insert into alert_turns (name, version, due_at, lease_until, samples) values ('judge', 0, 0, 0, '[]');
 -- What a process saw of a provider or a backend in a minute: how often it failed, by its own fault.
 create table alert_words (
   subject text not null,

@@ -43,6 +43,8 @@ def rule(kind: str, more: str = "") -> str:
         (rule("spend_rate", 'money = "lots"'), "alerts[0].money is no amount of dollars above 0"),
         (rule("spend_rate", 'tenant = "a"\neach = "route"'), "alerts[0].tenant stands alone; remove each"),
         (rule("errors", "hours = 13"), "alerts[0].hours is at most 12 for errors; lower it"),
+        (rule("errors", 'each = "provider"'), "alerts[0].each is provider, and a request that nobody answered is no"),
+        (rule("errors", 'provider = "sandbox"'), "alerts[0].provider does not go with kind errors; remove it"),
         (rule("errors", 'route = "nowhere"'), "alerts[0].route names no route that is configured; change it"),
         (rule("provider_down", 'provider = "nobody"'), "alerts[0].provider names no provider that is configured"),
         (rule("backend_down", 'service = "nothing"'), "alerts[0].service names no service that is configured"),

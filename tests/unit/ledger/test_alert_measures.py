@@ -159,15 +159,15 @@ def test_what_came_lately_is_the_difference_of_what_stood() -> None:
         text = encoded(decoded(text), counts, now)
         hour = now // HOUR * HOUR
         bad, all = draw.randrange(5), draw.randrange(5, 50)
-        had = counts.get((hour, "r", "p"), (0, 0))
-        counts[hour, "r", "p"] = had[0] + bad, had[1] + all
+        had = counts.get((hour, "r"), (0, 0))
+        counts[hour, "r"] = had[0] + bad, had[1] + all
         came.append((now, bad, all))
         now += MINUTE + draw.randrange(30_000)
     assert len(decoded(text)) < 30
 
 
 def test_without_a_sample_of_about_that_time_nothing_is_known() -> None:
-    counts = {(NOW, "r", "p"): (1, 2)}
+    counts = {(NOW, "r"): (1, 2)}
     text = encoded([], counts, NOW)
     assert lately(decoded(text), counts, NOW + MINUTE, 5 * MINUTE, every) is None
     assert lately(decoded(text), counts, NOW + 5 * MINUTE, 5 * MINUTE, every) == {"r": (0, 0)}

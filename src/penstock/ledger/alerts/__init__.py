@@ -59,10 +59,11 @@ class Delivery(Struct, frozen=True):
 
 async def turn(tables: Tables, now: int) -> Turn | None:
     """This process's turn; None where it is not due, or another's."""
-    [(version, due_at, lease_until, samples)] = await tables.rows(sql.TURN)
+    found = await tables.rows(sql.TURN)
+    version, due_at, lease_until, samples = found[0] if found else (0, 0, 0, "[]")
     if due_at > now or lease_until > now:
         return None
-    [taken] = await tables.batch((sql.CLAIM, (now + TURN_MS, version, now)))
+    [taken] = await tables.batch((sql.CLAIM, (version, now + TURN_MS, now)))
     return Turn(version, samples) if taken else None
 
 
@@ -86,7 +87,8 @@ async def write(
         text = _encode(one).decode()
         made.append((sql.ADD_NOTICE, (one.id, one.at, one.rule, one.event, text)))
         for channel in [name for name in one.to or channels if name in channels]:
-            id = f"{one.id}:{channel}"
+            # In the order of turns, whatever the clocks of those who had them say.
+            id = f"{taken.version:012}:{one.id}:{channel}"
             made.append((sql.ADD_DELIVERY, (MOST_WAITING, id, one.id, channel, one.at)))
     await tables.batch(*made)
 
@@ -103,6 +105,9 @@ async def claim(tables: Tables, now: int) -> tuple[Delivery, Notice] | None:
         return None
     delivery = Delivery(*rows[0])
     found = await tables.rows(sql.NOTICE, delivery.notice)
+    if not found:  # somebody deleted it by hand
+        await failed(tables, delivery, "no_notice", now, for_good=True)
+        return None
     return delivery, _notice(found[0][0])
 
 

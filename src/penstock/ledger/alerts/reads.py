@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from msgspec import Struct
 
@@ -28,7 +28,6 @@ DOWN_MINUTES = 3
 PROVIDER, BACKEND = "provider:", "backend:"
 SHORT = 12
 """The short window of errors is this part of the long one."""
-ERROR_HOURS = 12
 
 
 class Names(Struct, frozen=True):
@@ -51,10 +50,11 @@ class Books(Struct, frozen=True):
     words: Mapping[str, int]
 
 
-async def opened(tables: Tables, names: Names, rules: Iterable[Rule], now: int, text: str) -> Books:
+async def opened(tables: Tables, names: Names, rules: Sequence[Rule], now: int, text: str) -> Books:
     """The books as this turn finds them."""
     kinds = {rule.kind for rule in rules}
-    counts = await outcomes(tables, names, now) if "errors" in kinds else {}
+    hours = max((rule.hours for rule in rules if rule.kind == "errors"), default=0)
+    counts = await outcomes(tables, names, now, hours) if hours else {}
     heard: Mapping[str, int] = {}
     if kinds & {"provider_down", "backend_down"}:
         heard = await words(tables, now - DOWN_MINUTES * samples.MINUTE_MS)
@@ -66,13 +66,12 @@ async def read(books: Books, rule: Rule) -> Readings:
     return await _READS[rule.kind](books, rule)
 
 
-async def outcomes(tables: Tables, names: Names, now: int) -> dict[Key, Counts]:
-    """Errors and requests of the last hours, by hour, route and provider."""
-    first = now // days.HOUR_MS * days.HOUR_MS - (ERROR_HOURS + 1) * days.HOUR_MS
+async def outcomes(tables: Tables, names: Names, now: int, hours: int) -> dict[Key, Counts]:
+    """Errors and requests of the last hours and the one before, by hour and route."""
+    first = _first_hour(now, hours + 1)
     found: dict[Key, Counts] = {}
-    for start, route, target, bad, all in await tables.rows(sql.OUTCOMES, first):
-        provider = target.partition("/")[0]
-        key = (start, route if route in names.routes else OTHER, provider if provider in names.providers else OTHER)  # fmt: skip
+    for start, route, bad, all in await tables.rows(sql.OUTCOMES, first):
+        key = (start, route if route in names.routes else OTHER)
         so_far = found.get(key, (0, 0))
         found[key] = so_far[0] + bad, so_far[1] + all
     return found
@@ -181,11 +180,9 @@ def _of(alert: Alert) -> Callable[[Key], str]:
     """The subject that a count belongs to; empty where the rule is not about it."""
 
     def of(key: Key) -> str:
-        _, route, provider = key
-        if alert.route not in ("", route) or alert.provider not in ("", provider):
+        if alert.route not in ("", key[1]):
             return ""
-        together = alert.route or alert.provider or ALL
-        return {"": together, "route": route, "provider": provider}[alert.each]
+        return key[1] if alert.each else alert.route or ALL
 
     return of
 

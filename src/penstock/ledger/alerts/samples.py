@@ -1,7 +1,7 @@
 """Errors and requests as they stood at earlier turns, so that the short windows of later ones can be told without reading rows.
 
 Sums are of whole hours. What came between two moments is the difference of what stood in the hours at each; so a sample keeps
-the last two hours of every route and provider. They are thinned as they age.
+the last two hours of every route. They are thinned as they age.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ LATE_MS = 40_000
 
 Counts = tuple[int, int]
 """Errors and requests."""
-Key = tuple[int, str, str]
-"""An hour, a route and a provider."""
+Key = tuple[int, str]
+"""An hour and a route."""
 
 
 class Sample(Struct, frozen=True, array_like=True):
@@ -31,15 +31,18 @@ class Sample(Struct, frozen=True, array_like=True):
 
     at: int
     since: int
-    counts: tuple[tuple[int, str, str, int, int], ...]
+    counts: tuple[tuple[int, str, int, int], ...]
 
 
 _decode = msgspec.json.Decoder(list[Sample]).decode
 
 
 def decoded(text: str) -> list[Sample]:
-    """The samples of earlier turns, oldest first."""
-    return _decode(text)
+    """The samples of earlier turns, oldest first; none where another version kept them."""
+    try:
+        return _decode(text)
+    except msgspec.DecodeError:
+        return []
 
 
 def encoded(before: Sequence[Sample], counts: Mapping[Key, Counts], now: int) -> str:
@@ -65,7 +68,7 @@ def lately(
     if not fitting or fitting[-1].at < now - 2 * window_ms - LATE_MS:
         return None
     then = fitting[-1]
-    stood = {(hour, route, provider): (bad, all) for hour, route, provider, bad, all in then.counts}
+    stood = {(hour, route): (bad, all) for hour, route, bad, all in then.counts}
     found: dict[str, Counts] = {}
     for key, (bad, all) in counts.items():
         subject = of(key)

@@ -7,8 +7,9 @@ from penstock.ledger.rollups.sql import HOUR
 TURN = "select version, due_at, lease_until, samples from alert_turns where name = 'judge'"
 
 CLAIM = """
-update alert_turns set lease_until = $1
-where name = 'judge' and version = $2 and lease_until <= $3 and due_at <= $3
+insert into alert_turns (name, version, due_at, lease_until, samples) values ('judge', $1, 0, $2, '[]')
+on conflict (name) do update set lease_until = excluded.lease_until
+where alert_turns.version = $1 and alert_turns.lease_until <= $3 and alert_turns.due_at <= $3
 returning version
 """
 
@@ -97,15 +98,15 @@ where stage in ('final', 'correction') and stage = 'final' and ended = 'settled'
 """
 
 OUTCOMES = f"""
-select starts, route, target, cast(sum(case when status >= 500 then number else 0 end) as bigint), cast(sum(number) as bigint)
+select starts, route, cast(sum(case when status >= 500 then number else 0 end) as bigint), cast(sum(number) as bigint)
 from (
-  select starts, route, target, status, number from outcomes where span = 'hour' and starts >= $1
+  select starts, route, status, number from outcomes where span = 'hour' and starts >= $1
   union all
-  select {HOUR}, route, target, status, 1 from decisions_told
+  select {HOUR}, route, status, 1 from decisions_told
   where seq > coalesce((select seq from rollup_marks where name = 'decisions'), 0) and +at >= $1
 ) told
 where status < 400 or status >= 500
-group by starts, route, target order by starts, route, target limit 50000
+group by starts, route order by starts, route limit 50000
 """
 
 LAST = "select notice from alert_notices order by at desc, id desc limit $1"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 from penstock.config.watched import RECOVER_MINUTES, Rule
 from penstock.ledger.alerts.states import Event, Facts, Reading, State, Step, Timing, begun, step
@@ -66,6 +67,7 @@ def turned(
     readings: Mapping[str, Readings],
     now: int,
     new: Callable[[str], str],
+    most: int = MOST_CHANGES,
 ) -> Turned:
     """Of rules that read something (those that could not stay as they are), and of states of rules that are no more."""
     changes: dict[tuple[str, str], State | None] = {}
@@ -78,9 +80,9 @@ def turned(
         of = {subject: state for (one, subject), state in known.items() if one == name}
         events: dict[Event, list[State]] = {}
         for subject, before, (state, event) in _steps(rule, of, read, now, new):
-            if len(changes) >= MOST_CHANGES:
+            if len(changes) >= most:
                 break
-            if state != before:
+            if event is not None or not _same(state, before):
                 changes[name, subject] = state
             if event is not None and (told := state or before) is not None:
                 events.setdefault(event, []).append(told)
@@ -102,6 +104,13 @@ def _steps(
         if subject not in known and reading.level and room > 0 and rule is not None:
             room -= 1
             yield subject, None, begun(reading, rule.kind, timing, now, lambda: new("alr_"))
+
+
+def _same(state: State | None, before: State | None) -> bool:
+    """Whether nothing changed but what was read, which is written where it is told: else each turn wrote all that fires."""
+    if state is None or before is None:
+        return state is before
+    return replace(state, facts=before.facts) == before
 
 
 def _lasts(state: State, now: int) -> bool:
