@@ -55,7 +55,7 @@ export function NearBudgets({ after }: { after: boolean }) {
   );
   return (
     <Card
-      title="Budgets nearest to their cap"
+      title="Fullest budgets"
       class="fill"
       actions={<See to="/budgets" text="All" of="budgets" />}
     >
