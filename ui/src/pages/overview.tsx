@@ -41,7 +41,7 @@ export default function Overview() {
           <TopUsers range={range} after={after} />
         </div>
         <div class="third">
-          <Failing figures={figures} />
+          <Failing figures={figures} range={range} />
         </div>
         <div class="third">
           <NearBudgets after={after} />

@@ -14,7 +14,7 @@ import { days, type Range } from '../lib/range';
 import { choose, query } from '../lib/router';
 import { groupName, periods, pivot, type By } from '../lib/series';
 import type { Series, SeriesRow, Top } from '../lib/types';
-import { METRICS, METRIC_OPTIONS, type Metric } from './usage/metrics';
+import { METRIC_OPTIONS, metricOf, type Metric } from './usage/metrics';
 import { Rows } from './usage/rows';
 
 const GROUPS = [
@@ -43,7 +43,7 @@ export default function Usage() {
   const filters = useFilters(FILTERS.map((one) => one.name));
   const of = GROUPS.find((one) => one.value === query.value['of'])?.value ?? '';
   const by = byOf(query.value['by'], of, range);
-  const metric = METRICS[query.value['show'] ?? ''] ?? (METRICS['cost'] as Metric);
+  const metric = metricOf(query.value['show']);
   const span = { from: range.from, to: range.to, ...filters };
   // A user is one of a tenant: until that is named too there is nothing to ask.
   const asks = !filters['user'] || Boolean(filters['tenant']);

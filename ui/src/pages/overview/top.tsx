@@ -5,10 +5,11 @@ import { Empty } from '../../components/states';
 import { Table, type Column } from '../../components/table';
 import { pace } from '../../lib/live';
 import { useLoad, type Loaded } from '../../lib/load';
-import type { Range } from '../../lib/range';
+import { inAddress, type Range } from '../../lib/range';
 import { href } from '../../lib/router';
-import { groupName } from '../../lib/series';
+import { filterOf, groupName } from '../../lib/series';
 import type { Top, TopRow } from '../../lib/types';
+import { See } from './see';
 
 interface WhichProps {
   range: Range;
@@ -42,7 +43,7 @@ function Most({ title, of, head, range, after }: MostProps) {
       label: head,
       head: true,
       wide: true,
-      render: (row) => <span title={groupName(row, of)}>{groupName(row, of)}</span>,
+      render: (row) => <Named row={row} of={of} range={range} />,
     },
     {
       key: 'cost',
@@ -67,20 +68,26 @@ function Most({ title, of, head, range, after }: MostProps) {
     },
   ];
   return (
-    <Card title={title} class="fill" actions={<More of={of} range={range} />}>
+    <Card
+      title={title}
+      class="fill"
+      actions={
+        <See to={`/usage?of=${of}&${inAddress(range)}`} text="Explore" of={`usage by ${of}`} />
+      }
+    >
       <Listed of={top} columns={columns} title={title} name={(row) => groupName(row, of)} />
     </Card>
   );
 }
 
-function More({ of, range }: { of: string; range: Range }) {
-  const span =
-    range.name === 'custom'
-      ? `range=custom&from=${range.from}&to=${range.to}`
-      : `range=${range.name}`;
+/** To its usage over the same days. */
+function Named({ row, of, range }: { row: TopRow; of: string; range: Range }) {
+  const name = groupName(row, of);
+  const only = new URLSearchParams(filterOf(row, of) ?? {}).toString();
+  if (!only) return <span title={name}>{name}</span>;
   return (
-    <a class="button quiet small" href={href(`/usage?of=${of}&${span}`)}>
-      Explore<span class="hidden"> usage by {of}</span>
+    <a class="plain" title={name} href={href(`/usage?${only}&${inAddress(range)}`)}>
+      {name}
     </a>
   );
 }
