@@ -6,6 +6,7 @@ import { Refresh } from '../components/refresh';
 import { Empty } from '../components/states';
 import { Table, type Column } from '../components/table';
 import { Two } from '../components/two';
+import { pace } from '../lib/live';
 import { useLoad } from '../lib/load';
 import type { ConfiguredBudget, Limits, Tier } from '../lib/records';
 import type { Budget } from '../lib/types';
@@ -13,7 +14,7 @@ import type { Budget } from '../lib/types';
 const NEAR = 0.8;
 
 export default function Budgets() {
-  const running = useLoad<{ budgets: Budget[] }>('/admin/reports/budgets', {}, 15_000);
+  const running = useLoad<{ budgets: Budget[] }>('/admin/reports/budgets', {}, pace(15));
   const limits = useLoad<Limits>('/admin/limits');
   return (
     <>
