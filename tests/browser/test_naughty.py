@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 
 import pytest
@@ -53,7 +54,7 @@ def test_models_are_shown_literally(fooled: Visit, world: World) -> None:
 def test_they_are_filters_too(fooled: Visit) -> None:
     page = fooled.open("requests")
     page.get_by_label("User", exact=True).fill(NAUGHTY[0])
-    expect(page).to_have_url(lambda url: "user=" in url)
+    expect(page).to_have_url(re.compile("user="))
     rows = page.get_by_role("row").filter(has_text=NAUGHTY[0])
     expect(rows).to_have_count(2)
     expect(page.get_by_text("2 requests")).to_be_visible()
@@ -92,4 +93,4 @@ def test_no_text_of_the_gateway_breaks_a_page(visiting: Visiting, place: Place) 
     expect(page.locator(".skeleton")).to_have_count(0)
     expect(page.get_by_role("heading", level=1)).to_have_text(place.heading)
     no_markup(page)
-    assert too_wide(page) == 0
+    assert too_wide(page) == []

@@ -49,7 +49,7 @@ def test_it_fits_a_phone(visiting: Visiting, world: World) -> None:
     page = visit.open(f"requests/{world.made['bought']}")
     expect(page.get_by_role("heading", name="Ledger")).to_be_visible()
     visit.shot("request-phone")
-    assert too_wide(page) == 0
+    assert too_wide(page) == []
 
 
 def test_one_that_does_not_exist(visit: Visit) -> None:
