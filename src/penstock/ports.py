@@ -344,6 +344,8 @@ class Platform:
     """Where replies of services are kept, with room and an end of its own; None: in a part of `store`."""
     probes: Probes | None = None
     """Who probes the backends of services, where this process cannot."""
+    assets: Fetch | None = None
+    """The dashboard's built files, by their path below it; None where it was not built. It answers GETs, at once."""
     shared_loop: bool = True
     secret: bytes = b""
     """Keys the cache's HMAC; at least 32 random bytes made once per installation."""

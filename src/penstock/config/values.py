@@ -52,6 +52,8 @@ class Server(Struct, frozen=True, forbid_unknown_fields=True):
     """One JSON line a request on standard output; never bodies or credentials."""
     docs: bool = True
     """Whether `/docs` and `/openapi.json` are served."""
+    dashboard: bool = True
+    """Whether `/dashboard` is served, with its sessions."""
     unpriced: Literal["budget", "allow", "refuse"] = "budget"
     """Calls to targets without a price: `allow` counts them as free, `refuse` turns them down, `budget` turns them down where a money budget holds."""
 

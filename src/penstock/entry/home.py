@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
@@ -16,7 +17,7 @@ from penstock.config.embedder import embedder
 from penstock.entry.inside import with_services
 from penstock.errors import Misconfigured, Missing
 from penstock.limits.rates import AI_ENDPOINTS, TIER
-from penstock.platforms import embedded
+from penstock.platforms import assets, embedded
 from penstock.platforms.http import Http
 from penstock.platforms.memory.meter import MemoryMeter
 from penstock.platforms.parse.process import ProcessParse
@@ -51,7 +52,8 @@ async def opened(config: Config, *, beside: bool = False) -> AsyncGenerator[Plat
         fetch = await stack.enter_async_context(with_services(config, http, os.environ))
         here = _beside if beside else _embedded
         open_home = _server if config.platform == "server" else here
-        yield await stack.enter_async_context(open_home(config, fetch, runner, parse))
+        platform = await stack.enter_async_context(open_home(config, fetch, runner, parse))
+        yield platform if beside else replace(platform, assets=assets.built())
 
 
 async def check(config: Config) -> None:

@@ -137,6 +137,8 @@ def _told_to_reload(serving: Serving) -> None:
 def announce(start: Start, address: tuple[str, int]) -> None:
     """Says where the gateway listens and what it is made of."""
     url, notes = f"http://{address[0]}:{address[1]}", list(start.notes)
+    if start.config.server.dashboard:
+        notes.append(f"dashboard: {url}/dashboard")
     if start.workers > 1:
         notes.append(f"processes: {start.workers}")
     if start.as_json:

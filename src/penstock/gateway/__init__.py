@@ -249,7 +249,8 @@ def _identity(config: Config, platform: Platform, before: Gateway | None) -> Ide
 
 
 def _who(config: Config) -> tuple[object, ...]:
-    return config.auth, config.server.trusted_proxies, config.tiers.keys()
+    server = config.server
+    return config.auth, server.trusted_proxies, server.dashboard, config.tiers.keys()
 
 
 async def _unreachable(gateway: Gateway, exchange: Exchange) -> Response:
