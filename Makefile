@@ -107,7 +107,6 @@ bench-cache: $(STAMPS)/dev $(CACHES)/node_modules/.stamp ## The public suite of 
 ##@ Other
 .PHONY: clean
 clean: ## Remove what these commands made; the gateway's own data in .penstock stays
-	@rm -rf .venv src/penstock/dashboard ui/node_modules $(CLIENTS)/node_modules $(EDGE)/node_modules $(BROWSER)/node_modules $(CACHES)/node_modules .bench build dist .hypothesis .schemathesis \
 	@rm -rf .venv src/penstock/dashboard ui/node_modules $(CLIENTS)/node_modules $(EDGE)/node_modules $(BROWSER)/node_modules \
 		$(CACHES)/node_modules .bench build dist .hypothesis .schemathesis \
 		.import_linter_cache .mypy_cache .pytest_cache .ruff_cache
