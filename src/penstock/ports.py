@@ -383,7 +383,7 @@ class Platform:
     mail: Mail | None = None
     """Who sends letters; None where this home has no way to a mail server."""
     replies: Store | None = None
-    """Where replies of services are kept, with room and an end of its own; None: in a part of `store`."""
+    """Where replies of services are kept, with room and an end of its own, and what is of use nearby only; None: in a part of `store`."""
     probes: Probes | None = None
     """Who probes the backends of services, where this process cannot."""
     shared_loop: bool = True

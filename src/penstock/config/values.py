@@ -122,7 +122,7 @@ class OwnPrice(Struct, frozen=True, forbid_unknown_fields=True):
     output: str = "0"
     """Output."""
     cached_input: str = ""
-    """Input read from the provider's cache; empty: as input."""
+    """Input read from the provider's cache; empty: as input, and no conversation is taken to be warm there."""
     cache_write: str = ""
     """Input written to the provider's cache; empty: as input."""
     since: str = ""

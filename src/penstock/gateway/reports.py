@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from penstock.auth.caller import owner_of
 from penstock.errors import BadRequest
 from penstock.gateway.exchange import Exchange
+from penstock.gateway.paging import fields
 from penstock.gateway.upkeep import caught_up
 from penstock.gateway.usage import instants
 from penstock.ledger import budgets, days, exports, logins, months
@@ -25,8 +26,6 @@ Choice = TypeVar("Choice", bound=str)
 FILTERS = ("service", "route", "provider", "model", "tenant", "user")
 PERIODS: tuple[figures.By, ...] = ("hour", "day", "month")
 ORDERS: tuple[sql.Order, ...] = ("cost", "requests", "tokens")
-LONGEST = 200
-"""Characters of a filter's value."""
 MOST_TOP = 100
 MOST_BUDGETS = 100
 _NAMES: Mapping[str, tuple[str, ...]] = {
@@ -38,7 +37,7 @@ _NAMES: Mapping[str, tuple[str, ...]] = {
 
 async def overview(gateway: Gateway, exchange: Exchange) -> Response:
     """One page of figures: used, saved, served free or from the cache, how long it took and what failed."""
-    query = _query(exchange, "from", "to", *FILTERS)
+    query = fields(exchange, "from", "to", *FILTERS)
     asked = _asked(gateway, query)
     await caught_up(gateway)
     tables = gateway.platform.tables
@@ -57,7 +56,7 @@ async def overview(gateway: Gateway, exchange: Exchange) -> Response:
 
 async def series(gateway: Gateway, exchange: Exchange) -> Response:
     """The same by period, and by one key more."""
-    query = _query(exchange, "from", "to", "by", "of", *FILTERS)
+    query = fields(exchange, "from", "to", "by", "of", *FILTERS)
     asked = _asked(gateway, query, _one_of(query, "by", PERIODS, "day"))
     await caught_up(gateway)
     tables = gateway.platform.tables
@@ -77,7 +76,7 @@ async def series(gateway: Gateway, exchange: Exchange) -> Response:
 
 async def top(gateway: Gateway, exchange: Exchange) -> Response:
     """Who or what used most."""
-    query = _query(exchange, "from", "to", "of", "order", "limit", *FILTERS)
+    query = fields(exchange, "from", "to", "of", "order", "limit", *FILTERS)
     order = _one_of(query, "order", ORDERS, "cost")
     asked = _asked(gateway, {"of": "user", **query})
     most = query.get("limit", "10")
@@ -93,7 +92,7 @@ async def top(gateway: Gateway, exchange: Exchange) -> Response:
 
 async def standing(gateway: Gateway, exchange: Exchange) -> Response:
     """The running budgets that are nearest to their cap, and how fast they go."""
-    _query(exchange)
+    fields(exchange)
     now = _now(gateway)
     found = await budgets.nearest(gateway.platform.tables, now, MOST_BUDGETS)
     rows = [{**_plain(budgets.as_told(one)), **costs.burn(one, now)} for one in found]
@@ -104,7 +103,7 @@ async def standing(gateway: Gateway, exchange: Exchange) -> Response:
 
 async def bill(gateway: Gateway, exchange: Exchange) -> Response:
     """This month's bill by line: so far, as things go, and against what it may be."""
-    _query(exchange)
+    fields(exchange)
     await caught_up(gateway)
     now = _now(gateway)
     config, tables = gateway.config, gateway.platform.tables
@@ -117,7 +116,7 @@ async def bill(gateway: Gateway, exchange: Exchange) -> Response:
 
 async def seen(gateway: Gateway, exchange: Exchange) -> Response:
     """Registrations and logins by period, with the share that succeeded, and where they came from."""
-    query = _query(exchange, "from", "to", "by")
+    query = fields(exchange, "from", "to", "by")
     by = _one_of(query, "by", logins.BY, "day")
     since, until = instants(query, _now(gateway))
     await gateway.journal.flush()
@@ -132,7 +131,7 @@ async def seen(gateway: Gateway, exchange: Exchange) -> Response:
 
 async def export(gateway: Gateway, exchange: Exchange) -> Response:
     """A whole table, streamed."""
-    query = _query(exchange, "format")
+    query = fields(exchange, "format")
     form = _one_of(query, "format", exports.FORMATS, "csv")
     name = exchange.request.path.rpartition("/")[2]
     await gateway.journal.flush()
@@ -156,18 +155,6 @@ def _asked(gateway: Gateway, query: Mapping[str, str], by: figures.By = "") -> A
         query.get("model", ""), tenant, owner_of(tenant, user) if user else "",
     )  # fmt: skip
     return figures.whole(asked)
-
-
-def _query(exchange: Exchange, *known: str) -> dict[str, str]:
-    query = exchange.query()
-    unknown = query.keys() - {*known}
-    if unknown:
-        taken = ", ".join(known) or "no query"
-        raise BadRequest(f"Only {taken} is taken.", code="invalid_field", param=min(unknown)[:50])
-    long = [name for name, value in query.items() if len(value) > LONGEST]
-    if long:
-        raise BadRequest(f"'{long[0]}' is too long.", code="invalid_field", param=long[0])
-    return query
 
 
 def _one_of(

@@ -138,6 +138,40 @@ def _report(name: str) -> Endpoint:
     return Endpoint(report, scope=scopes.ADMIN, slot="first")
 
 
+def _dashboard(name: str, auth: Auth = "none") -> Endpoint:
+    """What is below `/dashboard`; it asks itself who comes."""
+
+    async def dashboard(gateway: Gateway, exchange: Exchange) -> Response:
+        from penstock.gateway import dashboard as sessions
+
+        handlers: Mapping[str, Handler] = {
+            "in": sessions.sign_in,
+            "who": sessions.signed_in,
+            "out": sessions.sign_out,
+        }
+        return await handlers[name](gateway, exchange)
+
+    return Endpoint(dashboard, auth, slot="first")
+
+
+def _managed(name: str, label: str = "") -> Endpoint:
+    """What only the dashboard, or who does its work by hand, asks for."""
+
+    async def managed(gateway: Gateway, exchange: Exchange) -> Response:
+        from penstock.gateway import keys, requests
+
+        handlers: Mapping[str, Handler] = {
+            "requests": requests.listed,
+            "request": requests.one,
+            "keys": keys.listed,
+            "create": keys.create,
+            "revoke": keys.revoke,
+        }
+        return await handlers[name](gateway, exchange)
+
+    return Endpoint(managed, scope=scopes.ADMIN, slot="first", label=label)
+
+
 ROUTES: Mapping[str, Mapping[str, Endpoint]] = {
     "/v1/chat/completions": {"POST": Endpoint(_chat, "routed", scopes.CHAT, "chat", spends=True)},
     "/v1/embeddings": {"POST": Endpoint(_embed, "routed", scopes.EMBED, "embed", spends=True)},
@@ -192,10 +226,12 @@ ROUTES: Mapping[str, Mapping[str, Endpoint]] = {
     "/admin/reports/budgets": {"GET": _report("budgets")},
     "/admin/reports/costs": {"GET": _report("costs")},
     "/admin/reports/logins": {"GET": _report("logins")},
+    "/admin/requests": {"GET": _managed("requests")},
+    "/admin/keys": {"GET": _managed("keys"), "POST": _managed("create")},
     "/admin/usage": {"GET": Endpoint(usage.everyone, scope=scopes.ADMIN, slot="first")},
 }
 
-MODEL = Endpoint(meta.model, limit="other")
+MODEL = Endpoint(meta.model, limit="other", label="/v1/models/{id}")
 """GET `/v1/models/{id}`, whose id may hold slashes."""
 
 DOCUMENT_PATH = "/api/rag/documents/"
@@ -211,13 +247,32 @@ EXPORT_PATH = "/admin/export/"
 EXPORT = {"GET": replace(_report("export"), label=f"{EXPORT_PATH}{{table}}")}
 
 
+DASHBOARD: Mapping[str, Mapping[str, Endpoint]] = {
+    "/dashboard/session": {
+        "POST": _dashboard("in"),
+        "GET": _dashboard("who"),
+        "DELETE": _dashboard("out"),
+    },
+}
+"""What its page asks for beside `/admin`: nobody else needs it, and OpenAPI does not tell of it."""
+
+BELOW: Mapping[str, Mapping[str, Endpoint]] = {
+    EXPORT_PATH: EXPORT,
+    DOCUMENT_PATH: DOCUMENT,
+    "/v1/models/": {"GET": MODEL},
+    "/admin/requests/": {"GET": _managed("request", "/admin/requests/{id}")},
+    "/admin/keys/": {"DELETE": _managed("revoke", "/admin/keys/{id}")},
+}
+"""What is found by the beginning of its path: the rest names one of many. Its label is its template."""
+
+
 def find(path: str) -> Mapping[str, Endpoint] | None:
     """The methods of a path by exact match on its decoded form; None where there is nothing."""
     found = ROUTES.get(path)
-    if found is None and path.startswith("/v1/models/") and len(path) > len("/v1/models/"):
-        return {"GET": MODEL}
-    if found is None and path.startswith(EXPORT_PATH) and len(path) > len(EXPORT_PATH):
-        return EXPORT
-    if found is None and path.startswith(DOCUMENT_PATH) and len(path) > len(DOCUMENT_PATH):
-        return DOCUMENT
+    if found is None:
+        if path in DASHBOARD:
+            return DASHBOARD[path]
+        for start, methods in BELOW.items():
+            if path.startswith(start) and len(path) > len(start):
+                return methods
     return found

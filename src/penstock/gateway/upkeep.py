@@ -32,7 +32,19 @@ ASKED_SECONDS = 1.0
 
 
 async def upkeep(gateway: Gateway) -> None:
-    """One pass; raises Unavailable where the tables are out of reach."""
+    """One pass, counted; raises Unavailable where the tables are out of reach."""
+    outcome = "failed"
+    try:
+        await _pass(gateway)
+        outcome = "done"
+    except Unavailable:
+        outcome = "unavailable"
+        raise
+    finally:
+        gateway.counters.passes.add(outcome)
+
+
+async def _pass(gateway: Gateway) -> None:
     await _deliver(gateway)
     await _documents(gateway)
     first = gateway.platform.clock.now() % HOUR < MINUTE
@@ -44,6 +56,7 @@ async def upkeep(gateway: Gateway) -> None:
         await _sweep_logins(gateway)
         await _sweep_webhooks(gateway)
         await _sweep_revocations(gateway)
+        await _sweep_sessions(gateway)
         await _sweep_documents(gateway)
         await _sweep_labels(gateway)
 
@@ -140,6 +153,14 @@ async def _sweep_webhooks(gateway: Gateway) -> None:
 async def _sweep_revocations(gateway: Gateway) -> None:
     for _ in range(MOST_SWEEPS):
         if not await keys.sweep(gateway.platform.tables, now=gateway.platform.clock.now()):
+            return
+
+
+async def _sweep_sessions(gateway: Gateway) -> None:
+    from penstock.auth import sessions  # requests start without it
+
+    for _ in range(MOST_SWEEPS):
+        if not await sessions.sweep(gateway.platform.tables, now=gateway.platform.clock.now()):
             return
 
 

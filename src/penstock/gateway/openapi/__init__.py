@@ -6,8 +6,9 @@ from functools import lru_cache
 from typing import Any
 
 import penstock
-from penstock.gateway.openapi import alerts, answers, replies, reporting, requests
-from penstock.gateway.openapi.operations import JSON, ONCE, OPERATIONS, Operation
+from penstock.gateway.openapi import alerts, answers, managed, replies, reporting, requests
+from penstock.gateway.openapi.operation import JSON, Operation
+from penstock.gateway.openapi.operations import ONCE, OPERATIONS
 from penstock.gateway.openapi.page import HEADERS as PAGE_HEADERS
 from penstock.gateway.openapi.page import render
 from penstock.wire.json import encode
@@ -65,6 +66,7 @@ def tree() -> dict[str, Any]:
             "schemas": requests.schemas()
             | answers.schemas()
             | reporting.schemas()
+            | managed.schemas()
             | alerts.schemas(),
             "headers": replies.headers(),
             "securitySchemes": {
