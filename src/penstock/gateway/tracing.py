@@ -187,9 +187,11 @@ class Trace:
             if host:
                 fields |= {"server.address": host, "server.port": port}
             ended = self._tracer.clock.tick()
+            # Where the cache had it, nobody was asked.
+            kind: tracing.Kind = "internal" if onward.notes.get("cache") == "hit" else "client"
             self._add(
-                f"{_method(onward)} {name}", began, ended, fields, kind="client", error=error, id=span
-            )  # fmt: skip
+                f"{_method(onward)} {name}", began, ended, fields, kind=kind, error=error, id=span
+            )
 
     def end(self, exchange: Exchange) -> None:
         """The request is over: its own span, and all that were gathered."""
