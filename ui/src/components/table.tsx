@@ -39,7 +39,7 @@ export function Table<Row>(props: TableProps<Row>) {
   const sorted = useMemo(() => order(rows, columns, sort), [rows, columns, sort]);
   if (!rows.length) return <>{empty ?? <Empty title="Nothing here yet" />}</>;
   return (
-    <div class={tall ? 'table tall' : 'table'} role="group" aria-label={caption} tabIndex={0}>
+    <div class={tall ? 'table tall' : 'table'} role="region" aria-label={caption} tabIndex={0}>
       <table>
         <caption class={titled ? '' : 'hidden'}>{caption}</caption>
         <thead>

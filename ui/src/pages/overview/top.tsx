@@ -104,7 +104,7 @@ function Listed({ of, columns, title, name }: ListedProps) {
     <Shown of={of} lines={6}>
       {({ rows }) => (
         <Table
-          caption={title}
+          caption={`${title} by cost`}
           columns={columns}
           rows={rows}
           rowKey={name}
