@@ -97,7 +97,7 @@ bench-env: $(STAMPS)/dev $(STAMPS)/stores ## Prepare all that the benches need: 
 	@$(PYTHON) bench/env.py
 
 .PHONY: bench
-bench: bench-env $(STAMPS)/edge $(NPM) ## Measure against the peers (BENCHES="gateway embeddings exact overload edge services rag routing reports", ARGS= for each of them)
+bench: bench-env $(STAMPS)/edge $(STAMPS)/browser $(NPM) $(PAGES) ## Measure against the peers (BENCHES="gateway embeddings exact overload edge services rag routing reports", ARGS= for each of them)
 	@for name in $(BENCHES); do $(BIN)/python bench/$$name.py $(ARGS); done
 
 .PHONY: bench-cache
