@@ -79,6 +79,10 @@ format: $(STAMPS)/dev ## Format, and mend what lint can mend by itself
 	@$(BIN)/ruff check --quiet --fix-only $(CODE)
 	@$(BIN)/ruff format $(CODE)
 
+.PHONY: screenshots
+screenshots: $(STAMPS)/dev $(STAMPS)/browser $(PAGES) ## Take the README's pictures of the dashboard anew (docs/images)
+	@$(BIN)/python -m tests.browser.screens
+
 .PHONY: lock
 lock: $(STAMPS)/dev ## Remake requirements/*.txt and the npm locks from pyproject.toml and package.json (UPGRADE=1: newest)
 	@$(COMPILE) --extra services --extra documents --output-file requirements/base.txt pyproject.toml
