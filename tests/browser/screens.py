@@ -35,6 +35,8 @@ BETTER = (
     " where model like '%granite%' and substr(request_id, -1) < '8'",
     "update ledger set provider = 'openai', model = 'gpt-4o', target = 'openai/gpt-4o'"
     " where model like '%llama%' and substr(request_id, -1) < '6'",
+    "update ledger set provider = 'openai', target = 'openai/' || model where model like 'gpt%'",
+    "update ledger set provider = 'cloudflare', target = 'cloudflare/' || model where model like '@cf%'",
     "update ledger set input = input * 8, output = output * 8",
     "update ledger set amount_nanos = input * 2500 + output * 10000"
     " where model = 'gpt-4o' and stage = 'final' and cache = '' and ended = 'settled'",
