@@ -1,7 +1,9 @@
 /** What stands around every page: navigation, theme, who is signed in, notices; and the page itself. */
 import { useEffect, useRef, useState } from 'preact/hooks';
+import { Guard } from './components/guard';
 import { Icon, type IconName } from './components/icon';
-import { Empty, ErrorNote, Skeleton } from './components/states';
+import { PageHead } from './components/page';
+import { ErrorNote, Skeleton } from './components/states';
 import { Toasts } from './components/toasts';
 import { Failure, signOut } from './lib/api';
 import { href, path } from './lib/router';
@@ -51,13 +53,22 @@ function Inside() {
         {found ? (
           <Opened key={found.page.path} page={found.page} params={found.params} />
         ) : (
-          <Empty title="There is no such page">
-            <a href={href('/')}>Go to the overview</a>
-          </Empty>
+          <Nowhere />
         )}
       </main>
       <Toasts />
     </div>
+  );
+}
+
+function Nowhere() {
+  return (
+    <>
+      <PageHead title="There is no such page" />
+      <a class="button" href={href('/')}>
+        Go to the overview
+      </a>
+    </>
   );
 }
 
@@ -80,7 +91,13 @@ function Opened({ page, params }: { page: Page; params: Params }) {
     };
   }, [page]);
   if (error) return <ErrorNote error={error} retry={() => location.reload()} />;
-  return shown ? <shown.Body params={params} /> : <Skeleton lines={6} />;
+  return shown ? (
+    <Guard of={params}>
+      <shown.Body params={params} />
+    </Guard>
+  ) : (
+    <Skeleton lines={6} />
+  );
 }
 
 function Top({ open, setOpen }: { open: boolean; setOpen: (open: boolean) => void }) {
@@ -135,7 +152,7 @@ function Side({ open, close, current }: SideProps) {
       {open && (
         <button type="button" class="veil" aria-label="Close the navigation" onClick={close} />
       )}
-      <div class={open ? 'side open' : 'side'} id="side">
+      <aside class={open ? 'side open' : 'side'} id="side" aria-label="Navigation and settings">
         <nav aria-label="Pages">
           {GROUPS.map((group) => (
             <Group key={group} name={group} current={current} close={close} />
@@ -145,7 +162,7 @@ function Side({ open, close, current }: SideProps) {
           <ThemePicker />
           <Who />
         </div>
-      </div>
+      </aside>
     </>
   );
 }

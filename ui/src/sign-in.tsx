@@ -2,6 +2,7 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { Input } from './components/field';
 import { Failure, signIn } from './lib/api';
+import { ended } from './lib/session';
 import { Mark } from './shell';
 
 const REASONS: Record<number, string> = {
@@ -45,6 +46,7 @@ export function SignIn() {
           <Mark /> Penstock
         </p>
         <h1>Sign in</h1>
+        {ended.value && <p role="status">Your session is over. Sign in again to go on.</p>}
         <Input
           label="Admin key or token"
           type="password"

@@ -2,6 +2,7 @@
 import type { ComponentChildren } from 'preact';
 import { useId } from 'preact/hooks';
 import type { Loaded } from '../lib/load';
+import { Guard } from './guard';
 import { ErrorNote, Skeleton } from './states';
 
 interface CardProps {
@@ -43,7 +44,18 @@ export function Shown<T>({ of, lines = 4, children }: ShownProps<T>) {
   return (
     <>
       {error && <ErrorNote error={error} retry={reload} stale={data !== undefined} />}
-      {data !== undefined ? children(data) : !error && <Skeleton lines={lines} />}
+      {data !== undefined ? (
+        <Guard of={data}>
+          <Body data={data} draw={children} />
+        </Guard>
+      ) : (
+        !error && <Skeleton lines={lines} />
+      )}
     </>
   );
+}
+
+/** A component of its own, so that what it throws is the guard's. */
+function Body<T>({ data, draw }: { data: T; draw: (data: T) => ComponentChildren }) {
+  return <>{draw(data)}</>;
 }

@@ -87,29 +87,35 @@ function told(value: number | null | undefined, format: (value: number) => strin
   return value === null || value === undefined ? '–' : format(value);
 }
 
-/** uPlot comes when the first chart does: the figures beside it do not wait for it. */
+/** uPlot comes when the first chart does: the figures beside it do not wait for it. Where it does not come, they stay a table. */
 function Drawn(props: ChartProps) {
-  const { title, height = 220 } = props;
+  const { title, labels, series, kind, stacked, height = 220 } = props;
   const box = useRef<HTMLDivElement>(null);
   const newest = useRef(props);
   newest.current = props;
   const plot = useRef<Plot | null>(null);
+  const [absent, setAbsent] = useState(false);
   const worn = colours.value;
-  const shape = JSON.stringify([props.labels, props.series, props.kind, props.stacked]);
+  const shape = JSON.stringify([title, labels, series.map((one) => one.label), kind, stacked]);
+  const values = JSON.stringify(series.map((one) => one.values));
 
   useEffect(() => {
     let gone = false;
-    void import('./plot').then(({ draw }) => {
-      if (gone || !box.current) return;
-      plot.current = draw(box.current, newest.current, height);
-    });
+    import('./plot').then(
+      ({ draw }) => {
+        if (!gone && box.current) plot.current = draw(box.current, newest.current, height);
+      },
+      () => setAbsent(true),
+    );
     return () => {
       gone = true;
       plot.current?.destroy();
       plot.current = null;
     };
   }, [shape, worn, height]);
+  useEffect(() => plot.current?.update(newest.current), [values]);
 
+  if (absent) return <Figures {...props} />;
   return (
     <div
       ref={box}

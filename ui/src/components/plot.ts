@@ -4,65 +4,42 @@ import 'uplot/dist/uPlot.min.css';
 import type { ChartProps } from './chart';
 
 export interface Plot {
+  /** Draws other values of the same periods and series. */
+  update: (props: ChartProps) => void;
   destroy: () => void;
 }
 
 const FONT = '12px system-ui, sans-serif';
-/** Room for one label of the lower axis, in pixels. */
-const LABEL = 72;
+/** Of a letter of the axes, about, and between two labels. In pixels. */
+const LETTER = 7;
+const BETWEEN = 20;
 
 export function draw(box: HTMLElement, props: ChartProps, height: number): Plot {
-  const { labels, series, kind = 'lines', stacked = false } = props;
-  const colour = palette(box);
-  const bars = kind === 'bars';
-  const shown = stacked ? piled(series.map((one) => one.values)) : series.map((one) => one.values);
-  // What lies on top is the lower part of the pile, so the highest is drawn first.
-  const order = series.map((_, at) => at);
-  if (stacked) order.reverse();
   const tip = document.createElement('div');
   tip.className = 'plot-tip';
   tip.hidden = true;
-
+  let now = props;
+  let data = dataOf(now);
+  const width = () => Math.max(80, box.clientWidth);
   const options: uPlot.Options = {
-    width: Math.max(80, box.clientWidth),
+    ...optionsOf(props, palette(box), (at) => alone(data[at] ?? [])),
+    width: width(),
     height,
-    padding: [12, 8, 0, 0],
-    legend: { show: false },
-    cursor: { y: false, drag: { x: false, y: false }, points: { show: !bars } },
-    scales: {
-      x: { time: false, range: bars ? [-0.5, labels.length - 0.5] : reach(labels.length) },
-      y: { range: (_plot, _low, high) => [0, high > 0 ? high * 1.08 : 1] },
-    },
-    axes: [xAxis(labels, colour), yAxis(props.format, colour)],
-    series: [
-      {},
-      ...order.map((at) => {
-        const paint = colour(`--c${(at % 8) + 1}`);
-        const paths = bars ? uPlot.paths.bars?.({ size: [0.72, 56], radius: 0.12 }) : undefined;
-        return {
-          label: series[at]?.label ?? '',
-          stroke: paint,
-          width: bars ? 0 : 2,
-          points: { show: !bars && labels.length < 2 },
-          ...(bars && { fill: paint }),
-          ...(!bars && series.length === 1 && { fill: colour('--c1-soft') }),
-          ...(paths && { paths }),
-        };
-      }),
-    ],
-    hooks: { setCursor: [(plot) => follow(plot, tip, props)] },
+    hooks: { setCursor: [(plot) => follow(plot, tip, now)] },
   };
-  const places = labels.map((_, at) => at);
-  const data = [places, ...order.map((at) => shown[at] ?? [])] as uPlot.AlignedData;
-  const plot = new uPlot(options, data, box);
+  const plot = new uPlot(options, data as uPlot.AlignedData, box);
   plot.over.append(tip);
 
   const watch = new ResizeObserver(() => {
-    const width = Math.max(80, box.clientWidth);
-    if (width !== plot.width) plot.setSize({ width, height });
+    if (width() !== plot.width) plot.setSize({ width: width(), height });
   });
   watch.observe(box);
   return {
+    update: (next) => {
+      now = next;
+      data = dataOf(next);
+      plot.setData(data as uPlot.AlignedData);
+    },
     destroy: () => {
       watch.disconnect();
       plot.destroy();
@@ -70,11 +47,66 @@ export function draw(box: HTMLElement, props: ChartProps, height: number): Plot 
   };
 }
 
+type Options = Omit<uPlot.Options, 'width' | 'height'>;
+type Colours = (name: string) => string;
+
+function optionsOf(props: ChartProps, colour: Colours, points: (at: number) => number[]): Options {
+  const { labels, series, format, kind = 'lines' } = props;
+  const bars = kind === 'bars';
+  const paths = bars ? uPlot.paths.bars?.({ size: [0.72, 56], radius: 0.12 }) : undefined;
+  return {
+    padding: [12, 8, 0, 0],
+    legend: { show: false },
+    cursor: { y: false, drag: { x: false, y: false }, points: { show: !bars } },
+    scales: {
+      x: { time: false, range: bars ? [-0.5, labels.length - 0.5] : reach(labels.length) },
+      y: { range: (_plot, _low, high) => [0, high > 0 ? high * 1.08 : 1] },
+    },
+    axes: [xAxis(labels, colour), yAxis(format, colour)],
+    series: [
+      {},
+      ...orderOf(props).map((at, place) => {
+        const paint = colour(`--c${(at % 8) + 1}`);
+        return {
+          label: series[at]?.label ?? '',
+          stroke: paint,
+          width: bars ? 0 : 2,
+          points: { show: !bars, size: 6, fill: paint, filter: () => points(place + 1) },
+          ...(bars && { fill: paint }),
+          ...(!bars && series.length === 1 && { fill: colour('--c1-soft') }),
+          ...(paths && { paths }),
+        };
+      }),
+    ],
+  };
+}
+
+/** What lies on top is the lower part of the pile, so the highest is drawn first. */
+function orderOf({ series, stacked = false }: ChartProps): number[] {
+  const order = series.map((_, at) => at);
+  return stacked ? order.toReversed() : order;
+}
+
+type Values = (number | null)[];
+
+/** The places of the periods, then the values of each series in the order of drawing. */
+function dataOf(props: ChartProps): Values[] {
+  const values = props.series.map((one) => one.values);
+  const shown = props.stacked ? piled(values) : values;
+  return [props.labels.map((_, at) => at), ...orderOf(props).map((at) => shown[at] ?? [])];
+}
+
 function reach(length: number): [number, number] {
   return length > 1 ? [0, length - 1] : [-1, 1];
 }
 
-function piled(values: (number | null)[][]): number[][] {
+/** Points without a neighbour, through which no line goes. */
+function alone(values: Values): number[] {
+  const there = (at: number) => values[at] !== null && values[at] !== undefined;
+  return values.map((_, at) => at).filter((at) => there(at) && !there(at - 1) && !there(at + 1));
+}
+
+function piled(values: Values[]): number[][] {
   const sums: number[] = [];
   return values.map((one) =>
     one.map((value, at) => {
@@ -84,7 +116,7 @@ function piled(values: (number | null)[][]): number[][] {
   );
 }
 
-function xAxis(labels: string[], colour: (name: string) => string): uPlot.Axis {
+function xAxis(labels: string[], colour: Colours): uPlot.Axis {
   return {
     stroke: colour('--muted'),
     font: FONT,
@@ -92,7 +124,8 @@ function xAxis(labels: string[], colour: (name: string) => string): uPlot.Axis {
     ticks: { show: false },
     size: 28,
     splits: (plot) => {
-      const room = Math.max(1, Math.floor(plot.width / LABEL));
+      const longest = labels.reduce((most, one) => Math.max(most, one.length), 0);
+      const room = Math.max(1, Math.floor(plot.width / (longest * LETTER + BETWEEN)));
       const step = Math.max(1, Math.ceil(labels.length / room));
       return labels.map((_, at) => at).filter((at) => at % step === 0);
     },
@@ -100,7 +133,7 @@ function xAxis(labels: string[], colour: (name: string) => string): uPlot.Axis {
   };
 }
 
-function yAxis(format: (value: number) => string, colour: (name: string) => string): uPlot.Axis {
+function yAxis(format: (value: number) => string, colour: Colours): uPlot.Axis {
   return {
     stroke: colour('--muted'),
     font: FONT,
@@ -113,7 +146,7 @@ function yAxis(format: (value: number) => string, colour: (name: string) => stri
 }
 
 /** Variables as the page resolves them now: a canvas takes colours, not `light-dark()`. */
-function palette(box: HTMLElement): (name: string) => string {
+function palette(box: HTMLElement): Colours {
   const probe = document.createElement('span');
   probe.hidden = true;
   box.append(probe);
@@ -144,6 +177,7 @@ function follow(plot: uPlot, tip: HTMLElement, { labels, series, format }: Chart
     .filter((one) => series.length === 1 || (one.value ?? 0) > 0)
     .toSorted((one, other) => (other.value ?? 0) - (one.value ?? 0))
     .slice(0, 8);
+  if (!rows.length) rows.push({ label: 'Nothing', value: 0, index: -1 });
   tip.replaceChildren(
     line('plot-tip-head', labels[at] ?? ''),
     ...rows.map((one) => {

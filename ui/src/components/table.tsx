@@ -73,6 +73,14 @@ function cell<Row>(column: Column<Row>, row: Row) {
   );
 }
 
+function Label({ text }: { text: string }) {
+  return (
+    <span class="cut" title={text.length > 24 ? text : undefined}>
+      {text}
+    </span>
+  );
+}
+
 interface HeadProps<Row> {
   column: Column<Row>;
   sort: string;
@@ -84,7 +92,7 @@ function Head<Row>({ column, sort, setSort }: HeadProps<Row>) {
   if (!column.value) {
     return (
       <th scope="col" class={look}>
-        {column.label}
+        <Label text={column.label} />
       </th>
     );
   }
@@ -95,7 +103,7 @@ function Head<Row>({ column, sort, setSort }: HeadProps<Row>) {
   return (
     <th scope="col" class={look} aria-sort={state}>
       <button type="button" class="sorter" onClick={() => setSort(next)}>
-        {column.label}
+        <Label text={column.label} />
         <span class="sort-mark">
           {state !== 'none' && <Icon name={rising ? 'up' : 'down'} size={12} />}
         </span>

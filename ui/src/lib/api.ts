@@ -1,6 +1,6 @@
 /** The gateway's HTTP: the session's cookie goes by itself, and what changes something carries its CSRF token. */
 import { forget, take } from './ahead';
-import { session } from './session';
+import { ended, session } from './session';
 import type { Session } from './types';
 
 export type Query = Record<string, string | number | boolean | null | undefined>;
@@ -46,6 +46,16 @@ export interface Sent {
 
 /** Sends a request and hands back the reply as it is; throws a Failure unless it is a 2xx. */
 export async function send(method: string, path: string, sent: Sent = {}): Promise<Response> {
+  try {
+    return await once(method, path, sent);
+  } catch (error) {
+    if (!(error instanceof Failure) || error.code !== 'csrf') throw error;
+    await resume(); // another tab signed in anew, and its token is not this page's
+    return once(method, path, sent);
+  }
+}
+
+async function once(method: string, path: string, sent: Sent): Promise<Response> {
   const url = address(path, sent.query);
   const ahead = method === 'GET' && !sent.headers ? take(url) : undefined;
   let reply: Response;
@@ -57,18 +67,30 @@ export async function send(method: string, path: string, sent: Sent = {}): Promi
   }
   if (reply.ok) return reply;
   const failure = await failed(reply);
-  if (reply.status === 401 && path !== '/dashboard/session') session.value = null;
+  if (reply.status === 401 && path !== '/dashboard/session') {
+    if (session.value) ended.value = true;
+    session.value = null;
+  }
   throw failure;
 }
 
 /** Sends a request and reads the JSON of its reply; an empty reply is `null`. */
 export async function call<T>(method: string, path: string, sent: Sent = {}): Promise<T> {
   const reply = await send(method, path, sent);
-  const text = await reply.text();
+  const text = await textOf(reply, sent.signal);
   try {
     return (text ? JSON.parse(text) : null) as T;
   } catch {
     throw new Failure(reply.status, 'unreadable', 'The reply is no JSON.', idOf(reply));
+  }
+}
+
+async function textOf(reply: Response, signal?: AbortSignal): Promise<string> {
+  try {
+    return await reply.text();
+  } catch (error) {
+    if (signal?.aborted) throw error;
+    throw new Failure(0, 'cut_off', 'The reply broke off.', idOf(reply));
   }
 }
 
@@ -135,6 +157,7 @@ export async function resume(): Promise<void> {
 export async function signIn(credential: string): Promise<void> {
   const begun = await call<Session>('POST', '/dashboard/session', { body: { credential } });
   forget();
+  ended.value = false;
   session.value = begun;
 }
 
@@ -144,5 +167,6 @@ export async function signOut(): Promise<void> {
   } catch (error) {
     if (!(error instanceof Failure) || error.status !== 401) throw error;
   }
+  ended.value = false;
   session.value = null;
 }

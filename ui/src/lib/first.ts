@@ -5,7 +5,7 @@ import { BASE } from './base';
 
 export const SESSION = '/dashboard/session';
 
-/** The overview's reports over a range of days, in the order in which they are wanted. */
+/** The overview's reports over a range of days. */
 export function overviewOf(range: Range): { totals: string; series: string; by: By } {
   const span = `from=${range.from}&to=${range.to}`;
   const by = days(range) <= 2 ? 'hour' : days(range) > 92 ? 'month' : 'day';
@@ -18,6 +18,6 @@ export function overviewOf(range: Range): { totals: string; series: string; by: 
 
 export function first({ pathname, search }: Pick<Location, 'pathname' | 'search'>): string[] {
   if (pathname.replace(/\/+$/, '') !== BASE) return [SESSION];
-  const { totals, series } = overviewOf(rangeOf(Object.fromEntries(new URLSearchParams(search))));
-  return [totals, SESSION, series];
+  const { totals } = overviewOf(rangeOf(Object.fromEntries(new URLSearchParams(search))));
+  return [totals, SESSION];
 }

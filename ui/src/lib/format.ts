@@ -126,8 +126,8 @@ export function ago(iso: string, now = Date.now()): string {
   return past >= 0 ? `${told} ago` : `in ${told}`;
 }
 
-/** A period's start, as reports name it: an hour, a UTC day or a month. */
-export function period(text: string): string {
+/** A period's start, as reports name it: an hour, a UTC day or a month. An hour may be told without its day. */
+export function period(text: string, bare = false): string {
   const when = new Date(text.length === 7 ? `${text}-01T00:00:00Z` : instant(text));
   if (Number.isNaN(when.getTime())) return text;
   const at = { timeZone: 'UTC' };
@@ -137,7 +137,8 @@ export function period(text: string): string {
     );
   }
   const clock = text.length > 10 ? CLOCK : {};
-  return new Intl.DateTimeFormat('en-GB', { ...at, ...DATE, ...clock }).format(when);
+  const date = bare && text.length > 10 ? {} : DATE;
+  return new Intl.DateTimeFormat('en-GB', { ...at, ...date, ...clock }).format(when);
 }
 
 function instant(text: string): string {

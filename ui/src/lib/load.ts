@@ -2,6 +2,10 @@
 import { useCallback, useEffect, useRef, useState } from 'preact/hooks';
 import { Failure, address, get, type Query } from './api';
 
+/** Milliseconds after which an answer is no longer waited for. */
+const PATIENCE = 60_000;
+const late = new Failure(0, 'late', 'The gateway did not answer within a minute.');
+
 export interface Loaded<T> {
   /** The newest answer; while another query's is awaited, still the one before. */
   data: T | undefined;
@@ -35,11 +39,12 @@ export function useLoad<T>(path: string | null, query: Query = {}, every = 0): L
     running.current = mine;
     setState((before) => ({ ...before, loading: true }));
     try {
-      const data = await get<T>(url, undefined, mine.signal);
+      const signal = AbortSignal.any([mine.signal, AbortSignal.timeout(PATIENCE)]);
+      const data = await get<T>(url, undefined, signal);
       if (!mine.signal.aborted) setState({ url, data, loading: false, at: Date.now() });
     } catch (error) {
       if (mine.signal.aborted) return;
-      const failure = error instanceof Failure ? error : new Failure(0, 'broken', String(error));
+      const failure = error instanceof Failure ? error : late;
       // The figures of another question would only mislead beside the failure of this one.
       setState((before) => ({ ...(before.url === url && before), error: failure, loading: false }));
     }

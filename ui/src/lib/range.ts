@@ -51,3 +51,8 @@ function isDay(text: string | undefined): text is string {
 export function days(range: Range): number {
   return Math.round((Date.parse(range.to) - Date.parse(range.from)) / DAY) + 1;
 }
+
+/** The same range in the address of another page. */
+export function inAddress({ name, from, to }: Range): string {
+  return name === 'custom' ? `range=custom&from=${from}&to=${to}` : `range=${name}`;
+}

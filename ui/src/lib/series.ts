@@ -99,3 +99,14 @@ export function ownerOf(owner: string): { tenant: string; user: string } {
     return { tenant, user };
   }
 }
+
+/** What narrows a report to a row's group, or null where nothing does. */
+export function filterOf(row: Groups, of: string): Record<string, string> | null {
+  if (of === 'user') {
+    const { tenant, user } = ownerOf(row.user ?? '');
+    return tenant && user ? { tenant, user } : null;
+  }
+  if (of === 'model') return row.model ? { model: row.model, provider: row.provider ?? '' } : null;
+  const value = row[of as 'provider' | 'route' | 'service' | 'tenant'];
+  return value ? { [of]: value } : null;
+}

@@ -36,11 +36,11 @@ export default function Playground() {
         )}
       </PageHead>
       <div class="playground">
-        <Chosen settings={settings} change={(one) => setSettings({ ...settings, ...one })} />
         <section class="card talk" aria-label="Conversation">
           <Turns talk={talk} />
           <Composer talk={talk} settings={settings} />
         </section>
+        <Chosen settings={settings} change={(one) => setSettings({ ...settings, ...one })} />
       </div>
     </>
   );
@@ -158,7 +158,8 @@ function Composer({ talk, settings }: { talk: Talk; settings: Settings }) {
         quiet
         rows={2}
         value={text}
-        placeholder="Message… (Enter sends, Shift+Enter begins a line)"
+        placeholder="Message…"
+        hint="Enter sends, Shift+Enter begins a line."
         onText={setText}
         onKeyDown={(event) => {
           if (event.key !== 'Enter' || event.shiftKey || event.isComposing) return;

@@ -14,7 +14,7 @@ import { days, type Range } from '../lib/range';
 import { choose, query } from '../lib/router';
 import { groupName, periods, pivot, type By } from '../lib/series';
 import type { Series, SeriesRow, Top } from '../lib/types';
-import { METRICS, METRIC_OPTIONS, type Metric } from './usage/metrics';
+import { METRIC_OPTIONS, metricOf, type Metric } from './usage/metrics';
 import { Rows } from './usage/rows';
 
 const GROUPS = [
@@ -43,11 +43,14 @@ export default function Usage() {
   const filters = useFilters(FILTERS.map((one) => one.name));
   const of = GROUPS.find((one) => one.value === query.value['of'])?.value ?? '';
   const by = byOf(query.value['by'], of, range);
-  const metric = METRICS[query.value['show'] ?? ''] ?? (METRICS['cost'] as Metric);
+  const metric = metricOf(query.value['show']);
   const span = { from: range.from, to: range.to, ...filters };
   // A user is one of a tenant: until that is named too there is nothing to ask.
   const asks = !filters['user'] || Boolean(filters['tenant']);
   const series = useLoad<Series>(asks ? '/admin/reports/series' : null, { ...span, by, of });
+  // Thousands of users by the day are more than anybody reads: then all of them together are drawn.
+  const many = series.error?.code === 'too_many_groups' && of !== '';
+  const together = useLoad<Series>(many ? '/admin/reports/series' : null, { ...span, by });
   const top = useLoad<Top>(asks && of ? '/admin/reports/top' : null, { ...span, of, limit: 100 });
   return (
     <>
@@ -58,7 +61,14 @@ export default function Usage() {
         <Asked of={of} by={by} range={range} />
         {asks ? (
           <>
-            <Over series={series} range={range} of={of} by={by} metric={metric} />
+            <Over
+              series={many ? together : series}
+              many={many}
+              range={range}
+              of={of}
+              by={by}
+              metric={metric}
+            />
             <Rows series={series} top={top} of={of} />
           </>
         ) : (
@@ -116,6 +126,8 @@ function Asked({ of, by, range }: { of: string; by: By; range: Range }) {
 }
 
 interface OverProps {
+  /** Too many groups to be drawn one by one. */
+  many: boolean;
   series: Loaded<Series>;
   range: Range;
   of: string;
@@ -123,10 +135,11 @@ interface OverProps {
   metric: Metric;
 }
 
-function Over({ series, range, of, by, metric }: OverProps) {
+function Over({ series, many, range, of, by, metric }: OverProps) {
   return (
     <Card
       title={`${metric.text} by ${by}`}
+      note={many && 'Too many groups to draw one by one: all of them together.'}
       actions={
         <>
           <Select
@@ -151,13 +164,14 @@ function Drawn({ data, range, metric }: { data: Series; range: Range; metric: Me
   const { rows, of } = data;
   const by = data.by as By;
   const places = periods(range.from, range.to, by);
+  const labels = places.map((one) => period(one, range.from === range.to));
   if (metric.adds) {
     const lines = pivot(rows, places, (row) => groupName(row, of), metric.value);
     if (!lines.length) return <Empty title={`No ${metric.text.toLowerCase()} here`} icon="usage" />;
     return (
       <Chart
         title={`${metric.text} by ${by}`}
-        labels={places.map(period)}
+        labels={labels}
         series={lines}
         kind="bars"
         stacked
@@ -178,7 +192,7 @@ function Drawn({ data, range, metric }: { data: Series; range: Range; metric: Me
   return (
     <Chart
       title={`${metric.text} by ${by}`}
-      labels={places.map(period)}
+      labels={labels}
       series={lines}
       format={metric.format}
       height={260}

@@ -10,7 +10,7 @@ export function Glance({ figures }: { figures: Loaded<Overview> }) {
     <Card title="At a glance">
       <Shown of={figures} lines={5}>
         {({ totals, latency, errors, savings }) => (
-          <dl class="stats glance" data-ready="overview">
+          <dl class="stats glance">
             <Stat label="Saved" hero note={<Against savings={savings} />}>
               <Money nanos={savings?.savedNanos} />
             </Stat>

@@ -13,8 +13,8 @@ const NAMES: Record<string, string> = {
   databases: 'Databases',
 };
 
-export function Month() {
-  const costs = useLoad<Costs>('/admin/reports/costs', {}, pace(30));
+export function Month({ after }: { after: boolean }) {
+  const costs = useLoad<Costs>(after ? '/admin/reports/costs' : null, {}, pace(30));
   const month = costs.data ? period(costs.data.month) : 'This month';
   return (
     <Card title={`${month}’s bill`} class="fill">
@@ -42,7 +42,7 @@ export function Month() {
 function Whole({ totals }: { totals: Costs['totals'] }) {
   const over = exceeds(totals.forecast_nanos, totals.budget_nanos);
   return (
-    <dl class="stats pair">
+    <dl class="stats halves">
       <div class="stat">
         <dt>To date</dt>
         <dd>

@@ -24,7 +24,13 @@ const METRICS: Record<string, Metric> = {
 };
 const SPEND = METRICS['spend'] as Metric;
 
-export function Spend({ asked, range, by }: { asked: string; range: Range; by: By }) {
+interface SpendProps {
+  asked: string | null;
+  range: Range;
+  by: By;
+}
+
+export function Spend({ asked, range, by }: SpendProps) {
   const series = useLoad<Series>(asked, {}, pace(30));
   const [chosen, choose] = useState('spend');
   const metric = METRICS[chosen] ?? SPEND;
@@ -55,7 +61,7 @@ export function Spend({ asked, range, by }: { asked: string; range: Range; by: B
           return (
             <Chart
               title={`${metric.text} by ${by} and model`}
-              labels={places.map(period)}
+              labels={places.map((one) => period(one, range.from === range.to))}
               series={lines}
               kind="bars"
               stacked

@@ -5,14 +5,23 @@ import { Empty } from '../../components/states';
 import { pace } from '../../lib/live';
 import { useLoad, type Loaded } from '../../lib/load';
 import { short } from '../../lib/format';
+import { inAddress, type Range } from '../../lib/range';
+import { href } from '../../lib/router';
 import { ownerName } from '../../lib/series';
 import type { Budget, Deployments, Overview, Services } from '../../lib/types';
+import { stateTone } from '../../lib/words';
+import { See } from './see';
 
 const MOST = 5;
 
-export function Failing({ figures }: { figures: Loaded<Overview> }) {
+export function Failing({ figures, range }: { figures: Loaded<Overview>; range: Range }) {
+  const log = (status: string) => `/requests?status=${status}&${inAddress(range)}`;
   return (
-    <Card title="What is failing" class="fill">
+    <Card
+      title="What is failing"
+      class="fill"
+      actions={<See to={`/requests?${inAddress(range)}`} text="Log" of="of requests" />}
+    >
       <Shown of={figures} lines={5}>
         {({ errors }) =>
           errors?.by.length ? (
@@ -20,7 +29,9 @@ export function Failing({ figures }: { figures: Loaded<Overview> }) {
               {errors.by.slice(0, MOST + 1).map(({ status, code, number }) => (
                 <li key={`${status} ${code}`}>
                   <Badge tone={status >= 500 ? 'bad' : 'warn'}>{status}</Badge>
-                  <code>{code || 'no code'}</code>
+                  <a class="plain cut" href={href(log(status >= 500 ? '5xx' : '4xx'))}>
+                    <code>{code || 'no code'}</code>
+                  </a>
                   <Count value={number} />
                 </li>
               ))}
@@ -36,10 +47,18 @@ export function Failing({ figures }: { figures: Loaded<Overview> }) {
   );
 }
 
-export function NearBudgets() {
-  const budgets = useLoad<{ budgets: Budget[] }>('/admin/reports/budgets', {}, pace(15));
+export function NearBudgets({ after }: { after: boolean }) {
+  const budgets = useLoad<{ budgets: Budget[] }>(
+    after ? '/admin/reports/budgets' : null,
+    {},
+    pace(15),
+  );
   return (
-    <Card title="Budgets nearest to their cap" class="fill">
+    <Card
+      title="Fullest budgets"
+      class="fill"
+      actions={<See to="/budgets" text="All" of="budgets" />}
+    >
       <Shown of={budgets} lines={6}>
         {({ budgets: rows }) =>
           rows.length ? (
@@ -96,19 +115,21 @@ function toneOf({ used_share, empty_at }: Budget): Tone {
   return empty_at ? 'warn' : 'accent';
 }
 
-const STATES: Record<string, Tone> = { up: 'good', bad: 'warn', ejected: 'bad' };
-
 interface Place {
   name: string;
   detail: string;
   state: string;
 }
 
-export function Health() {
-  const services = useLoad<Services>('/admin/services', {}, pace(10));
-  const targets = useLoad<Deployments>('/admin/deployments', {}, pace(10));
+export function Health({ after }: { after: boolean }) {
+  const services = useLoad<Services>(after ? '/admin/services' : null, {}, pace(10));
+  const targets = useLoad<Deployments>(after ? '/admin/deployments' : null, {}, pace(10));
   return (
-    <Card title="Services and targets" class="fill">
+    <Card
+      title="Services and targets"
+      class="fill"
+      actions={<See to="/services" text="Details" of="of services and targets" />}
+    >
       <Shown of={services} lines={3}>
         {({ services: rows }) => (
           <Places
@@ -152,7 +173,7 @@ function Places({ kind, places }: { kind: string; places: Place[] }) {
       <ul class="rows">
         {sorted.slice(0, MOST).map(({ name, detail, state }) => (
           <li key={`${name} ${detail}`}>
-            <Badge tone={STATES[state] ?? 'warn'}>{state}</Badge>
+            <Badge tone={stateTone(state)}>{state}</Badge>
             <span class="cut" title={`${name} ${detail}`}>
               {name} <span class="muted">{detail}</span>
             </span>

@@ -5,36 +5,52 @@ import { Empty } from '../../components/states';
 import { Table, type Column } from '../../components/table';
 import { pace } from '../../lib/live';
 import { useLoad, type Loaded } from '../../lib/load';
-import type { Range } from '../../lib/range';
+import { inAddress, type Range } from '../../lib/range';
 import { href } from '../../lib/router';
-import { groupName } from '../../lib/series';
+import { filterOf, groupName } from '../../lib/series';
 import type { Top, TopRow } from '../../lib/types';
+import { See } from './see';
 
-export function TopModels({ range }: { range: Range }) {
-  return <Most title="Top models" of="model" head="Model" range={range} />;
+interface WhichProps {
+  range: Range;
+  after: boolean;
 }
 
-export function TopUsers({ range }: { range: Range }) {
-  return <Most title="Top users" of="user" head="User" range={range} />;
+export function TopModels(props: WhichProps) {
+  return <Most title="Top models" of="model" head="Model" {...props} />;
 }
 
-interface MostProps {
+export function TopUsers(props: WhichProps) {
+  return <Most title="Top users" of="user" head="User" {...props} />;
+}
+
+interface MostProps extends WhichProps {
   title: string;
   of: string;
   head: string;
-  range: Range;
 }
 
-function Most({ title, of, head, range }: MostProps) {
+function Most({ title, of, head, range, after }: MostProps) {
   const { from, to } = range;
-  const top = useLoad<Top>('/admin/reports/top', { of, from, to, limit: 6 }, pace(30));
+  const top = useLoad<Top>(
+    after ? '/admin/reports/top' : null,
+    { of, from, to, limit: 6 },
+    pace(30),
+  );
   const columns: Column<TopRow>[] = [
     {
       key: 'name',
       label: head,
       head: true,
       wide: true,
-      render: (row) => <span title={groupName(row, of)}>{groupName(row, of)}</span>,
+      render: (row) => <Named row={row} of={of} range={range} />,
+    },
+    {
+      key: 'cost',
+      label: 'Cost',
+      right: true,
+      render: (row) => <Money nanos={row.costNanos} />,
+      value: (row) => BigInt(row.costNanos),
     },
     {
       key: 'requests',
@@ -50,29 +66,28 @@ function Most({ title, of, head, range }: MostProps) {
       render: (row) => <Percent share={row.cachedShare} />,
       value: (row) => row.cachedShare,
     },
-    {
-      key: 'cost',
-      label: 'Cost',
-      right: true,
-      render: (row) => <Money nanos={row.costNanos} />,
-      value: (row) => BigInt(row.costNanos),
-    },
   ];
   return (
-    <Card title={title} class="fill" actions={<More of={of} range={range} />}>
+    <Card
+      title={title}
+      class="fill"
+      actions={
+        <See to={`/usage?of=${of}&${inAddress(range)}`} text="Explore" of={`usage by ${of}`} />
+      }
+    >
       <Listed of={top} columns={columns} title={title} name={(row) => groupName(row, of)} />
     </Card>
   );
 }
 
-function More({ of, range }: { of: string; range: Range }) {
-  const span =
-    range.name === 'custom'
-      ? `range=custom&from=${range.from}&to=${range.to}`
-      : `range=${range.name}`;
+/** To its usage over the same days. */
+function Named({ row, of, range }: { row: TopRow; of: string; range: Range }) {
+  const name = groupName(row, of);
+  const only = new URLSearchParams(filterOf(row, of) ?? {}).toString();
+  if (!only) return <span title={name}>{name}</span>;
   return (
-    <a class="button quiet small" href={href(`/usage?of=${of}&${span}`)}>
-      Explore<span class="hidden"> usage by {of}</span>
+    <a class="plain" title={name} href={href(`/usage?${only}&${inAddress(range)}`)}>
+      {name}
     </a>
   );
 }
@@ -89,7 +104,7 @@ function Listed({ of, columns, title, name }: ListedProps) {
     <Shown of={of} lines={6}>
       {({ rows }) => (
         <Table
-          caption={title}
+          caption={`${title} by cost`}
           columns={columns}
           rows={rows}
           rowKey={name}

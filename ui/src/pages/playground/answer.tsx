@@ -39,7 +39,7 @@ function Facts({ turn }: { turn: Turn }) {
   if (!told) return null;
   const cache = told.cache ? (CACHE[told.cache] ?? { tone: 'plain', text: told.cache }) : null;
   return (
-    <dl class="facts">
+    <dl class="told">
       <div>
         <dt>Target</dt>
         <dd>

@@ -25,8 +25,9 @@ function metric(
   return { key, text, format, adds, known: (row) => of(row) ?? null, value: (row) => of(row) ?? 0 };
 }
 
+const SPEND = metric('cost', 'Spend', roundDollars, true, (row) => row.cost);
 const ALL = [
-  metric('cost', 'Spend', roundDollars, true, (row) => row.cost),
+  SPEND,
   metric('requests', 'Requests', short, true, (row) => row.requests),
   metric('tokens', 'Tokens', short, true, (row) => row.tokens),
   metric('errors', 'Errors', short, true, (row) => row.errors),
@@ -36,5 +37,9 @@ const ALL = [
   metric('p95', 'Slow time (p95)', duration, false, (row) => row.latency?.p95_ms),
 ];
 
-export const METRICS: Record<string, Metric> = Object.fromEntries(ALL.map((one) => [one.key, one]));
+/** What an address asks for; spend where it asks for nothing that there is. */
+export function metricOf(key: string | undefined): Metric {
+  return ALL.find((one) => one.key === key) ?? SPEND;
+}
+
 export const METRIC_OPTIONS = ALL.map(({ key, text }) => ({ value: key, text }));

@@ -6,14 +6,10 @@ import { Table, type Column } from '../../components/table';
 import { period } from '../../lib/format';
 import type { Loaded } from '../../lib/load';
 import { choose } from '../../lib/router';
-import { groupName, ownerOf } from '../../lib/series';
+import { filterOf, groupName } from '../../lib/series';
 import type { Series, SeriesRow, Sums, Top, TopRow } from '../../lib/types';
 
 const SUMS: Column<Sums>[] = [
-  count('requests', 'Requests', (row) => row.requests),
-  share('cached', 'Hits', (row) => row.cachedShare),
-  share('free', 'Free', (row) => row.freeShare),
-  count('tokens', 'Tokens', (row) => row.tokens),
   {
     key: 'cost',
     label: 'Cost',
@@ -21,6 +17,10 @@ const SUMS: Column<Sums>[] = [
     render: (row) => <Money nanos={row.costNanos} />,
     value: (row) => BigInt(row.costNanos),
   },
+  count('requests', 'Requests', (row) => row.requests),
+  share('cached', 'Hits', (row) => row.cachedShare),
+  share('free', 'Free', (row) => row.freeShare),
+  count('tokens', 'Tokens', (row) => row.tokens),
 ];
 
 function count(key: string, label: string, value: (row: Sums) => number): Column<Sums> {
@@ -144,14 +144,4 @@ function Narrow({ row, of }: { row: TopRow; of: string }) {
       {name}
     </button>
   );
-}
-
-function filterOf(row: TopRow, of: string): Record<string, string> | null {
-  if (of === 'user') {
-    const { tenant, user } = ownerOf(row.user ?? '');
-    return tenant && user ? { tenant, user } : null;
-  }
-  if (of === 'model') return row.model ? { model: row.model, provider: row.provider ?? '' } : null;
-  const value = row[of as 'provider' | 'route' | 'service' | 'tenant'];
-  return value ? { [of]: value } : null;
 }
