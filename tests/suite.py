@@ -26,6 +26,7 @@ PORTS = {
     "Crypto": "test_crypto",
     "Runner": "test_runner",
     "Parse": "test_parse",
+    "Mail": "test_mail",
 }
 """What the suite of a port is called."""
 UNNAMED: Mapping[str, Sequence[str]] = {"Fetch": ("embedded", "server")}
@@ -40,6 +41,8 @@ WITHOUT: Mapping[tuple[str, str], str] = {
     ("Spawn", "server"): EMBEDDEDS,
     ("Spawn", "cloudflare"): WORKERS,
     ("Crypto", "server"): EMBEDDEDS,
+    ("Mail", "server"): EMBEDDEDS,
+    ("Mail", "cloudflare"): "no mail there: a webhook's channel",
 }
 """Why a port has no tests on a home; what is said here of one that has some counts no more."""
 OUTCOMES = ("passed", "skipped", "failed")

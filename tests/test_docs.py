@@ -22,14 +22,9 @@ from penstock.config.services import VARIABLES
 from penstock.entry.cli.program import COMMANDS, main, parser
 from penstock.entry.known import known_models
 from penstock.entry.settings import today
-from penstock.gateway import backends, deployments
-from penstock.gateway.behind import Behind
-from penstock.gateway.counters import Counters, Load
 from penstock.gateway.openapi.replies import HEADERS
 from penstock.gateway.routes import ROUTES
 from penstock.rag.reasons import REASONS
-from penstock.upstream.deployments import Fleet
-from penstock.upstream.pools import Pools
 from tests import pages, tables
 from tests.pages import ROOT, Block, Server, agree, blocks
 from tests.reference import FOLDER, PAGES
@@ -268,15 +263,6 @@ def test_every_path_is_documented():
 def test_every_header_is_documented():
     shown = listed("docs/reference/http.md", "Headers out")
     assert [name for name in HEADERS if name not in shown] == []
-
-
-def test_every_counter_is_documented():
-    shown = listed("docs/reference/http.md", "Metrics")
-    text = (
-        Counters().text(0, Load()) + backends.metrics(Pools()) + deployments.metrics(Fleet(), 0.0)
-    )
-    text += Behind(lambda work: None).metrics()
-    assert shown == set(re.findall(r"# TYPE (\w+) ", text))
 
 
 # --- the command line -----------------------------------------------------------------------------

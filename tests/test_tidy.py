@@ -274,7 +274,8 @@ def declared() -> set[str]:
     for group in project.get("dependency-groups", {}).values():
         lines += [line for line in group if isinstance(line, str)]
     names = {re.split(r"[^\w.-]", line, maxsplit=1)[0] for line in lines}
-    for path in (*ROOT.glob("tests/*/package.json"), *ROOT.glob("bench/*/package.json")):
+    places = ("ui", "tests/*", "bench/*")
+    for path in (found for place in places for found in ROOT.glob(f"{place}/package.json")):
         package = json.loads(path.read_text())
         for kind in ("dependencies", "devDependencies", "optionalDependencies"):
             names |= package.get(kind, {}).keys()

@@ -6,11 +6,14 @@ import math
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from msgspec import Struct
 
 from penstock.wire.http import Request, Response
+
+if TYPE_CHECKING:
+    from penstock.config.mail import MailServer
 
 Fetch = Callable[[Request], Awaitable[Response]]
 """Sends one HTTP request; a gateway is itself a `Fetch`.
@@ -271,6 +274,43 @@ class Parse(Protocol):
         """Raises Unreadable with the reason; Unavailable where too many files wait already."""
 
 
+MOST_LETTER_BYTES = 10 << 20
+"""Of a letter with all that goes with it."""
+MOST_RECIPIENTS = 50
+
+
+class Attached(Struct, frozen=True):
+    """A file that goes with a letter; `kind` is its content type, `image/png`."""
+
+    name: str
+    kind: str
+    data: bytes
+
+
+class Letter(Struct, frozen=True):
+    """What is sent. Who gets it again knows it by `id`, which is its Message-ID: letters, digits, dots and dashes.
+
+    `html` says the same as `text` where it is there. What has no place in a header (a line's end, a control character) is a
+    space in one.
+    """
+
+    id: str
+    to: tuple[str, ...]
+    subject: str
+    text: str
+    html: str = ""
+    attached: tuple[Attached, ...] = ()
+
+
+class Mail(Protocol):
+    """Letters, by a server that is named with each: settings may change while a process runs."""
+
+    async def send(self, letter: Letter, server: MailServer) -> Sequence[str]:
+        """Returns when the server has taken it, with the addresses it refused while it took others. Raises Failed, which says by
+        `retryable` whether the same may be taken later, and by `processed` whether it may have been taken; at least once,
+        then, and known by its id."""
+
+
 class Clock(Protocol):
     """Time, passed in so that tests own it."""
 
@@ -340,8 +380,10 @@ class Platform:
     """What is said where there is none."""
     parse: Parse | None = None
     """Who reads documents; None where this home takes none."""
+    mail: Mail | None = None
+    """Who sends letters; None where this home has no way to a mail server."""
     replies: Store | None = None
-    """Where replies of services are kept, with room and an end of its own; None: in a part of `store`."""
+    """Where replies of services are kept, with room and an end of its own, and what is of use nearby only; None: in a part of `store`."""
     probes: Probes | None = None
     """Who probes the backends of services, where this process cannot."""
     assets: Fetch | None = None

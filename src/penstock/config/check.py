@@ -8,6 +8,7 @@ from collections.abc import Iterable
 
 from penstock.config.catalog import join
 from penstock.config.embedder import embeds
+from penstock.config.mail import check_mail
 from penstock.config.rag import Rag
 from penstock.config.reached import BY_HTTP, KEYED, check_deployments
 from penstock.config.routed import Route, Verb
@@ -41,6 +42,7 @@ def check_values(config: Config) -> None:
         _check_origin(origin, f"cors.origins[{at}]")
     check_budgets(config.budgets)
     check_costs(config)
+    check_mail(config.mail)
     if "" in config.billing.webhook_secrets:
         raise Misconfigured("billing.webhook_secrets has an empty one; remove it")
     for at, secret in enumerate(config.tenant_keys.master):

@@ -207,7 +207,8 @@ def _nearest(key: str, known: list[str], path: str) -> str:
 
     if close := difflib.get_close_matches(key, known, n=1, cutoff=0.7):
         return catalog.join(path, close[0])
-    elsewhere = {setting.field.name: setting.path for setting in catalog.settings()}
+    every = reversed(list(catalog.settings()))  # the first of a name is the likeliest
+    elsewhere = {setting.field.name: setting.path for setting in every}
     if close := difflib.get_close_matches(key, elsewhere, n=1, cutoff=0.7):
         return elsewhere[close[0]]
     return catalog.join(path, difflib.get_close_matches(key, known, n=1, cutoff=0.0)[0])

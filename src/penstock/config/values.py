@@ -17,6 +17,7 @@ from penstock.config.bounds import (
 from penstock.config.costs import Cost, Savings
 from penstock.config.deployments import Deployment, Own, TenantKeys
 from penstock.config.labels import Labels, Tenant
+from penstock.config.mail import MailServer
 from penstock.config.proxied import Backend, ServiceCache, WebSockets
 from penstock.config.rag import Rag
 from penstock.config.routed import Route, TimeoutSettings, Verb
@@ -122,7 +123,7 @@ class OwnPrice(Struct, frozen=True, forbid_unknown_fields=True):
     output: str = "0"
     """Output."""
     cached_input: str = ""
-    """Input read from the provider's cache; empty: as input."""
+    """Input read from the provider's cache; empty: as input, and no conversation is taken to be warm there."""
     cache_write: str = ""
     """Input written to the provider's cache; empty: as input."""
     since: str = ""
@@ -303,6 +304,8 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     """What a month costs beside the models, to compare with what it may; none: the first design's own figures."""
     savings: Savings = Savings()
     """What savings are told against."""
+    mail: MailServer = MailServer()
+    """The mail server that letters to operators go by."""
     tenant_keys: TenantKeys = TenantKeys()
     """Keys of their own that tenants have at providers, kept sealed."""
     rag: Rag = Rag()

@@ -19,6 +19,7 @@ from penstock.errors import Misconfigured, Missing
 from penstock.limits.rates import AI_ENDPOINTS, TIER
 from penstock.platforms import assets, embedded
 from penstock.platforms.http import Http
+from penstock.platforms.mail import SmtpMail
 from penstock.platforms.memory.meter import MemoryMeter
 from penstock.platforms.parse.process import ProcessParse
 from penstock.platforms.world import RealClock
@@ -52,8 +53,10 @@ async def opened(config: Config, *, beside: bool = False) -> AsyncGenerator[Plat
         fetch = await stack.enter_async_context(with_services(config, http, os.environ))
         here = _beside if beside else _embedded
         open_home = _server if config.platform == "server" else here
-        platform = await stack.enter_async_context(open_home(config, fetch, runner, parse))
-        yield platform if beside else replace(platform, assets=assets.built())
+        mail = SmtpMail()
+        stack.callback(mail.close)
+        home = await stack.enter_async_context(open_home(config, fetch, runner, parse))
+        yield replace(home, mail=mail, assets=None if beside else assets.built())
 
 
 async def check(config: Config) -> None:

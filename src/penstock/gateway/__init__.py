@@ -143,6 +143,7 @@ class Gateway:
         error = self.names.refusal(exchange, error)
         exchange.standings = exchange.standings or error.extra.get("standings", ())
         exchange.notes["error"] = error.code
+        self.counters.refusal(error.code)
         _forget_frames(error)
         failed, billed = exchange.endpoint.failed, exchange.billed
         response = reply.error(error, exchange.request.path, failed, billed=billed)
@@ -157,18 +158,26 @@ class Gateway:
         headers = [*response.headers, *reply.common(exchange, self.platform.clock.now())]
         headers += self.cors.headers(request)
         response.headers = headers
+        self._count(exchange, response.status)
         if isinstance(response.body, bytes):
             exchange.end()
         else:
+            exchange.streams = True
+            self.counters.streaming += 1
             response.ended = exchange.end
-        self._count(exchange, response.status)
         return response
 
     def _count(self, exchange: Exchange, status: int) -> None:
         request = exchange.request
         known = exchange.endpoint is not _NOTHING
         path = exchange.endpoint.label or request.path if known else "other"
+        exchange.path, exchange.status, exchange.over = path, status, self._over
         self.counters.request(path, request.method if known else "other", status)
+
+    def _over(self, exchange: Exchange) -> None:
+        """The last of a request: its reply is out, or nobody waits for it any more."""
+        self.counters.streaming -= exchange.streams
+        self.counters.took(exchange.path, self.platform.clock.tick() - exchange.started)
 
 
 def build(
@@ -194,7 +203,7 @@ def build(
         config=config,
         platform=platform,
         identity=_identity(config, platform, before),
-        limits=same.limits.on(platform) if same else Limits(config, platform),
+        limits=same.limits.on(platform) if same else Limits(config, platform, counters.spent),
         names=same.names if same else Names(config, platform.clock),
         generations=generations,
         exact=exact,

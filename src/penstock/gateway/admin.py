@@ -23,9 +23,11 @@ TEXT = ("content-type", "text/plain; version=0.0.4; charset=utf-8")
 
 
 async def metrics(gateway: Gateway, exchange: Exchange) -> Response:
-    """Counters and gauges in Prometheus' text form, of all processes that serve this port."""
+    """Counters and gauges in Prometheus' text form, of all processes that serve this port, and how all of it stands."""
+    from penstock.gateway.installed import told  # requests start without it
+
     text = tally.added([own_metrics(gateway), *gateway.counters.elsewhere()])
-    return Response(200, [TEXT], text.encode())
+    return Response(200, [TEXT], (text + await told(gateway)).encode())
 
 
 def own_metrics(gateway: Gateway) -> str:

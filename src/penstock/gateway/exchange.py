@@ -45,6 +45,12 @@ class Exchange(Struct):
     room: int = 0
     inner: bool = False
     """Whether it comes from inside a call to a service, which is charged already."""
+    path: str = ""
+    """What counters call its path, once there is a reply or nobody waits for one; and its status."""
+    status: int = 0
+    streams: bool = False
+    over: Callable[[Exchange], None] | None = None
+    """Told once when all of it has ended."""
     also: tuple[Statement, ...] = ()
     """What the first hold's batch writes beside its own: where that cannot be written nothing is sent."""
 
@@ -106,6 +112,9 @@ class Exchange(Struct):
         if self.room:
             self.bodies.give(self.room)
             self.room = 0
+        over, self.over = self.over, None
+        if over is not None:
+            over(self)
 
     @property
     def cache_control(self) -> frozenset[str]:

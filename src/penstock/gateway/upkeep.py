@@ -32,7 +32,19 @@ ASKED_SECONDS = 1.0
 
 
 async def upkeep(gateway: Gateway) -> None:
-    """One pass; raises Unavailable where the tables are out of reach."""
+    """One pass, counted; raises Unavailable where the tables are out of reach."""
+    outcome = "failed"
+    try:
+        await _pass(gateway)
+        outcome = "done"
+    except Unavailable:
+        outcome = "unavailable"
+        raise
+    finally:
+        gateway.counters.passes.add(outcome)
+
+
+async def _pass(gateway: Gateway) -> None:
     await _deliver(gateway)
     await _documents(gateway)
     first = gateway.platform.clock.now() % HOUR < MINUTE

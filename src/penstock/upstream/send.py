@@ -28,8 +28,8 @@ T = TypeVar("T")
 Attempt = Callable[[Turn], Awaitable[T]]
 """One attempt; it ends its turn where it brings something."""
 
-Count = Callable[[str, str], None]
-"""Told each attempt's target and what it came to."""
+Count = Callable[[str, str, float], None]
+"""Told each attempt's target, what it came to and after how many seconds."""
 ANSWERED, CANCELLED = "answered", "cancelled"
 
 IN_PROCESS = frozenset({"sandbox", "hashed"})
@@ -140,7 +140,7 @@ class Upstream:
             raise
         finally:
             self.budget.retries -= again
-            self._count(turn.offer.label, outcome)
+            self._count(turn.offer.label, outcome, self.clock.tick() - turn.began)
         return found
 
     async def _call(

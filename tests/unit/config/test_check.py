@@ -63,6 +63,14 @@ def refusal(text):
             'providers."a/b" is no name; use letters, digits, dot, dash and underscore',
         ),
         ("[tiers.' ']\n", 'tiers." " is no name'),
+        ("[mail]\nport=25", "mail.host is empty; name the mail server"),
+        ("[mail]\nhost='a b'", "mail.host is no host; write it as smtp.example.com"),
+        ("[mail]\nhost='h'\nsender='Us <us@h>'", "mail.sender is no address; write it as"),
+        ("[mail]\nhost='h'\nsender='us@h'\nuser='u'", "mail.user and mail.password go together"),
+        (
+            "[mail]\nhost='h'\nsender='us@h'\nuser='u'\npassword='p'\nsecurity='none'",
+            'mail.security is none, and a password would go in clear; write "starttls" or "tls"',
+        ),
         (
             "[providers.a]\nkind='openai'\nbase_url='example.com'",
             "providers.a.base_url is no http or https address; write it as https://host/v1",

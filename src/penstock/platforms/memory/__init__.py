@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from penstock.platforms.crypto import Signatures
 from penstock.platforms.memory.blobs import MemoryBlobs
 from penstock.platforms.memory.index import MemoryIndex
+from penstock.platforms.memory.mail import MemoryMail
 from penstock.platforms.memory.meter import MemoryMeter
 from penstock.platforms.memory.parse import MemoryParse
 from penstock.platforms.memory.store import MemoryStore
@@ -28,6 +29,7 @@ class MemoryPlatform(Platform):
     clock: FakeClock
     ids: FakeIds
     spawn: Background
+    mail: MemoryMail = field(default_factory=MemoryMail)
 
 
 def platform(

@@ -1,0 +1,96 @@
+"""Which target has a conversation's prompt warm: asked for before a long turn is sent, and noted after it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from penstock.ports import Platform, Store
+from penstock.routing import affinity
+from penstock.routing.affinity import Mark, Trail
+from penstock.routing.offers import Offer
+from penstock.routing.policies import Choice
+from penstock.wire.chat import Usage
+
+if TYPE_CHECKING:
+    from penstock.gateway.delivery import Delivery
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(Mark).decode
+
+
+async def warm_first(delivery: Delivery, choice: Choice) -> Choice:
+    """The choice with the target that has this conversation's prompt warm before the policy's own, where that costs no more.
+
+    What can be given up for it is the policy's word. What is not well counts as cold.
+    """
+    if not choice.offers or not _chosen(delivery, choice.offers[0]):
+        return choice
+    platform, fleet = delivery.gateway.platform, delivery.gateway.lasting.fleet
+    trail = _trail(delivery)
+    name = trail.before()
+    data = await _store(platform).get(name) if name else None
+    mark = trail.found = None if data is None else _read(data)
+    if mark is None:
+        return choice
+
+    def well(offer: Offer, deployment: str) -> bool:
+        found = fleet.of(offer)
+        return found is not None and found.well(platform.clock.tick(), deployment)
+
+    choice, delivery.decision.warm = affinity.weighed(
+        choice, mark, delivery.ask, platform.clock.now(), well
+    )
+    return choice
+
+
+async def note(delivery: Delivery, usage: Usage) -> None:
+    """Leaves a mark of a good answer, where one may be of use to the next turn; whatever fails, the answer is there."""
+    answer, platform = delivery.answer, delivery.gateway.platform
+    if answer is None or "no-store" in delivery.exchange.cache_control:
+        return
+    if not _chosen(delivery, answer.offer):
+        return
+    try:
+        trail = _trail(delivery)
+        mark = affinity.left(
+            answer.offer, answer.turn.deployment, delivery.ask, usage, trail.found, platform.clock.now()
+        )  # fmt: skip
+        if mark is not None:
+            await _store(platform).put(trail.here(), _encode(mark), affinity.SECONDS)
+    except Exception as error:  # noqa: BLE001 - it is worth a saving, and never an answer
+        delivery.gateway.report(delivery.exchange.id, error)
+
+
+def _trail(delivery: Delivery) -> Trail:
+    if delivery.trail is None:
+        assert delivery.way is not None
+        delivery.trail = Trail(
+            delivery.gateway.platform.secret,
+            delivery.exchange.caller.owner,
+            delivery.way.name,
+            delivery.ask,
+        )
+    return delivery.trail
+
+
+def _store(platform: Platform) -> Store:
+    # On Workers the data centre's own cache: it costs nothing, and a conversation mostly comes to the same one again.
+    return platform.replies or platform.store
+
+
+def _chosen(delivery: Delivery, offer: Offer) -> bool:
+    """Whether there is anything to choose: by the policy, or between this offer's deployments."""
+    way = delivery.way
+    if way is not None and len(way.offers) > 1 and way.policy.name != "fixed":
+        return True
+    found = delivery.gateway.lasting.fleet.of(offer)
+    return found is not None and len(found.each) > 1
+
+
+def _read(data: bytes) -> Mark | None:
+    try:
+        return _decode(data)
+    except msgspec.DecodeError:
+        return None

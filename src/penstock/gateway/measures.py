@@ -1,0 +1,114 @@
+"""Counts and histograms with bounded labels, and Prometheus' text form of them."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+MOST = 1_000
+"""Label sets of one family; what comes after them is counted together."""
+MOST_TIMED = 100
+"""Of a histogram, each of whose label sets is fifteen lines."""
+OTHER = "other"
+"""In place of each label, where there are as many as may be."""
+BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
+"""Seconds, in which requests and attempts are sorted."""
+
+COUNTER, GAUGE, HISTOGRAM = "counter", "gauge", "histogram"
+Labels = Mapping[str, object]
+Sample = tuple[Labels, float]
+
+
+class Counts:
+    """How often what, by label values in a fixed order."""
+
+    __slots__ = ("_counts", "_most", "_names")
+
+    def __init__(self, *names: str, most: int = MOST) -> None:
+        self._names = names
+        self._most = most
+        self._counts: dict[tuple[object, ...], int] = {}
+
+    def add(self, *values: object, number: int = 1) -> None:
+        """So many more under these values."""
+        counts = self._counts
+        before = counts.get(values)
+        if before is None and len(counts) >= self._most:
+            values = (OTHER,) * len(values)
+            before = counts.get(values)
+        counts[values] = number if before is None else before + number
+
+    def samples(self) -> Iterator[Sample]:
+        """Sorted by their values."""
+        names = self._names
+        for values in sorted(self._counts, key=lambda values: tuple(map(str, values))):
+            yield dict(zip(names, values, strict=True)), self._counts[values]
+
+
+class Times:
+    """Durations in seconds by one label: how many took at most each bound, and all of them together."""
+
+    __slots__ = ("_found", "_most", "_name")
+
+    def __init__(self, name: str, most: int = MOST_TIMED) -> None:
+        self._name = name
+        self._most = most
+        self._found: dict[str, list[float]] = {}
+
+    def add(self, value: str, seconds: float) -> None:
+        """One more."""
+        found = self._found.get(value)
+        if found is None:
+            if len(self._found) >= self._most:
+                value = OTHER
+            # One place for each bound, one for what took longer, one for the sum.
+            found = self._found.setdefault(value, [0.0] * (len(BOUNDS) + 2))
+        found[bisect_left(BOUNDS, seconds)] += 1
+        found[-1] += seconds
+
+    def text(self, name: str, about: str) -> str:
+        """The whole family."""
+        lines = [f"# HELP {name} {about}", f"# TYPE {name} {HISTOGRAM}"]
+        for value in sorted(self._found):
+            lines += self._lines(name, value, self._found[value])
+        return "\n".join(lines) + "\n"
+
+    def _lines(self, name: str, value: str, found: Sequence[float]) -> list[str]:
+        count, lines = 0, []
+        for bound, number in zip((*BOUNDS, "+Inf"), found, strict=False):
+            count += int(number)
+            lines.append(f"{name}_bucket{labelled({self._name: value, 'le': bound})} {count}")
+        labels = labelled({self._name: value})
+        return [*lines, f"{name}_sum{labels} {found[-1]:.6f}", f"{name}_count{labels} {count}"]
+
+
+def one(value: float) -> Iterable[Sample]:
+    """The samples of a family that has no labels."""
+    return [({}, value)]
+
+
+def family(name: str, about: str, samples: Iterable[Sample], kind: str = COUNTER) -> str:
+    """One family of samples in Prometheus' text form."""
+    lines = [f"# HELP {name} {about}", f"# TYPE {name} {kind}"]
+    lines += [f"{name}{labelled(labels)} {number(value)}" for labels, value in samples]
+    return "\n".join(lines) + "\n"
+
+
+def number(value: float) -> str:
+    """A whole number as it is, however large; any other to six places."""
+    return str(value) if isinstance(value, int) else f"{value:.6f}"
+
+
+def labelled(labels: Labels) -> str:
+    """Labels behind a name, their values escaped."""
+    if not labels:
+        return ""
+    return (
+        "{" + ",".join([f'{name}="{_escaped(str(value))}"' for name, value in labels.items()]) + "}"
+    )
+
+
+def _escaped(value: str) -> str:
+    # A surrogate that a caller sent has no place in UTF-8.
+    plain = value.encode("utf-8", "replace").decode()
+    return plain.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")

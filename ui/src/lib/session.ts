@@ -1,0 +1,5 @@
+/** Who is signed in: `undefined` until the gateway said so, `null` when nobody is. */
+import { signal } from '@preact/signals';
+import type { Session } from './types';
+
+export const session = signal<Session | null | undefined>(undefined);
