@@ -20,8 +20,8 @@ BROWSER := tests/browser
 CACHES := bench/http
 LOCK_EDGE := src/penstock/entry/cloudflare/requirements.txt
 NPM := $(CLIENTS)/node_modules/.stamp $(EDGE)/node_modules/.stamp $(BROWSER)/node_modules/.stamp
-UI := $(if $(wildcard ui/package.json),ui)
-PAGES := $(if $(UI),src/penstock/dashboard/index.html)
+UI := ui
+PAGES := src/penstock/dashboard/index.html
 CODE := $(wildcard src tests load bench)
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 \
@@ -111,7 +111,7 @@ bench-cache: $(STAMPS)/dev $(CACHES)/node_modules/.stamp ## The public suite of 
 ##@ Other
 .PHONY: clean
 clean: ## Remove what these commands made; the gateway's own data in .penstock stays
-	@rm -rf .venv src/penstock/dashboard ui/node_modules $(CLIENTS)/node_modules $(EDGE)/node_modules $(BROWSER)/node_modules \
+	@rm -rf .venv $(dir $(PAGES)) $(UI)/node_modules $(CLIENTS)/node_modules $(EDGE)/node_modules $(BROWSER)/node_modules \
 		$(CACHES)/node_modules .bench build dist .hypothesis .schemathesis \
 		.import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	@find $(CODE) -name __pycache__ -type d -prune -exec rm -rf {} +
@@ -177,7 +177,7 @@ $(STAMPS)/edge: $(LOCK_EDGE) $(STAMPS)/base
 		--implementation cp --abi cp314 --platform pyemscripten_2026_0_wasm32 --requirement $(LOCK_EDGE)
 	@mkdir -p $(@D) && touch $@
 
-$(NPM) $(CACHES)/node_modules/.stamp $(UI:%=%/node_modules/.stamp): %/node_modules/.stamp: %/package.json %/package-lock.json
+$(NPM) $(CACHES)/node_modules/.stamp $(UI)/node_modules/.stamp: %/node_modules/.stamp: %/package.json %/package-lock.json
 	@if ! command -v node >/dev/null || ! command -v npm >/dev/null; then \
 		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 			apt-get update -qq && apt-get install -qq --yes --no-install-recommends nodejs npm; \
@@ -189,6 +189,6 @@ $(NPM) $(CACHES)/node_modules/.stamp $(UI:%=%/node_modules/.stamp): %/node_modul
 	@touch $@
 
 # Anew where a source is newer; what is left of the last build goes, for its names are its contents'.
-src/penstock/dashboard/index.html: $(shell find ui -type f -not -path '*/node_modules/*' -not -path 'ui/tests/*' 2>/dev/null) | ui/node_modules/.stamp
-	@cd ui && npm run build --silent
+$(PAGES): $(shell find $(UI) -type f -not -path '*/node_modules/*' -not -path '$(UI)/tests/*') | $(UI)/node_modules/.stamp
+	@cd $(UI) && npm run build --silent
 	@touch $@
