@@ -20,8 +20,8 @@ BROWSER := tests/browser
 CACHES := bench/http
 LOCK_EDGE := src/penstock/entry/cloudflare/requirements.txt
 NPM := $(CLIENTS)/node_modules/.stamp $(EDGE)/node_modules/.stamp $(BROWSER)/node_modules/.stamp
-UI := $(if $(wildcard ui/package.json),ui)
-PAGES := $(if $(UI),src/penstock/dashboard/index.html)
+UI := ui
+PAGES := src/penstock/dashboard/index.html
 CODE := $(wildcard src tests load bench)
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 \
@@ -79,6 +79,10 @@ format: $(STAMPS)/dev ## Format, and mend what lint can mend by itself
 	@$(BIN)/ruff check --quiet --fix-only $(CODE)
 	@$(BIN)/ruff format $(CODE)
 
+.PHONY: screenshots
+screenshots: $(STAMPS)/dev $(STAMPS)/browser $(PAGES) ## Take the README's pictures of the dashboard anew (docs/images)
+	@$(BIN)/python -m tests.browser.screens
+
 .PHONY: lock
 lock: $(STAMPS)/dev ## Remake requirements/*.txt and the npm locks from pyproject.toml and package.json (UPGRADE=1: newest)
 	@$(COMPILE) --extra services --extra documents --extra reports --output-file requirements/base.txt pyproject.toml
@@ -97,7 +101,7 @@ bench-env: $(STAMPS)/dev $(STAMPS)/stores ## Prepare all that the benches need: 
 	@$(PYTHON) bench/env.py
 
 .PHONY: bench
-bench: bench-env $(STAMPS)/edge $(NPM) ## Measure against the peers (BENCHES="gateway embeddings exact overload edge services rag routing reports", ARGS= for each of them)
+bench: bench-env $(STAMPS)/edge $(STAMPS)/browser $(NPM) $(PAGES) ## Measure against the peers (BENCHES="gateway embeddings exact overload edge services rag routing reports", ARGS= for each of them)
 	@for name in $(BENCHES); do $(BIN)/python bench/$$name.py $(ARGS); done
 
 .PHONY: bench-cache
@@ -107,7 +111,7 @@ bench-cache: $(STAMPS)/dev $(CACHES)/node_modules/.stamp ## The public suite of 
 ##@ Other
 .PHONY: clean
 clean: ## Remove what these commands made; the gateway's own data in .penstock stays
-	@rm -rf .venv src/penstock/dashboard ui/node_modules $(CLIENTS)/node_modules $(EDGE)/node_modules $(BROWSER)/node_modules \
+	@rm -rf .venv $(dir $(PAGES)) $(UI)/node_modules $(CLIENTS)/node_modules $(EDGE)/node_modules $(BROWSER)/node_modules \
 		$(CACHES)/node_modules .bench build dist .hypothesis .schemathesis \
 		.import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	@find $(CODE) -name __pycache__ -type d -prune -exec rm -rf {} +
@@ -173,7 +177,7 @@ $(STAMPS)/edge: $(LOCK_EDGE) $(STAMPS)/base
 		--implementation cp --abi cp314 --platform pyemscripten_2026_0_wasm32 --requirement $(LOCK_EDGE)
 	@mkdir -p $(@D) && touch $@
 
-$(NPM) $(CACHES)/node_modules/.stamp $(UI:%=%/node_modules/.stamp): %/node_modules/.stamp: %/package.json %/package-lock.json
+$(NPM) $(CACHES)/node_modules/.stamp $(UI)/node_modules/.stamp: %/node_modules/.stamp: %/package.json %/package-lock.json
 	@if ! command -v node >/dev/null || ! command -v npm >/dev/null; then \
 		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 			apt-get update -qq && apt-get install -qq --yes --no-install-recommends nodejs npm; \
@@ -185,6 +189,6 @@ $(NPM) $(CACHES)/node_modules/.stamp $(UI:%=%/node_modules/.stamp): %/node_modul
 	@touch $@
 
 # Anew where a source is newer; what is left of the last build goes, for its names are its contents'.
-src/penstock/dashboard/index.html: $(shell find ui -type f -not -path '*/node_modules/*' -not -path 'ui/tests/*' 2>/dev/null) | ui/node_modules/.stamp
-	@cd ui && npm run build --silent
+$(PAGES): $(shell find $(UI) -type f -not -path '*/node_modules/*' -not -path '$(UI)/tests/*') | $(UI)/node_modules/.stamp
+	@cd $(UI) && npm run build --silent
 	@touch $@

@@ -18,7 +18,7 @@ from statistics import median
 # It runs as a script, from anywhere.
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from bench import peers
+from bench import peers, screen
 from bench.load import ask
 from bench.measure import Plan, interleaved, settle
 from bench.peers import Contender
@@ -41,6 +41,8 @@ SERIES = "/admin/reports/series?by=day&of=model"
 TOP = "/admin/reports/top?of=user"
 ROWS = (
     ("overview_ms_1e6", "the overview of 31 days on 10⁶ ledger rows, over HTTP, median of 9", "< 300"),
+    ("overview_on_screen_ms", "until a browser shows its figures, on 10⁶ rows, a first visit, median of 9", "< 300"),
+    ("overview_on_screen_again_ms", "the same where the browser has the scripts", ""),
     ("overview_cpu_ms_1e6", "the gateway's CPU for it", ""),
     ("report_ms_1e7", "31 days by model with percentiles on 10⁷ rows, the same way", "< 200"),
     ("report_cpu_ms_1e7", "the gateway's CPU for it", ""),
@@ -118,6 +120,9 @@ def _asked(
             found[f"{what}_ms_{name}"] = median(one[0] for one in took)
             found[f"{what}_cpu_ms_{name}"] = median(one[1] for one in took)
             say(f"{what} on {name}: {found[f'{what}_ms_{name}']:.1f} ms")
+        if rows == MILLION:
+            found |= screen.figures(serving.url, credential)
+            say(f"on screen after {found['overview_on_screen_ms']:.0f} ms")
     finally:
         serving.process.end()
     for file in path.parent.glob(f"{TABLES_FILE}*"):

@@ -47,7 +47,7 @@ class Visit:
     def shot(self, name: str, whole: bool = True) -> None:
         """A screenshot for people, kept beside the build; of the whole page, or what is in sight."""
         SHOTS.mkdir(parents=True, exist_ok=True)
-        self.page.screenshot(path=SHOTS / f"{name}.png", full_page=whole)
+        self.page.screenshot(path=SHOTS / f"{name.replace(' ', '-')}.png", full_page=whole)
 
 
 @pytest.hookimpl(wrapper=True)

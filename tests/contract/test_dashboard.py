@@ -11,17 +11,19 @@ from penstock.auth import keys, sessions
 from penstock.auth.addresses import Networks
 from penstock.auth.sessions import PLAIN
 from penstock.errors import Unauthorized
-from penstock.ledger import book, decisions, requests
+from penstock.ledger import book, decisions, labels, requests
 from penstock.ledger.book import Account, Charged
 from penstock.ledger.decisions import Decision
+from penstock.ledger.labels import Label
 from penstock.platforms import memory
 from penstock.platforms.migrations import shipped
 from penstock.ports import Platform, Tables
+from penstock.rag import documents
 from penstock.wire.chat import Usage
 from penstock.wire.http import Request
 
 NOW = 1_800_000_000_000
-STEPS = ("ledger", "keys", "sessions")
+STEPS = ("ledger", "keys", "documents", "labels", "sessions")
 NO_PROXY = Networks(())
 
 
@@ -159,3 +161,51 @@ async def test_a_span_is_between_two_ids(kept: Tables) -> None:
     above, below = requests.bounds(NOW + 2, NOW + 5)
     page = await requests.page(kept, above, below, 10, None, 100)
     assert [one.id for one in page.rows] == [id_of(n) for n in (4, 3, 2)]
+
+
+async def test_everybodys_documents_by_page_tenant_and_state(kept: Tables) -> None:
+    insert = (
+        "insert into documents (id, owner, hash, filename, declared, kind, title, bytes, shared, state, reason, message,"
+        " model, chunks, done, tenant, sub, tier, key_id, at, changed_at, holder, lease_until, tries)"
+        " values ($1, $2, $3, 'f', '', '', '', 1, 0, $4, '', '', '', 0, 0, $5, 's', 'free', '', 1, 2, '', 0, 0)"
+    )
+    for n, state in enumerate(("ready", "failed", "queued", "deleted", "ready")):
+        tenant = "t" if n % 2 else "ü/'"
+        await kept.batch((insert, (f"doc_{n}", f"o{n}", f"h{n}", state, tenant)))
+
+    async def found(*asked: str, most: int = 10) -> list[str]:
+        before, tenant, state = [*asked, "", "", ""][:3]
+        return [one.id for one in await documents.everybodys(kept, before, most, tenant, state)]
+
+    assert await found() == ["doc_4", "doc_2", "doc_1", "doc_0"]
+    assert await found(most=2) == ["doc_4", "doc_2"]
+    assert await found("doc_2") == ["doc_1", "doc_0"]
+    assert await found("", "ü/'", "ready") == ["doc_4", "doc_0"]
+    assert await documents.states(kept) == {"failed": 1, "queued": 1, "ready": 2}
+    assert await documents.states(kept, "t") == {"failed": 1}
+
+
+async def test_the_newest_labels_and_how_many_there_are(kept: Tables) -> None:
+    rows = [
+        Label(
+            f"req_{n}",
+            "",
+            NOW + n,
+            "o",
+            "t",
+            "a" if n % 3 else "b",
+            "j",
+            "w",
+            "s",
+            0.5,
+            1.0,
+            1,
+            2,
+            "{}",
+        )
+        for n in range(7)
+    ]
+    await kept.batch(*map(labels.put, rows))
+    assert await labels.newest(kept, "a", NOW + 2, 2) == [rows[5], rows[4]]
+    assert await labels.newest(kept, "a", NOW + 5, 9) == [rows[5]]
+    assert await labels.so_far(kept) == {"a": (4, NOW + 5), "b": (3, NOW + 6)}

@@ -29,10 +29,24 @@ const { miniflare, KV, DB: proxied, BLOBS, METER } = await bound(source, countin
 // What the rows of a question took only D1's own answer says.
 const DB = counting ? proxied : database(miniflare, "DB");
 let env;
-function bind({ vars, without = [], dimensions = 0 }) {
+// What is bound as ASSETS: files by their path, told apart by their tag.
+class Assets {
+  constructor(files) {
+    this.files = files;
+  }
+  async fetch(request) {
+    const text = this.files[new URL(request.url).pathname];
+    if (text === undefined) return new Response(null, { status: 404 });
+    const headers = { "content-type": "text/html; charset=utf-8", etag: `"${text.length}"`, "set-cookie": "a=b", "x-frame-options": "ALLOW" };
+    if (request.headers.get("if-none-match") === headers.etag) return new Response(null, { status: 304, headers });
+    return new Response(text, { headers });
+  }
+}
+function bind({ vars, without = [], dimensions = 0, assets }) {
   const bindings = { KV, DB, BLOBS, METER };
   env = { AI: new Ai(), ...(measuring ? measured(bindings) : counting ? counted(bindings) : bindings), ...vars };
   if (dimensions) env.VECTORIZE = new VectorizeIndexImpl(dimensions, ["owner", "document"]);
+  if (assets) env.ASSETS = new Assets(assets);
   for (const name of without) delete env[name];
 }
 bind(start);

@@ -90,9 +90,12 @@ class Worker:
         variables: Mapping[str, str] | None = None,
         without: Sequence[str] = (),
         dimensions: int = 0,
+        assets: Mapping[str, str] | None = None,
     ) -> None:
-        """Another isolate, on the same stores, in the place of the one that served; with an index, if of so many dimensions."""
-        self.ask("again", **_start(settings, variables, without), dimensions=dimensions)
+        """Another isolate, on the same stores, in the place of the one that served; with an index, if of so many dimensions, and
+        with these files as assets."""
+        more: dict[str, Any] = {} if assets is None else {"assets": dict(assets)}
+        self.ask("again", **_start(settings, variables, without), dimensions=dimensions, **more)
 
     def ask(self, what: str, **given: Any) -> Any:
         """What worker.mjs does beside serving: batch, scheduled, idle, counts, log, measure."""

@@ -110,6 +110,13 @@ async def test_a_caller_without_the_scope_gets_none() -> None:
     assert await code(response) == (403, "insufficient_scope")
 
 
+async def test_a_body_that_no_credential_needs_is_not_read() -> None:
+    browser = Browser(World())
+    data = {"credential": "x" * (16 << 10)}
+    response = await browser.ask("/dashboard/session", data, headers=[JSON])
+    assert await code(response) == (413, "body_too_large")
+
+
 @pytest.mark.parametrize(
     "data",
     [b"", b"[]", b"{}", b'{"credential":1}', b'{"credential":""}', b'{"credential":"a","x":1}', b"\xff",

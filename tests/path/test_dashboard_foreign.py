@@ -179,6 +179,17 @@ backends = [{ url = "http://orders.test" }]
         assert request.header("authorization") is None
 
 
+async def test_a_session_is_nobody_at_a_service() -> None:
+    more = """
+[services.chat]
+backends = [{ url = "http://chat.test" }]
+"""
+    browser = await signed_in(more)
+    for path in ("/api/chat/1", "/api/ai/chat/1"):
+        assert await code(await browser.get(path)) == (401, "missing_credential")
+    assert browser.world.platform.fetch.requests == []
+
+
 async def test_a_service_as_target_is_shown_the_persons_credential_and_not_the_cookie() -> None:
     more = """
 [providers.own]

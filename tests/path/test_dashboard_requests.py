@@ -111,7 +111,8 @@ async def test_what_is_rare_is_looked_for_a_piece_at_a_time(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A page that has not found enough says where to go on: nobody holds the process up by a filter."""
-    monkeypatch.setattr(requests, "REACH", 700)
+    for name in ("REACH", "REACH_ALONE"):
+        monkeypatch.setattr(requests, name, 700)
     world = World()
     rows = [
         decisions.row(

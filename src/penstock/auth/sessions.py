@@ -26,7 +26,7 @@ PLAIN, SECURE = "penstock_session", "__Host-penstock_session"
 NAMES = frozenset({PLAIN, SECURE})
 CSRF = "x-csrf-token"
 SAFE = frozenset({"GET", "HEAD"})
-PLACES = ("/admin/", "/dashboard/", "/metrics", "/v1/", "/api/ai/", "/api/rag/", "/api/usage")
+PLACES = ("/admin/", "/dashboard/", "/metrics", "/v1/", "/api/rag/", "/api/usage")
 """Where a session counts: the gateway's own paths, none of a service."""
 SWEEP_ROWS = 500
 _TOKEN_BYTES = 32

@@ -23,6 +23,8 @@ INDEX = "/index.html"
 HASHED = "/assets/"
 """Below it each name goes with one content for good."""
 RATE = "login"
+MOST_BYTES = 16 << 10
+"""Of what a sign-in sends: nobody has shown yet who they are."""
 HEADERS = (
     (
         "content-security-policy",
@@ -102,6 +104,7 @@ async def sign_in(gateway: Gateway, exchange: Exchange) -> Response:
     address = gateway.identity.address(request)
     exchange.caller = anonymous(address, Unauthorized())
     attempt = await gateway.limits.rates.admit(exchange.caller, RATE)
+    exchange.limit = min(exchange.limit, MOST_BYTES)
     credential = _credential(request, await exchange.read())
     caller = await _identified(gateway, exchange, credential)
     # Only what fails counts: whoever is let in may come as often as they like.

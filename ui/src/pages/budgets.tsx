@@ -180,7 +180,7 @@ const CONFIGURED: Column<ConfiguredBudget>[] = [
     render: (row) => row.name || <span class="muted">each</span>,
   },
   { key: 'tier', label: 'Tier', render: (row) => row.tier || <span class="muted">any</span> },
-  { key: 'period', label: 'A', render: (row) => row.period },
+  { key: 'period', label: 'Period', render: (row) => row.period },
   {
     key: 'money',
     label: 'Money',

@@ -64,7 +64,6 @@ function Learned({ artefact }: { artefact: Artefact }) {
       <Facts
         facts={{
           Name: <code>{artefact.name}</code>,
-          Source: artefact.source,
           Trained: <Time at={artefact.trained} />,
           'On labels': <Count value={artefact.rows} />,
           'Gap closed (APGR)': around({ value: apgr, low: apgrLow, high: apgrHigh }, (one) =>
@@ -76,6 +75,7 @@ function Learned({ artefact }: { artefact: Artefact }) {
         <div class="quote">
           <h3>How far it can be trusted</h3>
           <p>{artefact.trust}</p>
+          <p class="note">Source: {artefact.source}</p>
         </div>
       )}
     </>

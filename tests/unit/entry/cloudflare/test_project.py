@@ -92,6 +92,31 @@ def test_a_first_design_worker_is_replaced_in_place():
     assert (database["database_name"], database["database_id"]) == ("my-saas-chat-db", "uuid")
 
 
+def test_the_dashboards_files_go_along_and_are_served_by_the_worker_alone():
+    package = packaged() | {
+        "penstock/dashboard/index.html": ("", b"<!doctype html>"),
+        "penstock/dashboard/assets/app-1.js": ("", b"1"),
+    }
+    files = project.files(
+        Choices(), judge(TEXT, {"OPENAI_API_KEY": SECRET}, known_models(today())), package
+    )
+    pages = {path: text for path, text in files.items() if path.startswith("assets/")}
+    assert pages["assets/index.html"] == b"<!doctype html>"
+    assert pages["assets/assets/app-1.js"] == b"1"
+    assert not [path for path in files if path.startswith("src/penstock/dashboard")]
+    found = config(files)["assets"]
+    assert (found["binding"], found["directory"]) == ("ASSETS", "assets")
+    assert (found["run_worker_first"], found["html_handling"]) == (True, "none")
+
+
+def test_without_them_the_worker_has_no_assets():
+    bare = {path: one for path, one in packaged().items() if "/dashboard/" not in path}
+    files = project.files(
+        Choices(), judge(TEXT, {"OPENAI_API_KEY": SECRET}, known_models(today())), bare
+    )
+    assert "assets" not in config(files)
+
+
 def test_no_secret_is_in_any_file():
     assert [path for path, text in made().items() if SECRET.encode() in text] == []
     assert (

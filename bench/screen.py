@@ -1,0 +1,68 @@
+"""How long a person waits for the overview: a browser's own clock, from the address to the frame that shows the figures."""
+
+from __future__ import annotations
+
+import json
+import urllib.request
+from statistics import median
+
+from playwright.sync_api import Browser, BrowserContext
+
+from bench.process import BenchFailed
+from tests.browser.chromium import launched
+
+TRIES = 9
+SECONDS = 30.0
+# Two frames after the figures came into the page they have been painted.
+WATCH = """
+const seen = new MutationObserver(() => {
+  if (!document.querySelector('.stat.hero data')) return;
+  seen.disconnect();
+  requestAnimationFrame(() => requestAnimationFrame(() => { window.shown = performance.now(); }));
+});
+seen.observe(document, { childList: true, subtree: true });
+"""
+
+
+def figures(url: str, credential: str) -> dict[str, float]:
+    """Milliseconds, medians: of a browser that was never there, and of one that has the scripts."""
+    _served(url)
+    with launched() as browser:
+        context = _signed_in(browser, url, credential)
+        _once(context, url)
+        again = [_once(context, url) for _ in range(TRIES)]
+        context.close()
+        first = []
+        for _ in range(TRIES):
+            context = _signed_in(browser, url, credential)
+            first.append(_once(context, url))
+            context.close()
+    return {"overview_on_screen_ms": median(first), "overview_on_screen_again_ms": median(again)}
+
+
+def _served(url: str) -> None:
+    with urllib.request.urlopen(f"{url}/dashboard") as reply:
+        if b"/dashboard/assets/" not in reply.read():
+            raise BenchFailed("the dashboard is not built: make ui")
+
+
+def _signed_in(browser: Browser, url: str, credential: str) -> BrowserContext:
+    context = browser.new_context(base_url=url, viewport={"width": 1280, "height": 800})
+    context.set_default_timeout(SECONDS * 1e3)
+    body = json.dumps({"credential": credential})
+    reply = context.request.post(
+        "/dashboard/session", data=body, headers={"content-type": "application/json"}
+    )
+    if not reply.ok:
+        raise BenchFailed(f"signing in: {reply.status} {reply.text()[:200]}")
+    return context
+
+
+def _once(context: BrowserContext, url: str) -> float:
+    page = context.new_page()
+    page.add_init_script(WATCH)
+    page.goto(f"{url}/dashboard", wait_until="commit")
+    page.wait_for_function("() => window.shown")
+    took: float = page.evaluate("window.shown")
+    page.close()
+    return took
