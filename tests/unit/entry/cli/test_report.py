@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
 
-from penstock.entry.cli import main, report
+from penstock.entry.cli import main
 
 
 @pytest.fixture
@@ -71,5 +72,5 @@ def test_without_the_library_it_says_what_to_do(
 def test_a_pdf_is_not_for_a_terminal(
     config: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(report.sys.stdout, "isatty", lambda: True, raising=False)
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
     assert main(["report", "--config", config, "--format", "pdf"]) == 2
