@@ -206,15 +206,21 @@ async def test_of_a_tenant_it_tells_no_other() -> None:
     assert "Requests: 10" in letter.text
 
 
-async def test_without_addresses_it_is_listed_alone() -> None:
-    mailed = Mailed(await world("[monthly_report]\nenabled = true\n"))
-    await mailed.passes()
-    assert not mailed.letters
-    assert [row["state"] for row in await mailed.listed()] == ["made"]
-
-
 async def test_a_new_installation_tells_nobody_of_nothing() -> None:
     mailed = Mailed(World(more=MAILED, now=NOVEMBER / 1000))
     await mailed.passes()
     assert not mailed.letters
     assert [row["state"] for row in await mailed.listed()] == ["empty"]
+
+
+async def test_what_never_comes_to_an_end_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(duties, "MOST_ATTEMPTS", 2)
+    mailed = Mailed(await world(MAILED))
+    mailed.fate = [RuntimeError(), RuntimeError(), RuntimeError()]
+    for _ in range(2):
+        with pytest.raises(RuntimeError):
+            await mailed.passes(duties.LEASE_MS / 1000)
+    for _ in range(2):
+        await mailed.passes(duties.LEASE_MS / 1000)
+    [row] = await mailed.listed()
+    assert (row["state"], row["attempts"], row["error"]) == ("given_up", 3, "never_ended")

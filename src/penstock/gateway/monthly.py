@@ -68,6 +68,9 @@ async def due(gateway: Gateway) -> None:
     duty = await duties.claim(tables, monthly.last(now), settings.tenant, now)
     if duty is None:
         return
+    if duty.attempts > duties.MOST_ATTEMPTS:  # of which none came to an end, not even a bad one
+        await duties.done(tables, duty, "given_up", now, "never_ended")
+        return
     try:
         outcome, told = await _made(gateway, duty)
     except Unavailable:

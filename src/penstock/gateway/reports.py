@@ -10,7 +10,7 @@ from penstock.errors import BadRequest
 from penstock.gateway.exchange import Exchange
 from penstock.gateway.paging import fields
 from penstock.gateway.upkeep import caught_up
-from penstock.gateway.usage import instants
+from penstock.gateway.usage import instants, open_span
 from penstock.ledger import budgets, days, exports, logins
 from penstock.ledger.reports import costs, figures, latencies, sql
 from penstock.ledger.reports.figures import Asked, Key, share
@@ -131,10 +131,12 @@ async def seen(gateway: Gateway, exchange: Exchange) -> Response:
 async def export(gateway: Gateway, exchange: Exchange) -> Response:
     """A whole table, streamed."""
     query = fields(exchange, "format")
+    query = query_of(exchange, "format", "from", "to")
     form = one_of(query, "format", exports.FORMATS, "csv")
     name = exchange.request.path.rpartition("/")[2]
+    span = open_span(query) if {"from", "to"} & query.keys() else None
     await gateway.journal.flush()
-    body = exports.Export(gateway.platform.tables, name, form)
+    body = exports.Export(gateway.platform.tables, name, form, span)
     kind = "text/csv; charset=utf-8; header=present" if form == "csv" else "application/json"
     headers = [
         ("content-type", kind), ("cache-control", "no-store"), ("x-content-type-options", "nosniff"),

@@ -56,6 +56,10 @@ _TABLE: Parameter = {
     "description": "Its name.",
     "example": "ledger",
 }
+_ROWS = (
+    _query("from", _INSTANT, "Rows from this instant on, where they have a time.", ""),
+    _query("to", _INSTANT, "Rows before it; a date means through that day.", ""),
+)
 _CACHE_CONTROL: Parameter = {
     "name": "cache-control",
     "in": "header",
@@ -195,7 +199,7 @@ REPORTS = (
     Operation(
         "/admin/export/{table}", "exportTable", "Reports", "A whole table",
         "As CSV, whose cells no spreadsheet runs as formulas, or as JSON by `format=json`.", kind="text/csv",
-        scope=scopes.ADMIN, parameters=(_TABLE,),
+        scope=scopes.ADMIN, parameters=(_TABLE, *_ROWS),
     ),
 )  # fmt: skip
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
 
 from penstock.ports import Print
@@ -32,10 +33,10 @@ class Printer:
 
     def __init__(self, font: str) -> None:
         self._font = font
-        self._turn = asyncio.Lock()  # the library's fonts are one process's, not one thread's
+        self._thread = ThreadPoolExecutor(1, "pdf")  # the library's fonts are the process's
 
     async def __call__(self, paper: Paper) -> bytes:
         from penstock.platforms.pdf.pages import pdf
 
-        async with self._turn:
-            return await asyncio.to_thread(pdf, paper, self._font)
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._thread, pdf, paper, self._font)
