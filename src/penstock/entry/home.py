@@ -89,8 +89,6 @@ def printer_for(config: Config) -> Print:
             "monthly_report.font is no TrueType file that can be read; name one, or remove it"
         )
     return found
-        home = await stack.enter_async_context(open_home(config, fetch, runner, parse))
-        yield replace(home, mail=mail, assets=None if beside else assets.built())
 
 
 async def check(config: Config) -> None:

@@ -130,8 +130,7 @@ async def seen(gateway: Gateway, exchange: Exchange) -> Response:
 
 async def export(gateway: Gateway, exchange: Exchange) -> Response:
     """A whole table, streamed."""
-    query = fields(exchange, "format")
-    query = query_of(exchange, "format", "from", "to")
+    query = fields(exchange, "format", "from", "to")
     form = one_of(query, "format", exports.FORMATS, "csv")
     name = exchange.request.path.rpartition("/")[2]
     span = open_span(query) if {"from", "to"} & query.keys() else None

@@ -9,8 +9,6 @@ from penstock.platforms.cloudflare.tables import CloudflareTables
 from penstock.ports import Platform
 
 MIGRATION = "0015_monthly.sql"
-MIGRATION = "0014_alerts.sql"
-MIGRATION = "0013_monthly.sql"
 """The newest; the Worker's tests hold it to the files."""
 MIGRATE = "npx wrangler d1 migrations apply DB --remote"
 ANEW = "How that is done on Cloudflare is in docs/how-to/documents-on-cloudflare.md."
