@@ -14,7 +14,7 @@ from statistics import fmean, median, quantiles
 # It runs as a script, from anywhere.
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from bench import routing_costs, routing_sets, traffic
+from bench import routing_costs, routing_sets, routing_warm, traffic
 from penstock.entry.cli.router import draws
 from penstock.errors import Error
 from penstock.routing import features, fit, labels, router
@@ -67,6 +67,7 @@ def measured(data: Path, *, quick: bool) -> Record:
     if not traffic.lacking(data):
         record |= routing_costs.measured(data, made)
     if not quick:
+        record |= routing_warm.measured()
         record["apgr_train_nested"] = apgr(held_out(train.rows, 5, silent), gains_of(train.rows))
         record |= fewer(train.rows)
     return record

@@ -18,6 +18,8 @@ from tests import tidy
 ROOT = Path(__file__).resolve().parents[1]
 SOURCE = ROOT / "src"
 PACKAGE = SOURCE / "penstock"
+BUILT = PACKAGE / "dashboard"
+"""What `make ui` wrote there."""
 UNTIDY = {"__pycache__", "node_modules"}
 TEXTS = {".py", ".js", ".mjs", ".ts", ".sql", ".css", ".html"}
 
@@ -30,6 +32,8 @@ def files(*folders: str, suffixes: set[str] | None = None) -> list[Path]:
     for folder in folders:
         for path in sorted((ROOT / folder).rglob("*")):
             parts = set(path.relative_to(ROOT).parts)
+            if BUILT in path.parents:
+                continue
             if path.is_file() and not parts & UNTIDY and path.suffix in (suffixes or {".py"}):
                 found.append(path)
     return found
@@ -270,7 +274,8 @@ def declared() -> set[str]:
     for group in project.get("dependency-groups", {}).values():
         lines += [line for line in group if isinstance(line, str)]
     names = {re.split(r"[^\w.-]", line, maxsplit=1)[0] for line in lines}
-    for path in (*ROOT.glob("tests/*/package.json"), *ROOT.glob("bench/*/package.json")):
+    places = ("ui", "tests/*", "bench/*")
+    for path in (found for place in places for found in ROOT.glob(f"{place}/package.json")):
         package = json.loads(path.read_text())
         for kind in ("dependencies", "devDependencies", "optionalDependencies"):
             names |= package.get(kind, {}).keys()

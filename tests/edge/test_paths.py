@@ -22,6 +22,8 @@ NO_FILE = {
     "test_shared_ends.py": "how a call that requests share ends for each of them",
     "test_schemathesis.py": "schemathesis stands on native code",
     "test_monthly_mailed.py": "no mail there",
+    "test_alerts.py": "by the minute; there a turn comes every five, and test_alerts_anywhere.py has what holds on both",
+    "test_alerts_sent.py": "several processes on one table, and letters",
     "test_reindex.py": "an index of Vectorize is one model's, and another's is another one",
 }
 FLIGHTS = (
@@ -73,6 +75,8 @@ NO_TEST = dict.fromkeys(FLIGHTS, "requests wait for each other there") | {
     "test_a_model_that_fails_is_told_as_such": MEDIUM,
     "test_a_purge_reaches_it": MEDIUM,
     "test_what_another_version_kept_is_not_used": "it looks into the store in memory",
+    "test_a_mark_tells_nothing_of_what_was_said_or_who_said_it": "it looks into the store in memory",
+    "test_a_mark_that_cannot_be_read_counts_for_nothing": "it looks into the store in memory",
     "test_replies_have_their_share_of_the_store_and_no_more": "the cache there has a bound of its own",
     "test_a_hundred_thousand_callers_are_held_by_bounded_counts": "counts in this process, held for 100,000 callers",
     "test_probes_bring_it_back": "a Worker probes no backends yet",

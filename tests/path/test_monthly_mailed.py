@@ -14,7 +14,8 @@ from penstock.errors import Broken, Failed, NotSent, Unavailable
 from penstock.gateway import build
 from penstock.gateway.upkeep import upkeep
 from penstock.ledger import duties
-from penstock.ports import Letter, Row, Statement, Tables, Value
+from penstock.ports import Row, Statement, Tables, Value
+from penstock.wire.letters import Letter
 from tests.path.test_monthly import NOVEMBER, asked, world
 from tests.path.world import World
 

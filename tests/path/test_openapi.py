@@ -19,18 +19,11 @@ from penstock.auth.caller import Caller
 from penstock.config import Tier
 from penstock.errors import Refused
 from penstock.gateway import embeddings, faces, openapi
-from penstock.gateway.openapi.operations import OPERATIONS, Operation
+from penstock.gateway.openapi.operation import Operation
+from penstock.gateway.openapi.operations import OPERATIONS
 from penstock.gateway.openapi.page import curl
 from penstock.gateway.openapi.replies import MEANINGS
-from penstock.gateway.routes import (
-    DOCUMENT,
-    DOCUMENT_PATH,
-    EXPORT,
-    EXPORT_PATH,
-    MODEL,
-    ROUTES,
-    Endpoint,
-)
+from penstock.gateway.routes import BELOW, DOCUMENT_PATH, ROUTES, Endpoint
 from penstock.rag.reasons import REASONS
 from penstock.wire.http import Response
 from tests.path.world import SECRET, World, body, read
@@ -38,11 +31,18 @@ from tests.path.world import SECRET, World, body, read
 SOURCE = Path(openapi.__file__).resolve().parents[2]
 TREE = openapi.tree()
 ENDPOINTS = {(path, method): one for path, ways in ROUTES.items() for method, one in ways.items()}
-ENDPOINTS["/v1/models/{id}", "GET"] = MODEL
-ENDPOINTS |= {(f"{DOCUMENT_PATH}{{id}}", method): one for method, one in DOCUMENT.items()}
-ENDPOINTS |= {(f"{EXPORT_PATH}{{table}}", method): one for method, one in EXPORT.items()}
+ENDPOINTS |= {(one.label, method): one for ways in BELOW.values() for method, one in ways.items()}
 FORCER = Caller(sub="f", scopes=frozenset({"chat", "embed", "route:force"}))
 WIDE = Tier(embedding_batch=100)
+
+
+PREPARED = {
+    "getRequest": "insert into decisions (request_id, at, owner, record)"
+    """ values ('req_example', 0, 'default/alice', '{"request_id":"req_example","service":"chat"}')""",
+    "revokeKey": "insert into api_keys (id, hash, sub, tenant, tier, scopes, created_at)"
+    " values ('key_example', 'h', 's', 't', 'free', 'chat', 0)",
+}
+"""Rows that examples name."""
 
 
 def sandbox() -> World:
@@ -67,6 +67,8 @@ async def prepared(operation: Operation) -> World:
         )
         assert response.status == 201
         await world.platform.tables.batch(("update documents set id = 'doc_example'", ()))
+    if operation.id in PREPARED:
+        await world.platform.tables.batch((PREPARED[operation.id], ()))
     if operation.path == "/v1/feedback":
         assert operation.example is not None
         decided = "insert into decisions (request_id, at, owner, record) values ($1, 0, $2, '{}')"
@@ -159,7 +161,8 @@ async def test_the_command_lines_of_the_page_work_on_the_sandbox(operation: Oper
 
 
 def reply_schema(operation: Operation) -> Any:
-    content = TREE["paths"][operation.path][operation.method.lower()]["responses"]["200"]["content"]
+    replies = TREE["paths"][operation.path][operation.method.lower()]["responses"]
+    content = replies[str(operation.good[0])]["content"]
     return content["application/json"]["schema"] | {"components": TREE["components"]}
 
 

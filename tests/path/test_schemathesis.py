@@ -19,15 +19,7 @@ from schemathesis.checks import not_a_server_error
 from schemathesis.config import SchemathesisConfig
 from schemathesis.specs.openapi import checks
 
-from penstock.gateway.routes import (
-    DOCUMENT,
-    DOCUMENT_PATH,
-    EXPORT,
-    EXPORT_PATH,
-    MODEL,
-    ROUTES,
-    Endpoint,
-)
+from penstock.gateway.routes import BELOW, ROUTES, Endpoint
 from tests.path.served import served
 from tests.path.targets import PLAIN, UNLIMITED, upstream
 from tests.path.world import World
@@ -53,7 +45,7 @@ def config() -> SchemathesisConfig:
     """Deterministic; dates that are valid one by one may still name a span that is refused, a month none that has begun, a text no provider that takes keys,
     a form a file without text or share it, and an id no document."""
     spans = {
-        "include-path-regex": "/(usage|logins|tenant-keys|overview|series|top|monthly|{table})$"
+        "include-path-regex": "/(usage|logins|tenant-keys|overview|series|top|requests|keys|monthly|{table})$"
     }
     documents = {"include-path-regex": "/api/rag/(upload|search|query)$"}
     unread = {"positive_data_acceptance": {"expected-statuses": ["2xx", "403", "404", "422"]}}
@@ -98,11 +90,9 @@ class Spent:
 def endpoint(label: str) -> Endpoint:
     """What an operation does, by `METHOD path`."""
     method, _, path = label.partition(" ")
-    if path.startswith(DOCUMENT_PATH):
-        return DOCUMENT[method]
-    if path.startswith(EXPORT_PATH):
-        return EXPORT[method]
-    return ROUTES[path][method] if path in ROUTES else MODEL
+    if path in ROUTES:
+        return ROUTES[path][method]
+    return next(ways for start, ways in BELOW.items() if path.startswith(start))[method]
 
 
 @pytest.fixture(scope="module")

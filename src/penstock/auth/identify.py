@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from hashlib import sha256
+from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
@@ -19,6 +20,9 @@ from penstock.errors import HeaderTooLarge, Unauthorized, Unavailable
 from penstock.ports import Platform
 from penstock.wire.http import Request
 
+if TYPE_CHECKING:
+    from penstock.auth.sessions import Browser, Session
+
 MOST_REMEMBERED = 10_000
 KEY_SECONDS = 60.0
 """How long a key's row is believed; a revoked one is refused sooner, by the meter's mark."""
@@ -33,6 +37,8 @@ class Identity:
     """
 
     def __init__(self, config: Config, platform: Platform) -> None:
+        self._platform = platform
+        self._sessions = config.server.dashboard
         self._clock = platform.clock
         self._tables = platform.tables
         self._trusted = Networks(config.server.trusted_proxies)
@@ -50,7 +56,10 @@ class Identity:
         make an anonymous caller that carries the error as `refusal`.
         """
         try:
-            credential = shown(request)
+            try:
+                credential = shown(request)
+            except Unauthorized as missing:
+                credential = await self._resumed(request, missing)
             digest = sha256(credential.encode()).digest()
             until, caller = self._remembered.get(digest, _NOBODY)
             if caller is not None and self._clock.now() < until:
@@ -64,6 +73,18 @@ class Identity:
         address = client_address(request, self._trusted) if self._trusted else request.client
         return caller if caller.address == address else self._moved(digest, caller, address)
 
+    async def session(self, request: Request) -> Session:
+        """The dashboard's session that a cookie stands for; raises Unauthorized, Forbidden."""
+        from penstock.auth import sessions  # few have one
+
+        return await sessions.resume(self._platform, request, self._trusted)
+
+    def browser(self, request: Request) -> Browser:
+        """What a request tells of the page it comes from."""
+        from penstock.auth.sessions import Browser
+
+        return Browser(request, self._platform, self._trusted)
+
     def address(self, request: Request) -> str:
         """The client's address, believing trusted proxies only."""
         return client_address(request, self._trusted)
@@ -73,6 +94,20 @@ class Identity:
         digest = self._digests.pop(credential, None)
         if digest is not None:
             del self._remembered[digest]
+
+    async def _resumed(self, request: Request, missing: Unauthorized) -> str:
+        """The credential of a cookie, put where the request would have shown it; raises Forbidden for a foreign page's."""
+        if missing.code != "missing_credential" or request.header("cookie") is None:
+            raise missing
+        if not self._sessions:
+            raise missing
+        from penstock.auth.sessions import PLACES
+
+        if not request.path.startswith(PLACES):
+            raise missing
+        credential = (await self.session(request)).credential
+        request.headers = [*request.headers, ("authorization", f"Bearer {credential}")]
+        return credential
 
     async def _check(self, credential: str, digest: bytes) -> Caller:
         now = self._clock.now()

@@ -102,6 +102,11 @@ async def listing(
     return found
 
 
+async def newest(tables: Tables, before: str, most: int, tenant: str = "") -> list[ApiKey]:
+    """The newest first, of all or of a tenant, from those before a key's id."""
+    return [_key(row) for row in await tables.rows(sql.NEWEST, before, tenant, most)]
+
+
 async def find(tables: Tables, credential: str) -> ApiKey | None:
     """The key of this hash, whether it still holds or not."""
     rows = await tables.rows(sql.FIND, credential)

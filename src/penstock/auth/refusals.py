@@ -38,6 +38,11 @@ def revoked() -> Unauthorized:
     return _bad("This credential was revoked.", "credential_revoked")
 
 
+def session_over() -> Unauthorized:
+    """A session whose time is over, that was signed out of, or that never was."""
+    return Unauthorized("The session is over: sign in again.", code="session_over")
+
+
 def conflicting() -> BadRequest:
     """Two credentials: using either could be somebody else's identity."""
     return BadRequest(

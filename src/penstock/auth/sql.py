@@ -69,3 +69,22 @@ SWEEP_REVOCATIONS = """
 delete from revocations where credential in (select credential from revocations where until <= $1 limit $2)
 returning credential
 """
+
+NEWEST = f"""
+select {_COLUMNS} from api_keys
+where (cast($1 as text) = '' or id < $1) and (cast($2 as text) = '' or tenant = $2)
+order by id desc limit $3
+"""
+
+BEGIN_SESSION = (
+    "insert into sessions (name, sealed, created_at, expires_at) values ($1, $2, $3, $4)"
+)
+
+SESSION = "select sealed, expires_at from sessions where name = $1"
+
+END_SESSION = "delete from sessions where name = $1"
+
+SWEEP_SESSIONS = """
+delete from sessions where name in (select name from sessions where expires_at <= $1 order by expires_at limit $2)
+returning name
+"""

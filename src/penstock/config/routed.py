@@ -49,7 +49,7 @@ class Route(Struct, frozen=True, forbid_unknown_fields=True):
     targets: tuple[str, ...] = ()
     """In order of preference (policies `fixed`, `weighted`, `cheapest-that-fits`)."""
     weights: tuple[Weight, ...] = ()
-    """How many of the requests each of `targets` gets beside the others (policy `weighted`); a request that is repeated goes where it went."""
+    """How many of the requests each of `targets` gets beside the others (policy `weighted`); a request that is repeated goes where it went, and a long conversation stays where it began, if all of them can keep its prompt warm."""
     simple: str = ""
     """Target of simple messages (policy `heuristic`), or of those that gain little by the strong one (`learned`)."""
     medium: str = ""

@@ -11,7 +11,7 @@ from struct import Struct
 from penstock.gateway import Gateway, tally
 from penstock.gateway.admin import own_metrics
 
-PLACE_BYTES = 1 << 19
+PLACE_BYTES = 1 << 20
 HEAD = Struct("<II")
 """Length and checksum of what follows: one who reads while another writes sees that."""
 MOST_TRIES = 3

@@ -7,7 +7,7 @@ from typing import Any
 
 from penstock.config import Service
 from penstock.config.urls import shown
-from penstock.gateway.counters import GAUGE, Sample, family
+from penstock.gateway.measures import GAUGE, Sample, family
 from penstock.upstream.health import Member
 from penstock.upstream.pools import Pools
 

@@ -6,7 +6,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable
 
-from penstock.gateway.counters import family
+from penstock.gateway.measures import family
 from penstock.ports import Spawn
 
 MOST = 16

@@ -24,7 +24,8 @@ from penstock.ledger.decisions import Decision, row
 from penstock.limits.estimate import UNBILLED, at_most
 from penstock.limits.hold import Hold
 from penstock.ports import Statement
-from penstock.routing.offers import by_own_keys
+from penstock.prices import amount_nanos
+from penstock.routing.offers import LEAST_WARM_BYTES, LEAST_WARM_TOKENS, by_own_keys
 from penstock.routing.policies import Choice, elsewhere, fitting
 from penstock.routing.routes import Way
 from penstock.upstream.answer import Answer, unfinished
@@ -34,6 +35,7 @@ from penstock.wire.http import JSON, Response
 
 if TYPE_CHECKING:
     from penstock.gateway import Gateway
+    from penstock.routing.affinity import Trail
 
 
 REVOKED_SECONDS = 10.0
@@ -44,7 +46,7 @@ class Delivery:
     """One caller's answer, as a stream of bytes or whole. `aclose` is idempotent and runs whether it was read or not."""
 
     __slots__ = ("_ask_again", "_blocks", "_closed", "_entry", "_finished", "_left", "_position", "_read", "_recorded", "_usage_data", "answer", "ask", "cache",
-                 "decision", "exchange", "face", "failure", "flight", "gateway", "hold", "key", "leads", "private", "told", "way")  # fmt: skip
+                 "decision", "exchange", "face", "failure", "flight", "gateway", "hold", "key", "leads", "private", "told", "trail", "way")  # fmt: skip
 
     def __init__(self, gateway: Gateway, exchange: Exchange, ask: Ask, face: Face) -> None:
         self.gateway = gateway
@@ -60,6 +62,7 @@ class Delivery:
         self.answer: Answer | None = None
         self.failure: Error | None = None
         self.told = Told()
+        self.trail: Trail | None = None
         self.decision = Decision(
             exchange.id, face.verb, exchange.caller.hash, exchange.caller.tier, ask.model
         )
@@ -82,6 +85,8 @@ class Delivery:
         """The policy's choice among the targets that can take this ask, with the tenant's own keys; raises BadRequest
         where none can."""
         assert self.way is not None
+        if self.exchange.trace is not None:
+            self.exchange.trace.found()
         way, caller, inner = self.way, self.exchange.caller, self.exchange.inner
         keys = NONE
         if not self.gateway.tenant_keys.none:
@@ -95,6 +100,10 @@ class Delivery:
             choice = replace(choice, offers=by_own_keys(choice.offers, keys))
         if inner:
             choice = replace(choice, offers=tuple(offer.paid() for offer in choice.offers))
+        elif not keys and self.ask.turns > 1 and self.ask.input_bound >= LEAST_WARM_BYTES:
+            from penstock.gateway import affinity  # Workers start without it
+
+            choice = await affinity.warm_first(self, choice)
         self.decision.reason, self.decision.features = choice.reason, choice.features
         self.decision.ranks = tuple(offer.name for offer in choice.offers)
         return choice
@@ -312,10 +321,16 @@ class Delivery:
         self.told.cost_nanos = await self.hold.settle(usage)
         self.told.usage = usage
         await self.gateway.kept.keep(self, flight, usage)
+        if flight.complete and usage.total_input >= LEAST_WARM_TOKENS and not usage.estimated:
+            from penstock.gateway import affinity  # Workers start without it
+
+            await affinity.note(self, usage)
         if self._closed:
             self._record()
 
     def _note(self) -> None:
+        if self.exchange.trace is not None:
+            self.exchange.trace.found()
         self.exchange.notes.update(
             route=self.way.name if self.way else "", target=self.decision.target, cache=self.cache
         )
@@ -333,6 +348,18 @@ class Delivery:
             decision.policy = self.way.policy.name
         if self.key is not None:
             decision.cache_key = self.key.name
+        self._tell_bought(decision)
+        if exchange.trace is not None:
+            exchange.trace.chat(self)
+        now, journal = int(platform.clock.now() * 1000), self.gateway.journal
+        if self.cache == "hit" and not decision.error:
+            journal.add(_hit_row(self.exchange, decision, self.told, now))
+            self._count_saved()
+        journal.add(row(decision, now, exchange.caller.owner))
+        if self.gateway.labels is not None:
+            self.gateway.labels.after(self)
+
+    def _tell_bought(self, decision: Decision) -> None:
         if self.answer is not None:
             decision.attempts = self.answer.attempt
             decision.upstream_us = int(self.answer.waited * 1e6)
@@ -340,12 +367,15 @@ class Delivery:
             decision.deployment = self.answer.turn.deployment
         if self.hold is not None:
             decision.reserved_nanos, decision.cost_nanos = self.hold.reserved, self.hold.amount
-        now, journal = int(platform.clock.now() * 1000), self.gateway.journal
-        if self.cache == "hit" and not decision.error:
-            journal.add(_hit_row(self.exchange, decision, self.told, now))
-        journal.add(row(decision, now, exchange.caller.owner))
-        if self.gateway.labels is not None:
-            self.gateway.labels.after(self)
+
+    def _count_saved(self) -> None:
+        """What the answer would have cost now, where its target is one of those that could have been asked."""
+        assert self.way is not None
+        for offer in self.way.offers:
+            if offer.name == self.decision.target:
+                nanos = amount_nanos(offer.price, self.told.usage)
+                self.gateway.counters.saved(offer.label, nanos)
+                return
 
 
 def _hit_row(exchange: Exchange, decision: Decision, told: Told, now: int) -> Statement:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from penstock.gateway.counters import GAUGE, family
+from penstock.gateway.measures import GAUGE, family
 from penstock.upstream.deployments import Deployed, Fleet
 
 

@@ -17,7 +17,7 @@ from penstock.ledger.book import Account
 from penstock.ledger.budgets import Held
 from penstock.limits import budgets
 from penstock.limits.budgets import Applied, Budgets
-from penstock.limits.hold import GRACE_MS, Hold
+from penstock.limits.hold import GRACE_MS, Hold, Spent
 from penstock.limits.rates import PARALLEL, TOKENS, Rates, refusal
 from penstock.ports import Demand, Denial, Lease, Platform
 from penstock.routing.offers import Offer
@@ -33,8 +33,9 @@ MINUTE = 60
 class Limits:
     """Takes token rates and parallel calls from the meter, and reserves the dearest target that may be tried."""
 
-    def __init__(self, config: Config, platform: Platform) -> None:
+    def __init__(self, config: Config, platform: Platform, spent: Spent) -> None:
         self._platform = platform
+        self._spent = spent
         self._unpriced = config.server.unpriced
         self._budgets = Budgets(config)
         self.rates = Rates(config, platform.meter)
@@ -102,8 +103,10 @@ class Limits:
         held = budgets.hold(applied, now, reserve, most)
         hold = Hold(
             platform.tables, platform.meter, platform.clock, account, reserve, lease, held,
-            capped=bool(applied),
+            capped=bool(applied), spent=self._spent,
         )  # fmt: skip
+        if exchange.trace is not None:
+            hold.tried = []
         exchange.holds += (hold,)
         also, exchange.also = exchange.also, ()
         try:

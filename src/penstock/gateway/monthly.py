@@ -8,16 +8,18 @@ from typing import TYPE_CHECKING, Literal
 
 from penstock.errors import BadRequest, Error, Failed, Unavailable
 from penstock.gateway.exchange import Exchange
-from penstock.gateway.reports import one_of, query_of
+from penstock.gateway.paging import fields
+from penstock.gateway.reports import one_of
 from penstock.gateway.upkeep import caught_up
 from penstock.ledger import days, duties
 from penstock.ledger.duties import Duty
 from penstock.ledger.reports import monthly
 from penstock.ledger.reports.monthly import Monthly
 from penstock.ledger.reports.printed import glance, paper
-from penstock.ports import Attached, Letter, Print
+from penstock.ports import Print
 from penstock.wire.http import JSON, Response
 from penstock.wire.json import encode
+from penstock.wire.letters import Attached, Letter
 from penstock.wire.paper import html
 
 if TYPE_CHECKING:
@@ -31,7 +33,7 @@ NO_STORE = ("cache-control", "no-store")
 
 async def report(gateway: Gateway, exchange: Exchange) -> Response:
     """A month as a page, a PDF or figures; without `month`, which reports were made, and of which months there are any."""
-    query = query_of(exchange, "month", "format", "tenant")
+    query = fields(exchange, "month", "format", "tenant")
     if "month" not in query:
         if query:
             raise BadRequest("Name the month, as month=2026-10.", code="invalid_field", param="month")  # fmt: skip

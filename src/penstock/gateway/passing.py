@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from msgspec.structs import replace
 
 from penstock.auth.addresses import Networks
+from penstock.auth.sessions import NAMES
 from penstock.config import Config, Service
 from penstock.config.services import cache_of, one_below, split
 from penstock.errors import Failed, TooLarge
@@ -27,6 +29,7 @@ from penstock.upstream.hops import Whence
 from penstock.upstream.pools import Pools
 from penstock.upstream.send import bounds
 from penstock.wire import websocket
+from penstock.wire.cookies import without
 from penstock.wire.http import Request, Response, Timeouts
 
 if TYPE_CHECKING:
@@ -86,7 +89,8 @@ class Passing:
         target = paths.below(request, self._prefix)
         refused = exchange.endpoint.auth == "optional" and exchange.caller.anonymous
         dropped = self._dropped_refused if refused else self._dropped
-        headers = hops.onward(request.headers, self._whence(exchange), dropped)
+        # The dashboard's session is an admin's here, and no service's to see.
+        headers = hops.onward(without(request.headers, NAMES), self._whence(exchange), dropped)
         body = await self._body(exchange)
         onward = Request(
             request.method, target.encode("ascii"), headers=headers, body=body,
@@ -94,7 +98,10 @@ class Passing:
         )  # fmt: skip
         if self._news is not None:
             await self._news.hear(gateway.platform)
-        response = await self._answer(gateway, exchange, onward)
+        answer, trace = partial(self._answer, gateway, exchange), exchange.trace
+        response = await (
+            answer(onward) if trace is None else trace.passing(self._name, onward, answer)
+        )
         if (
             response.status in ELSEWHERE
             and service.failures == "own"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from penstock.auth.caller import owner_of
 from penstock.errors import BadRequest
 from penstock.gateway.exchange import Exchange
+from penstock.gateway.paging import fields
 from penstock.gateway.upkeep import caught_up
 from penstock.gateway.usage import instants, open_span
 from penstock.ledger import budgets, days, exports, logins
@@ -24,8 +25,6 @@ Choice = TypeVar("Choice", bound=str)
 FILTERS = ("service", "route", "provider", "model", "tenant", "user")
 PERIODS: tuple[figures.By, ...] = ("hour", "day", "month")
 ORDERS: tuple[sql.Order, ...] = ("cost", "requests", "tokens")
-LONGEST = 200
-"""Characters of a filter's value."""
 MOST_TOP = 100
 MOST_BUDGETS = 100
 _NAMES: Mapping[str, tuple[str, ...]] = {
@@ -37,7 +36,7 @@ _NAMES: Mapping[str, tuple[str, ...]] = {
 
 async def overview(gateway: Gateway, exchange: Exchange) -> Response:
     """One page of figures: used, saved, served free or from the cache, how long it took and what failed."""
-    query = query_of(exchange, "from", "to", *FILTERS)
+    query = fields(exchange, "from", "to", *FILTERS)
     asked = _asked(gateway, query)
     await caught_up(gateway)
     tables = gateway.platform.tables
@@ -56,7 +55,7 @@ async def overview(gateway: Gateway, exchange: Exchange) -> Response:
 
 async def series(gateway: Gateway, exchange: Exchange) -> Response:
     """The same by period, and by one key more."""
-    query = query_of(exchange, "from", "to", "by", "of", *FILTERS)
+    query = fields(exchange, "from", "to", "by", "of", *FILTERS)
     asked = _asked(gateway, query, one_of(query, "by", PERIODS, "day"))
     await caught_up(gateway)
     tables = gateway.platform.tables
@@ -76,7 +75,7 @@ async def series(gateway: Gateway, exchange: Exchange) -> Response:
 
 async def top(gateway: Gateway, exchange: Exchange) -> Response:
     """Who or what used most."""
-    query = query_of(exchange, "from", "to", "of", "order", "limit", *FILTERS)
+    query = fields(exchange, "from", "to", "of", "order", "limit", *FILTERS)
     order = one_of(query, "order", ORDERS, "cost")
     asked = _asked(gateway, {"of": "user", **query})
     most = query.get("limit", "10")
@@ -92,7 +91,7 @@ async def top(gateway: Gateway, exchange: Exchange) -> Response:
 
 async def standing(gateway: Gateway, exchange: Exchange) -> Response:
     """The running budgets that are nearest to their cap, and how fast they go."""
-    query_of(exchange)
+    fields(exchange)
     now = _now(gateway)
     found = await budgets.nearest(gateway.platform.tables, now, MOST_BUDGETS)
     rows = [{**_plain(budgets.as_told(one)), **costs.burn(one, now)} for one in found]
@@ -103,7 +102,7 @@ async def standing(gateway: Gateway, exchange: Exchange) -> Response:
 
 async def bill(gateway: Gateway, exchange: Exchange) -> Response:
     """This month's bill by line: so far, as things go, and against what it may be."""
-    query_of(exchange)
+    fields(exchange)
     await caught_up(gateway)
     now = _now(gateway)
     config, tables = gateway.config, gateway.platform.tables
@@ -116,7 +115,7 @@ async def bill(gateway: Gateway, exchange: Exchange) -> Response:
 
 async def seen(gateway: Gateway, exchange: Exchange) -> Response:
     """Registrations and logins by period, with the share that succeeded, and where they came from."""
-    query = query_of(exchange, "from", "to", "by")
+    query = fields(exchange, "from", "to", "by")
     by = one_of(query, "by", logins.BY, "day")
     since, until = instants(query, _now(gateway))
     await gateway.journal.flush()
@@ -131,7 +130,7 @@ async def seen(gateway: Gateway, exchange: Exchange) -> Response:
 
 async def export(gateway: Gateway, exchange: Exchange) -> Response:
     """A whole table, streamed."""
-    query = query_of(exchange, "format", "from", "to")
+    query = fields(exchange, "format", "from", "to")
     form = one_of(query, "format", exports.FORMATS, "csv")
     name = exchange.request.path.rpartition("/")[2]
     span = open_span(query) if {"from", "to"} & query.keys() else None
@@ -156,19 +155,6 @@ def _asked(gateway: Gateway, query: Mapping[str, str], by: figures.By = "") -> A
         query.get("model", ""), tenant, owner_of(tenant, user) if user else "",
     )  # fmt: skip
     return figures.whole(asked)
-
-
-def query_of(exchange: Exchange, *known: str) -> dict[str, str]:
-    """What a report is asked by; raises BadRequest for what it does not know."""
-    query = exchange.query()
-    unknown = query.keys() - {*known}
-    if unknown:
-        taken = ", ".join(known) or "no query"
-        raise BadRequest(f"Only {taken} is taken.", code="invalid_field", param=min(unknown)[:50])
-    long = [name for name, value in query.items() if len(value) > LONGEST]
-    if long:
-        raise BadRequest(f"'{long[0]}' is too long.", code="invalid_field", param=long[0])
-    return query
 
 
 def one_of(

@@ -164,7 +164,7 @@ def _hold(gateway: Gateway, account: Account, ask: Ask, offer: Offer, sample: Sa
     held = Held(name, starts, ends, "nanos", nanos(sample.shadow.money) or 0, reserve)
     return Hold(
         platform.tables, platform.meter, platform.clock, account, reserve, None,
-        (held,) if reserve else (), capped=True,
+        (held,) if reserve else (), capped=True, spent=gateway.counters.spent,
     )  # fmt: skip
 
 

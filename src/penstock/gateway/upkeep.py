@@ -32,16 +32,31 @@ ASKED_SECONDS = 1.0
 
 
 async def upkeep(gateway: Gateway) -> None:
-    """One pass; raises Unavailable where the tables are out of reach."""
+    """One pass, counted; raises Unavailable where the tables are out of reach."""
+    outcome = "failed"
+    try:
+        await _pass(gateway)
+        outcome = "done"
+    except Unavailable:
+        outcome = "unavailable"
+        raise
+    finally:
+        gateway.counters.passes.add((outcome,))
+
+
+async def _pass(gateway: Gateway) -> None:
     await _deliver(gateway)
     await _documents(gateway)
     first = gateway.platform.clock.now() % HOUR < MINUTE
     if first or gateway.platform.shared_loop:
         await rollups.roll(gateway.platform.tables, gateway.platform.clock, _pace(gateway))
+    await _alerts(gateway)
     if first:
+        await _sweep_alerts(gateway)
         await _sweep_logins(gateway)
         await _sweep_webhooks(gateway)
         await _sweep_revocations(gateway)
+        await _sweep_sessions(gateway)
         await _sweep_documents(gateway)
         await _sweep_labels(gateway)
     await _monthly(gateway)
@@ -65,6 +80,30 @@ async def _monthly(gateway: Gateway) -> None:
 
 def _pace(gateway: Gateway) -> rollups.Pace:
     return PACE if gateway.platform.shared_loop else PACE_ALONE
+
+
+async def _alerts(gateway: Gateway) -> None:
+    """A minute's judgement and what is to be sent; what nobody foresaw in it keeps nothing else from being done."""
+    if not gateway.config.alerting.channels:
+        return
+    from penstock.gateway import alerting  # requests start without it
+
+    try:
+        await alerting.watch(gateway)
+    except Unavailable:
+        raise
+    except Exception as error:  # noqa: BLE001 - see above
+        gateway.report("alerts", error)
+
+
+async def _sweep_alerts(gateway: Gateway) -> None:
+    from penstock.ledger import alerts  # as above
+
+    for _ in range(MOST_SWEEPS):
+        if not await alerts.sweep(
+            gateway.platform.tables, int(gateway.platform.clock.now() * 1000)
+        ):
+            return
 
 
 async def _deliver(gateway: Gateway) -> None:
@@ -123,6 +162,14 @@ async def _sweep_webhooks(gateway: Gateway) -> None:
 async def _sweep_revocations(gateway: Gateway) -> None:
     for _ in range(MOST_SWEEPS):
         if not await keys.sweep(gateway.platform.tables, now=gateway.platform.clock.now()):
+            return
+
+
+async def _sweep_sessions(gateway: Gateway) -> None:
+    from penstock.auth import sessions  # requests start without it
+
+    for _ in range(MOST_SWEEPS):
+        if not await sessions.sweep(gateway.platform.tables, now=gateway.platform.clock.now()):
             return
 
 

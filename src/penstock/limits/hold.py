@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from asyncio import CancelledError
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from typing import NamedTuple
 
+from penstock.config import Provider
 from penstock.errors import Conflict, Unavailable
 from penstock.ledger import book, budgets
 from penstock.ledger.book import Account
@@ -24,6 +26,22 @@ Billable = tuple[Offer, Usage]
 """An attempt that may have been billed: where, and at most for what."""
 
 
+class Tried(NamedTuple):
+    """One attempt: where, when by the clock's ticks, and what it came to when its target answered or failed."""
+
+    offer: Offer
+    at: Provider
+    deployment: str
+    number: int
+    began: float
+    ended: float
+    outcome: str
+
+
+Spent = Callable[[str, Usage, int], None]
+"""Told what a call was charged, once: the target by its label, what it took, and nano-dollars."""
+
+
 class Hold:
     """What one request may cost, until it is settled, released or estimated: exactly one of them, once.
 
@@ -32,8 +50,8 @@ class Hold:
     simply ended again.
     """
 
-    __slots__ = ("_before", "_billable", "_clock", "_lease", "_meter", "_recorded", "_send_until", "_tables", "account",
-                 "amount", "attempt", "capped", "done", "held", "most", "offer", "reserved")  # fmt: skip
+    __slots__ = ("_before", "_billable", "_clock", "_lease", "_meter", "_recorded", "_send_until", "_spent", "_tables", "account",
+                 "amount", "attempt", "capped", "done", "held", "most", "offer", "reserved", "tried")  # fmt: skip
 
     def __init__(
         self,
@@ -46,12 +64,14 @@ class Hold:
         held: Sequence[Held] = (),
         *,
         capped: bool = False,
+        spent: Spent | None = None,
     ) -> None:
         self._tables = tables
         self._meter = meter
         self._clock = clock
         self._lease = lease
         self._send_until = 0
+        self._spent = spent
         self._recorded = 0
         self._billable: Billable | None = None
         self._before: Billable | None = None
@@ -64,6 +84,8 @@ class Hold:
         self.done = False
         self.amount = 0
         self.most = Usage()
+        self.tried: list[Tried] | None = None
+        """Its attempts, where somebody wants to know."""
 
     async def open(
         self, first: Offer, total_seconds: float, most: Usage, also: Sequence[Statement] = ()
@@ -147,16 +169,21 @@ class Hold:
             return self.amount
         try:
             self.amount = await self._ended(ended, usage)
-            self.done = True
+            self._told(usage)
         except CancelledError:
             # Whoever waited has left, and what they waited for may not have been written.
             self.amount = await self._ended(ended, usage)
-            self.done = True
+            self._told(usage)
             raise
         finally:
             # The call is over, whether its final row could be written or not.
             await self._give(usage)
         return self.amount
+
+    def _told(self, usage: Usage) -> None:
+        self.done = True
+        if self._spent is not None and self.offer is not None and (usage.total or self.amount):
+            self._spent(self.offer.label, usage, self.amount)
 
     async def _ended(self, ended: book.Ended, usage: Usage) -> int:
         try:

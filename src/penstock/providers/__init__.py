@@ -5,7 +5,17 @@ from __future__ import annotations
 from penstock.providers import anthropic, openai, sandbox, service, workers_ai
 from penstock.providers.call import Call, Chat, Decoder, Embed
 
-__all__ = ["ALWAYS_CAPPED", "CHAT", "EMBED", "EMBED_FIELDS", "Call", "Chat", "Decoder", "Embed"]
+__all__ = [
+    "ALWAYS_CAPPED",
+    "CACHES_UNASKED",
+    "CHAT",
+    "EMBED",
+    "EMBED_FIELDS",
+    "Call",
+    "Chat",
+    "Decoder",
+    "Embed",
+]
 
 CHAT: dict[str, Chat] = {
     "openai": openai,
@@ -18,6 +28,9 @@ CHAT: dict[str, Chat] = {
 
 ALWAYS_CAPPED = frozenset({"anthropic", "workers_ai", "sandbox"})
 """Kinds that are always sent an output cap: the caller's, else the target's `default_max_output`."""
+
+CACHES_UNASKED = frozenset({"openai"})
+"""Kinds whose providers keep every long prompt warm; the others do where they are asked to, and say so."""
 
 EMBED: dict[str, Embed] = {
     "openai": openai,

@@ -6,13 +6,10 @@ from collections.abc import Sequence
 
 from penstock.prices import amount_nanos, dearest
 from penstock.routing import features
-from penstock.routing.offers import Offer
-from penstock.routing.policies import Choice
+from penstock.routing.offers import ANSWER_TOKENS, Offer
+from penstock.routing.policies import Choice, stronger
 from penstock.routing.router import Router, Scorer, threshold
 from penstock.wire.chat import Ask
-
-ANSWER_TOKENS = 500
-"""Of an answer whose length nobody knows yet, where two targets' prices are compared."""
 
 
 class Learned:
@@ -48,7 +45,8 @@ class Learned:
             reason = "weak is no cheaper"
         order = self._weak_first if reason == "weak" else self._strong_first
         kept = tuple(offer for offer in order if offer in offers)
-        return Choice(kept, reason, {"score": round(score, 4), **self._known, "turns": ask.turns})
+        seen = {"score": round(score, 4), **self._known, "turns": ask.turns}
+        return Choice(kept, reason, seen, stronger(self._weak_first, kept))
 
 
 def cheaper(one: Offer, other: Offer, ask: Ask) -> bool:

@@ -16,6 +16,12 @@ from penstock.wire.chat import Ask, Usage
 CLOUDFLARE = "cloudflare"
 OWN_KINDS = frozenset({"openai", "anthropic"})
 """Kinds that a tenant can have a key of its own for: nothing but the key says whose account it is."""
+ANSWER_TOKENS = 500
+"""Of an answer whose length nobody knows yet, where two targets' prices are compared."""
+LEAST_WARM_TOKENS = 1_024
+"""Of a prompt that a provider caches: OpenAI's and Anthropic's least."""
+LEAST_WARM_BYTES = 2 * LEAST_WARM_TOKENS
+"""Of an ask that may have so many: nobody's tokens are shorter on the average."""
 _FREE = msgspec.json.encode(FREE).decode()
 
 
@@ -37,6 +43,8 @@ class Offer(Struct, frozen=True):
     """Whether its price is known; if not, it is counted as free."""
     own: bool = False
     """Whether it is called with its tenant's own key: then it costs us nothing, and who is asked is the tenant's affair."""
+    deployment: str = ""
+    """Which of its deployments is asked first, if it may be: the one that has this ask's prompt warm."""
     name: str = ""
     label: str = ""
     """Its name where names are counted: callers cannot add to these."""

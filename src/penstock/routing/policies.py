@@ -16,11 +16,14 @@ from penstock.wire.chat import Ask
 
 
 class Choice(Struct, frozen=True):
-    """Offers in the order they are to be tried, and why."""
+    """Offers in the order they are to be tried, and why. `instead` are those that are as good for this ask as the first, or better:
+    one that is warm may go before it. `drawn` says that lots decided which is first."""
 
     offers: tuple[Offer, ...]
     reason: str
     features: dict[str, Any] = {}
+    instead: tuple[Offer, ...] = ()
+    drawn: bool = False
 
 
 class Policy(Protocol):
@@ -56,8 +59,8 @@ class Weighted:
         for offer, weight in left:
             point -= weight
             if point < 0:
-                rest = (other for other, _ in left if other is not offer)
-                return Choice((offer, *rest), "by weight")
+                rest = tuple([other for other, _ in left if other is not offer])
+                return Choice((offer, *rest), "by weight", instead=rest, drawn=True)
         return Choice((), "by weight")
 
 
@@ -70,7 +73,8 @@ class Cheapest:
         def cost(offer: Offer) -> tuple[bool, int]:
             return not offer.priced, offer.reserve(ask, capped=True)
 
-        return Choice(tuple(sorted(offers, key=cost)), "cheapest first")
+        ranked = tuple(sorted(offers, key=cost))
+        return Choice(ranked, "cheapest first", instead=ranked[1:])
 
 
 class Heuristic:
@@ -79,6 +83,7 @@ class Heuristic:
     name = "heuristic"
 
     def __init__(self, simple: Offer, medium: Offer, strong: Offer) -> None:
+        self._rising = _unique(simple, medium, strong)
         self._orders = {
             "simple": _unique(simple, medium, strong),
             "medium": _unique(medium, simple, strong),
@@ -88,7 +93,13 @@ class Heuristic:
     def rank(self, ask: Ask, offers: Sequence[Offer]) -> Choice:
         found, features = complexity(ask)
         kept = tuple(offer for offer in self._orders[found] if offer in offers)
-        return Choice(kept, found, features)
+        return Choice(kept, found, features, stronger(self._rising, kept))
+
+
+def stronger(rising: Sequence[Offer], ranked: Sequence[Offer]) -> tuple[Offer, ...]:
+    """Those of the ranked offers that come after the first of them where they rise in strength."""
+    above = rising[rising.index(ranked[0]) + 1 :] if ranked else ()
+    return tuple([offer for offer in above if offer in ranked])
 
 
 def elsewhere(offers: Sequence[Offer]) -> tuple[Offer, ...]:
@@ -187,5 +198,6 @@ __all__ = [
     "complexity",
     "embedding",
     "fitting",
+    "stronger",
     "tokens",
 ]

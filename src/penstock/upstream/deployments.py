@@ -100,10 +100,10 @@ class Deployments:
         self._of = {one.member: one for one in each}
         self._limited = all(one.demands for one in each)
 
-    def pick(self, now: float, tried: Sequence[Deployed] = ()) -> Deployed | None:
+    def pick(self, now: float, tried: Sequence[Deployed] = (), warm: str = "") -> Deployed | None:
         """The least loaded of those that may be asked now and were not tried; None where there is none.
 
-        By the share of their limits that is used where all have limits, else by what is in the air; for their weight.
+        One that is `warm` goes before, while it is well. By the share of their limits that is used where all have limits, else by what is in the air; for their weight.
         One that keeps failing is taken where no other is left.
         """
         each = self.each
@@ -115,6 +115,8 @@ class Deployments:
         found = [one.member for one in free if not one.member.out] or [one.member for one in free]
         if not found:
             return None
+        if warm:
+            found = [one for one in found if self._of[one].name == warm and not one.bad] or found
         if len(found) == 1:
             return self._of[found[0]]
 
@@ -123,6 +125,15 @@ class Deployments:
             return share / member.weight, balance.in_air(member)
 
         return self._of[balance.least(found, load)]
+
+    def well(self, now: float, name: str = "") -> bool:
+        """Whether one of them, or the one of this name, may be asked now and does not keep failing."""
+        self.pool.serving(now)
+        return any(
+            one.free_at <= now and not one.member.bad
+            for one in self.each
+            if not name or one.name == name
+        )
 
     def free_at(self) -> float:
         """When the first of them may be asked again."""

@@ -28,7 +28,7 @@ class Turn:
     `number` counts the request's attempts; `first` is that of its first attempt here.
     """
 
-    __slots__ = ("_began", "_clock", "_ended", "_lease", "_meter", "_of", "_period", "at", "first", "number",
+    __slots__ = ("_clock", "_ended", "_lease", "_meter", "_of", "_period", "at", "began", "first", "number",
                  "offer", "one")  # fmt: skip
 
     def __init__(
@@ -52,7 +52,7 @@ class Turn:
         self._clock = clock
         self._meter = meter
         self._lease = lease
-        self._began = now
+        self.began = now
         self._ended = False
         self._period = one.member.turn
         one.picks += 1
@@ -73,7 +73,7 @@ class Turn:
             member.in_air -= 1
         if error is None:
             if member.failures or member.in_row:
-                self._of.pool.succeeded(member, self._began, self._clock.tick())
+                self._of.pool.succeeded(member, self.began, self._clock.tick())
         elif isinstance(error, Failed):
             self._failed(error)
             if error.upstream_status or error.processed == "no":
@@ -89,7 +89,7 @@ class Turn:
         if status == ASKS_TOO_MUCH and error.retry_after:
             self.one.cool(error.retry_after, now)
         if error.status == 400:
-            pool.succeeded(member, self._began, now)  # it found fault with the request
+            pool.succeeded(member, self.began, now)  # it found fault with the request
         elif not (
             status in NEUTRAL
             or isinstance(error, Cut)
@@ -108,7 +108,7 @@ class Turn:
 def at_once(offer: Offer, fleet: Fleet, clock: Clock) -> Turn | None:
     """The first attempt, where a deployment without limits takes it: so it is mostly, and needs neither wait nor tour."""
     of, now = fleet.of(offer), clock.tick()
-    one = of.pick(now) if of is not None else None
+    one = of.pick(now, (), offer.deployment) if of is not None else None
     if of is None or one is None or one.demands:
         return None
     return Turn(offer, of, one, 1, 1, clock, now)
@@ -181,8 +181,8 @@ class Tour:
 
     async def _of_these(self, places: Iterable[int]) -> Turn | None:
         for at in places:
-            of, tried = self._of(at), self._tried
-            while (one := of.pick(self._clock.tick(), tried)) is not None:
+            of, tried, warm = self._of(at), self._tried, self._offers[at].deployment
+            while (one := of.pick(self._clock.tick(), tried, warm)) is not None:
                 if turn := await self._taken(at, one, of):
                     return turn
                 tried = [*tried, one]

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 
 from penstock import __version__
+from penstock.entry.cli.alerts import ALERTS
 from penstock.entry.cli.cache import CACHE
 from penstock.entry.cli.check import CHECK
 from penstock.entry.cli.command import Command, Misused, Parser
@@ -39,6 +40,7 @@ COMMANDS: dict[str, Command] = {
     "tenant-keys": TENANT_KEYS,
     "usage": USAGE,
     "explain": EXPLAIN,
+    "alerts": ALERTS,
     "cache": CACHE,
     "deploy": DEPLOY,
     "doctor": DOCTOR,

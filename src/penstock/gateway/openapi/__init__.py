@@ -6,8 +6,9 @@ from functools import lru_cache
 from typing import Any
 
 import penstock
-from penstock.gateway.openapi import answers, replies, reporting, requests
-from penstock.gateway.openapi.operations import JSON, ONCE, OPERATIONS, Operation
+from penstock.gateway.openapi import alerts, answers, managed, replies, reporting, requests
+from penstock.gateway.openapi.operation import JSON, Operation
+from penstock.gateway.openapi.operations import ONCE, OPERATIONS
 from penstock.gateway.openapi.page import HEADERS as PAGE_HEADERS
 from penstock.gateway.openapi.page import render
 from penstock.wire.json import encode
@@ -62,7 +63,11 @@ def tree() -> dict[str, Any]:
         "tags": [{"name": name, "description": text} for name, text in TAGS.items()],
         "paths": paths,
         "components": {
-            "schemas": requests.schemas() | answers.schemas() | reporting.schemas(),
+            "schemas": requests.schemas()
+            | answers.schemas()
+            | reporting.schemas()
+            | managed.schemas()
+            | alerts.schemas(),
             "headers": replies.headers(),
             "securitySchemes": {
                 "bearer": {

@@ -2,71 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from penstock.auth import scopes
 from penstock.cache.generations import KINDS, PURGEABLE, URL
 from penstock.gateway.documents import MOST_PAGE, PAGE
+from penstock.gateway.openapi.managed import MANAGED
+from penstock.gateway.openapi.operation import HTML, PDF, PLAIN, Operation, Parameter
+from penstock.gateway.openapi.operation import query as _query
 from penstock.gateway.usage import MOST_DAYS, OWN
 from penstock.ledger import exports, logins
 from penstock.ledger.reports import BY, figures
-
-Rate = Literal["", "chat", "embed", "documents", "rag", "other"]
-Parameter = dict[str, Any]
-
-JSON = "application/json"
-EVENTS = "text/event-stream"
-PLAIN = "text/plain"
-HTML = "text/html"
-PDF = "application/pdf"
-
-
-@dataclass(frozen=True, slots=True)
-class Operation:
-    """One method of one path.
-
-    `scope` is what its credential must carry, `rate` the endpoint rate it counts to, `body` and `answer` name
-    component schemas; `streams` where the answer may come as events, `spends` where it is bought from a target.
-    """
-
-    path: str
-    id: str
-    tag: str
-    summary: str
-    text: str
-    answer: tuple[str, ...] = ()
-    method: str = "GET"
-    kind: str = JSON
-    credential: bool = True
-    scope: str = ""
-    rate: Rate = ""
-    body: str = ""
-    example: dict[str, Any] | None = None
-    streams: bool = False
-    spends: bool = False
-    parameters: tuple[Parameter, ...] = ()
-    also: tuple[int, ...] = ()
-    """Statuses beside those that follow from the rest."""
-    good: tuple[int, ...] = (200,)
-    """Statuses of an answer."""
-    form: str = ""
-    """The schema of a form that may come in the body's place."""
-    files: tuple[str, ...] = ()
-    """Other kinds that an answer may be of, beside JSON."""
-    targets: bool = True
-    """Whether an answer that is bought says from which target."""
-
-
-def _query(name: str, schema: dict[str, Any], text: str, example: str) -> Parameter:
-    return {
-        "name": name,
-        "in": "query",
-        "schema": schema,
-        "description": text,
-        "example": example,
-    }
-
 
 _INSTANT = {"anyOf": [{"type": "string", "format": one} for one in ("date", "date-time")]}
 _SPAN = (
@@ -263,6 +209,10 @@ ADMIN = (
         "In Prometheus' text form.", kind=PLAIN, scope=scopes.ADMIN,
     ),
     Operation(
+        "/admin/alerts", "getAlerts", "Admin", "What fires, and what was told",
+        "With what became of each notice at its channels, the newest first.", ("Alerts",), scope=scopes.ADMIN,
+    ),
+    Operation(
         "/admin/cache", "getCacheCounts", "Admin", "Hits and misses",
         "Of each kind of cache.", ("CacheCounts",), scope=scopes.ADMIN,
     ),
@@ -381,4 +331,4 @@ DOCUMENTS = (
     ),
 )  # fmt: skip
 
-OPERATIONS: tuple[Operation, ...] = (*CHAT, *DOCUMENTS, *READ, *REPORTS, *ADMIN, *META)
+OPERATIONS: tuple[Operation, ...] = (*CHAT, *DOCUMENTS, *READ, *REPORTS, *MANAGED, *ADMIN, *META)

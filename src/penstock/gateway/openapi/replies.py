@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from penstock.gateway.openapi.answers import Schema, ref
-from penstock.gateway.openapi.operations import EVENTS, JSON, Operation
+from penstock.gateway.openapi.operation import EVENTS, JSON, Operation
 from penstock.rag.reasons import REASONS
 
 PROBLEM = "application/problem+json"
@@ -41,12 +41,14 @@ MEANINGS: dict[int, Meaning] = {
     401: Meaning(
         "Unauthorized",
         "No valid credential was sent.",
-        ("missing_credential", "invalid_token", "token_expired", "invalid_api_key", "credential_revoked"),
+        ("missing_credential", "invalid_token", "token_expired", "invalid_api_key", "credential_revoked",
+         "session_over"),
     ),
     403: Meaning(
         "Forbidden",
-        "The credential lacks the scope, or there are as many documents as the tier takes.",
-        ("insufficient_scope", "document_quota"),
+        "The credential lacks the scope, there are as many documents as the tier takes, or a session's request does not come"
+        " from the dashboard's page.",
+        ("insufficient_scope", "document_quota", "csrf"),
     ),
     404: Meaning("Not found", "There is no such path, model or document.", ("not_found", "model_not_found")),
     405: Meaning(

@@ -81,6 +81,16 @@ async def roll(tables: Tables, clock: Clock, pace: Pace) -> int:
     return made
 
 
+async def behind(tables: Tables) -> dict[str, int]:
+    """By book, how many rows are not summed yet."""
+    return {
+        book.name: max(
+            0, (await tables.rows(sql.LAST, book.name))[0][0] - await _mark(tables, book)
+        )
+        for book in BOOKS
+    }
+
+
 async def rebuild(tables: Tables) -> None:
     """Forgets all sums: passes make them anew, and until then reports read the books."""
     for book in BOOKS:

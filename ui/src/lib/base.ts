@@ -1,0 +1,2 @@
+/** Where the dashboard stands on the gateway. */
+export const BASE = '/dashboard';

@@ -1,0 +1,96 @@
+/** Loads what a component shows: aborted when it leaves or asks for something else, again every so often if wished. */
+import { useCallback, useEffect, useRef, useState } from 'preact/hooks';
+import { Failure, address, get, type Query } from './api';
+
+/** Milliseconds after which an answer is no longer waited for. */
+const PATIENCE = 60_000;
+const late = new Failure(0, 'late', 'The gateway did not answer within a minute.');
+
+export interface Loaded<T> {
+  /** The newest answer; while another query's is awaited, still the one before. */
+  data: T | undefined;
+  /** Why the newest request failed. */
+  error: Failure | undefined;
+  loading: boolean;
+  /** Epoch milliseconds of the newest answer. */
+  at: number | undefined;
+  reload: () => void;
+}
+
+interface State<T> {
+  /** Of the data. */
+  url?: string;
+  data?: T | undefined;
+  error?: Failure | undefined;
+  loading: boolean;
+  at?: number | undefined;
+}
+
+/** Without a path nothing is asked. `every` is in milliseconds, and counts while the page is visible. */
+export function useLoad<T>(path: string | null, query: Query = {}, every = 0): Loaded<T> {
+  const [state, setState] = useState<State<T>>({ loading: path !== null });
+  const running = useRef<AbortController | null>(null);
+  const url = path === null ? null : address(path, query);
+
+  const load = useCallback(async () => {
+    if (url === null) return;
+    running.current?.abort();
+    const mine = new AbortController();
+    running.current = mine;
+    setState((before) => ({ ...before, loading: true }));
+    try {
+      const signal = AbortSignal.any([mine.signal, AbortSignal.timeout(PATIENCE)]);
+      const data = await get<T>(url, undefined, signal);
+      if (!mine.signal.aborted) setState({ url, data, loading: false, at: Date.now() });
+    } catch (error) {
+      if (mine.signal.aborted) return;
+      const failure = error instanceof Failure ? error : late;
+      // The figures of another question would only mislead beside the failure of this one.
+      setState((before) => ({ ...(before.url === url && before), error: failure, loading: false }));
+    }
+  }, [url]);
+
+  useEffect(() => {
+    void load();
+    return () => running.current?.abort();
+  }, [load]);
+  useEvery(load, every);
+  return {
+    data: state.data,
+    error: state.error,
+    loading: state.loading,
+    at: state.at,
+    reload: () => void load(),
+  };
+}
+
+/** Does something again, that long after it was done, while the page is visible; at once when it comes back late. */
+function useEvery(doIt: () => Promise<void>, every: number): void {
+  useEffect(() => {
+    if (!every) return undefined;
+    let last = Date.now();
+    let timer = 0;
+    let ended = false;
+    const plan = () => {
+      clearTimeout(timer);
+      if (ended || document.hidden) return;
+      timer = window.setTimeout(again, Math.max(0, last + every - Date.now()));
+    };
+    const again = async () => {
+      last = Number.POSITIVE_INFINITY; // while it runs nothing else is planned
+      await doIt();
+      last = Date.now();
+      plan();
+    };
+    const seen = () => {
+      if (Number.isFinite(last)) plan();
+    };
+    plan();
+    document.addEventListener('visibilitychange', seen);
+    return () => {
+      ended = true;
+      clearTimeout(timer);
+      document.removeEventListener('visibilitychange', seen);
+    };
+  }, [doIt, every]);
+}

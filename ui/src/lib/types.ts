@@ -1,0 +1,167 @@
+/** What the gateway answers, as far as pages read it. Amounts of money are texts of nano-dollars: exact. */
+
+export type Nanos = string;
+
+export interface Sums {
+  requests: number;
+  cached: number;
+  free: number;
+  estimated: number;
+  input: number;
+  output: number;
+  tokens: number;
+  cost: number;
+  costNanos: Nanos;
+  cachedShare: number | null;
+  freeShare: number | null;
+}
+
+export interface Latency {
+  count: number;
+  p50_ms: number | null;
+  p90_ms: number | null;
+  p95_ms: number | null;
+  p99_ms: number | null;
+}
+
+export interface Failed {
+  status: number;
+  code: string;
+  number: number;
+}
+
+export interface CacheKind {
+  kind: string;
+  hits: number;
+  misses: number;
+  share: number | null;
+}
+
+export interface Savings {
+  baseline: string;
+  wouldCostNanos: Nanos;
+  costNanos: Nanos;
+  savedNanos: Nanos;
+  saved: number;
+  share: number | null;
+}
+
+export interface Overview {
+  from: string;
+  to: string;
+  totals: Sums;
+  latency: Latency | null;
+  errors?: { number: number; share: number | null; by: Failed[] };
+  cache?: CacheKind[];
+  savings?: Savings | null;
+}
+
+export type GroupKey = 'service' | 'provider' | 'model' | 'route' | 'tenant' | 'user';
+export type Groups = Partial<Record<GroupKey, string>>;
+
+export interface SeriesRow extends Sums, Groups {
+  period: string;
+  latency: Latency | null;
+  errors: number;
+}
+
+export interface Series {
+  from: string;
+  to: string;
+  by: string;
+  of: string;
+  rows: SeriesRow[];
+}
+
+export interface TopRow extends Sums, Groups {}
+
+export interface Top {
+  from: string;
+  to: string;
+  of: string;
+  order: string;
+  rows: TopRow[];
+}
+
+export interface Budget {
+  per: string;
+  name: string;
+  period: string;
+  unit: string;
+  starts: string;
+  resets: string;
+  cap: Nanos;
+  reserved: Nanos;
+  spent: Nanos;
+  left: Nanos;
+  forecast: Nanos;
+  used_share: number | null;
+  elapsed_share: number | null;
+  empty_at: string | null;
+}
+
+export interface CostLine {
+  line: string;
+  parts: string[];
+  fixed_nanos: Nanos;
+  measured_nanos: Nanos;
+  to_date_nanos: Nanos;
+  forecast_nanos: Nanos;
+  before_nanos: Nanos;
+  budget_nanos: Nanos | null;
+  over: boolean;
+}
+
+export interface Costs {
+  month: string;
+  lines: CostLine[];
+  totals: { to_date_nanos: Nanos; forecast_nanos: Nanos; before_nanos: Nanos; budget_nanos: Nanos };
+  preset: boolean;
+}
+
+export interface Caller {
+  tenant: string;
+  sub: string;
+  scopes: string[];
+  tier: string;
+}
+
+export interface Session {
+  csrf: string;
+  caller: Caller;
+  expires: string;
+}
+
+export interface Backend {
+  url: string;
+  weight: number;
+  state: string;
+  for: number;
+  probe: string;
+  failures_in_a_row: number;
+  ejections: number;
+  in_air: number;
+  requests: Record<string, number>;
+}
+
+export interface Services {
+  services: { name: string; prefixes: string[]; balance: string; backends: Backend[] }[];
+}
+
+export interface Deployment {
+  name: string;
+  weight: number;
+  state: string;
+  cooling: number;
+  full: number;
+  requests_per_minute: number;
+  tokens_per_minute: number;
+  used: number;
+  in_air: number;
+  picks: number;
+  failures_in_a_row: number;
+}
+
+export interface Deployments {
+  targets: { target: string; deployments: Deployment[] }[];
+}
