@@ -83,6 +83,9 @@ TABLES: dict[str, Table] = {
     "alert_notices": Table(("id",), _words("at rule event notice"), "at"),
     "alert_deliveries": Table(("id",), _words("notice channel at due_at attempts status outcome ended_at"), "at"),
     "document_owners": Table(("owner",), _words("count most version served_at")),
+    "alert_states": Table(("rule", "subject"), ("state",)),
+    "alert_notices": Table(("id",), _words("at rule event notice"), "at"),
+    "alert_deliveries": Table(("id",), _words("notice channel at due_at attempts status outcome ended_at"), "at"),
     "feedback": Table(("request_id", "name"), _words("owner tenant value at"), "at"),
     "labels": Table(
         ("request_id",),
@@ -96,6 +99,9 @@ TABLES: dict[str, Table] = {
 
 NEVER: dict[str, str] = {
     "revocations": "hashes of credentials",
+    "sessions": "credentials, sealed",
+    "alert_turns": "whose turn it is to judge alerts",
+    "alert_words": "what processes tell each other for a few minutes",
     "installation": "this installation's secret",
     "blobs": "replies of others, for repeats of their requests",
     "passages": "texts of documents, which their owners have",
