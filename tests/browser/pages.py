@@ -17,8 +17,8 @@ class Place:
 
 PLACES = (
     Place("", "Overview", "gpt-4o", "No requests"),
-    Place("usage", "Usage", "gpt-4o", "Nothing in this span"),
-    Place("playground", "Playground", "auto", "auto"),
+    Place("usage?of=model", "Usage", "gpt-4o", "Nothing in this range"),
+    Place("playground", "Playground", "Ask something", "Ask something"),
     Place("requests", "Requests", "insufficient quota", "No requests in these days"),
     Place("budgets", "Budgets and limits", "frugal", "No budget is in use"),
     Place("keys", "Keys", "nightly report", "No keys yet"),

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 
 import pytest
 from playwright.sync_api import Page, Route, expect
 
 from tests.browser.conftest import Visit
-from tests.browser.pages import PLACES
+from tests.browser.pages import PLACES, Place
 from tests.browser.watch import too_wide
 from tests.browser.world import NAUGHTY, World
 
-HUGE = "W" * 10_000
-BIDI = "abc\u202egnp.exe\u202c"
+HUGE = NAUGHTY[1] + "abc\u202egnp.exe\u202c" + "W" * 10_000
 Visiting = Callable[..., Visit]
 
 
@@ -54,7 +54,7 @@ def test_models_are_shown_literally(fooled: Visit, world: World) -> None:
 def test_they_are_filters_too(fooled: Visit) -> None:
     page = fooled.open("requests")
     page.get_by_label("User", exact=True).fill(NAUGHTY[0])
-    expect(page).to_have_url(lambda url: "user=" in url)
+    expect(page).to_have_url(re.compile("user="))
     rows = page.get_by_role("row").filter(has_text=NAUGHTY[0])
     expect(rows).to_have_count(2)
     expect(page.get_by_text("2 requests")).to_be_visible()
@@ -64,28 +64,27 @@ def test_they_are_filters_too(fooled: Visit) -> None:
     no_markup(page)
 
 
-def spoilt(value: object, text: str) -> object:
-    """The same, every text of it another: but for times, numbers in texts, and what the page chooses by."""
+def spoilt(value: object) -> object:
+    """The same, every text of it huge: but for times, numbers in texts, and what the page chooses by."""
     if isinstance(value, dict):
-        return {key: spoilt(one, text) if key not in KEPT else one for key, one in value.items()}
+        return {key: one if key in KEPT else spoilt(one) for key, one in value.items()}
     if isinstance(value, list):
-        return [spoilt(one, text) for one in value]
-    return text if isinstance(value, str) and not value[:1].isdigit() else value
+        return [spoilt(one) for one in value]
+    return HUGE if isinstance(value, str) and not value[:1].isdigit() else value
 
 
 KEPT = {"status", "unit", "next", "csrf", "period", "state"}
 
 
-@pytest.mark.parametrize("text", [HUGE, BIDI, NAUGHTY[1]], ids=["huge", "bidi", "markup"])
 @pytest.mark.parametrize("place", PLACES, ids=[place.heading.lower() for place in PLACES])
-def test_no_text_of_the_gateway_breaks_a_page(visiting: Visiting, place, text: str) -> None:
+def test_no_text_of_the_gateway_breaks_a_page(visiting: Visiting, place: Place) -> None:
     """Whatever stands in a reply, the page stands, fits a phone, and shows it as text."""
     visit = visiting(width=360)
     visit.sign_in()
 
     def spoil(route: Route) -> None:
         reply = route.fetch()
-        route.fulfill(response=reply, body=json.dumps(spoilt(reply.json(), text)))
+        route.fulfill(response=reply, body=json.dumps(spoilt(reply.json())))
 
     visit.context.route("**/admin/**", spoil)
     visit.context.route("**/v1/models", spoil)
@@ -94,4 +93,4 @@ def test_no_text_of_the_gateway_breaks_a_page(visiting: Visiting, place, text: s
     expect(page.locator(".skeleton")).to_have_count(0)
     expect(page.get_by_role("heading", level=1)).to_have_text(place.heading)
     no_markup(page)
-    assert too_wide(page) == 0
+    assert too_wide(page) == []

@@ -16,6 +16,9 @@ from tests.clients.process import SECRET, Penstock
 
 PHONE = 360
 IDS = [place.heading.lower() for place in PLACES]
+TRY_AGAIN = (
+    """document.querySelectorAll('main [role=alert] button').forEach((one) => one.click())"""
+)
 FROM_GATEWAY = "**/{admin,v1}/**"
 each_page = pytest.mark.parametrize("place", PLACES, ids=IDS)
 Visiting = Callable[..., Visit]
@@ -60,7 +63,7 @@ def test_it_fits_a_phone(visiting: Visiting, place: Place) -> None:
     expect(page.locator("main").get_by_text(place.full).first).to_be_attached()
     settled(page)
     visit.shot(f"{place.heading.lower()}-phone")
-    assert too_wide(page) == 0
+    assert too_wide(page) == []
     assert grave(page) == []
 
 
@@ -89,8 +92,9 @@ def test_it_says_what_failed_and_tries_again(visiting: Visiting, place: Place) -
     visit.shot(f"{place.heading.lower()}-failed")
     assert grave(page) == []
     visit.context.unroute(FROM_GATEWAY)
-    for button in reversed(page.get_by_role("button", name="Try again").all()):
-        button.click()
+    page.evaluate(
+        TRY_AGAIN
+    )  # of all at once: a card that asks again by itself takes its button away
     expect(page.locator("main").get_by_text(place.full).first).to_be_visible()
     expect(page.locator("main").get_by_role("alert")).to_have_count(0)
 

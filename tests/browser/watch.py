@@ -67,9 +67,17 @@ def origin(url: str) -> str:
     return f"{parts.scheme}://{parts.netloc}"
 
 
-def too_wide(page: Page) -> int:
-    """By how many pixels the page is wider than its window."""
-    wider: int = page.evaluate(
-        "document.documentElement.scrollWidth - document.documentElement.clientWidth"
-    )
-    return wider
+WIDER = """() => {
+  const page = document.documentElement;
+  if (page.scrollWidth <= page.clientWidth) return [];
+  const scrolls = (one) => one && one !== page && (getComputedStyle(one).overflowX !== 'visible' || scrolls(one.parentElement));
+  const wide = [...document.querySelectorAll('body *')].filter((one) =>
+    one.getBoundingClientRect().right > page.clientWidth + 1 && !scrolls(one.parentElement));
+  return [`${page.scrollWidth} pixels`, ...wide.map((one) => `<${one.localName} class="${one.className}">`)];
+}"""
+
+
+def too_wide(page: Page) -> list[str]:
+    """What makes the page wider than its window, if anything does."""
+    found: list[str] = page.evaluate(WIDER)
+    return found

@@ -49,6 +49,10 @@ policy = "heuristic"
 simple = "openai/gpt-4o-mini"
 medium = "openai/gpt-4o-mini"
 strong = "openai/gpt-4o"
+[routes.learned]
+policy = "learned"
+simple = "openai/gpt-4o-mini"
+strong = "openai/gpt-4o"
 [services.orders]
 prefixes = ["/api/orders"]
 auth = "none"

@@ -38,6 +38,7 @@ class Identity:
 
     def __init__(self, config: Config, platform: Platform) -> None:
         self._platform = platform
+        self._sessions = config.server.dashboard
         self._clock = platform.clock
         self._tables = platform.tables
         self._trusted = Networks(config.server.trusted_proxies)
@@ -97,6 +98,8 @@ class Identity:
     async def _resumed(self, request: Request, missing: Unauthorized) -> str:
         """The credential of a cookie, put where the request would have shown it; raises Forbidden for a foreign page's."""
         if missing.code != "missing_credential" or request.header("cookie") is None:
+            raise missing
+        if not self._sessions:
             raise missing
         from penstock.auth.sessions import PLACES
 

@@ -21,7 +21,7 @@ from penstock.entry.access import AccessLog, shared_output
 from penstock.entry.board import Board, sharing
 from penstock.entry.door import BACKLOG, more_files
 from penstock.entry.home import check, opened
-from penstock.entry.lines import report
+from penstock.entry.lines import as_json, report
 from penstock.entry.listener import Listener
 from penstock.entry.probing import probing
 from penstock.entry.processes import Place, Processes
@@ -51,7 +51,7 @@ def run(start: Start) -> int:
     # SIGHUP waits until it can be heard: by default it would end a process that is starting.
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
     try:
-        with listening(start.config) as on:
+        with as_json(), listening(start.config) as on:
             return _run(start, on)
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
@@ -137,6 +137,8 @@ def _told_to_reload(serving: Serving) -> None:
 def announce(start: Start, address: tuple[str, int]) -> None:
     """Says where the gateway listens and what it is made of."""
     url, notes = f"http://{address[0]}:{address[1]}", list(start.notes)
+    if start.config.server.dashboard:
+        notes.append(f"dashboard: {url}/dashboard")
     if start.workers > 1:
         notes.append(f"processes: {start.workers}")
     if start.as_json:

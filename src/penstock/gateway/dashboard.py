@@ -1,14 +1,15 @@
-"""The dashboard's sessions: signing in with an admin's credential, who is signed in, signing out."""
+"""The dashboard: its built files, signing in with an admin's credential, who is signed in, signing out."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from penstock.auth import scopes, sessions
 from penstock.auth.caller import Caller, anonymous, require
 from penstock.auth.sessions import Session
-from penstock.errors import BadRequest, Unauthorized, UnsupportedEncoding
+from penstock.errors import BadRequest, NotFound, Unauthorized, UnsupportedEncoding
 from penstock.gateway.exchange import Exchange
 from penstock.ledger import days
 from penstock.wire.http import JSON, Request, Response
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from penstock.gateway import Gateway
 
 PLACE = "/dashboard"
+INDEX = "/index.html"
+HASHED = "/assets/"
+"""Below it each name goes with one content for good."""
 RATE = "login"
 HEADERS = (
     (
@@ -32,7 +36,61 @@ HEADERS = (
 )
 """On all that is served below `/dashboard`: no script but our own runs, and nobody frames it."""
 _PRIVATE = (JSON, ("cache-control", "no-store"), *HEADERS)
+_FOR_GOOD = ("cache-control", "public, max-age=31536000, immutable")
+_ASKED_AGAIN = ("cache-control", "no-cache")
+_FILE = re.compile(r"(?:/[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}){1,4}", re.ASCII)
+_OF_FILES = frozenset({"content-type", "content-encoding", "etag", "vary"})
+_PASSED = frozenset({"accept-encoding", "if-none-match"})
+ABSENT = b"""\
+<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<title>Penstock</title>
+<h1>The dashboard is not built</h1>
+<p>This gateway works, but it was installed without its pages. In a checkout, <code>make ui</code> builds them (it needs Node and npm),
+and <code>make serve</code> does so by itself; then start the gateway again. Wheels carry them.</p>
+<p>Its figures are under <a href="/docs">/admin</a>, for a credential with the scope <code>admin</code>.</p>
+</html>
+"""
 _SHOWN = frozenset({"authorization", "x-api-key", "cookie"})
+
+
+async def page(gateway: Gateway, exchange: Exchange) -> Response:
+    """A file of the dashboard, or its one page for whatever view a path without an ending names."""
+    path = file_of(exchange.request.path)
+    found = await _file(gateway, exchange.request, path)
+    if found is None and path == INDEX:
+        kind = ("content-type", "text/html; charset=utf-8")
+        return Response(200, [kind, _ASKED_AGAIN, *HEADERS], ABSENT)
+    if found is None:
+        raise NotFound("There is no such file.", code="not_found")
+    kept = [pair for pair in found.headers if pair[0] in _OF_FILES]
+    lasting = _FOR_GOOD if path.startswith(HASHED) else _ASKED_AGAIN
+    return Response(found.status, [*kept, lasting, *HEADERS], found.body)
+
+
+def file_of(path: str) -> str:
+    """Which file a path below the dashboard means; raises NotFound for what no file of it is called."""
+    name = path.removeprefix(PLACE)
+    if "." not in name.rpartition("/")[2] and not name.startswith(HASHED):
+        return INDEX
+    if not _FILE.fullmatch(name):
+        raise NotFound("There is no such file.", code="not_found")
+    return name
+
+
+async def _file(gateway: Gateway, asked: Request, path: str) -> Response | None:
+    """The file as its platform has it, or that the asker has it already; None where there is none."""
+    assets = gateway.platform.assets
+    if assets is None:
+        return None
+    headers = [pair for pair in asked.headers if pair[0] in _PASSED]
+    target = f"https://dashboard.invalid{path}".encode()
+    found = await assets(Request("GET", target, path, headers=headers))
+    if found.status in (200, 304):
+        return found
+    await found.aclose()
+    return None
 
 
 async def sign_in(gateway: Gateway, exchange: Exchange) -> Response:

@@ -9,6 +9,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from penstock.auth import scopes
+from penstock.errors import NotFound
 from penstock.gateway import admin, embeddings, faces, logins, meta, usage
 from penstock.gateway.chat import chat
 from penstock.gateway.embeddings import embeddings as embed
@@ -103,6 +104,18 @@ async def _feedback(gateway: Gateway, exchange: Exchange) -> Response:
     return await feedback_of(gateway, exchange)
 
 
+async def _alerts(gateway: Gateway, exchange: Exchange) -> Response:
+    from penstock.gateway import alerts  # as above
+
+    return await alerts.standing(gateway, exchange)
+
+
+async def _monthly(gateway: Gateway, exchange: Exchange) -> Response:
+    from penstock.gateway import monthly
+
+    return await monthly.report(gateway, exchange)
+
+
 _CHAT_FAILED = "Chat completion failed"
 _EMBED_FAILED = "Embedding generation failed"
 _UPLOAD_FAILED = "Document upload failed"
@@ -132,27 +145,30 @@ def _report(name: str) -> Endpoint:
     return Endpoint(report, scope=scopes.ADMIN, slot="first")
 
 
-def _dashboard(name: str, auth: Auth = "none") -> Endpoint:
+def _dashboard(name: str, slot: Slot, label: str = "") -> Endpoint:
     """What is below `/dashboard`; it asks itself who comes."""
 
     async def dashboard(gateway: Gateway, exchange: Exchange) -> Response:
-        from penstock.gateway import dashboard as sessions
+        from penstock.gateway import dashboard as served
 
         handlers: Mapping[str, Handler] = {
-            "in": sessions.sign_in,
-            "who": sessions.signed_in,
-            "out": sessions.sign_out,
+            "page": served.page,
+            "in": served.sign_in,
+            "who": served.signed_in,
+            "out": served.sign_out,
         }
+        if not gateway.config.server.dashboard:
+            raise NotFound(code="not_found")
         return await handlers[name](gateway, exchange)
 
-    return Endpoint(dashboard, auth, slot="first")
+    return Endpoint(dashboard, "none", slot=slot, label=label)
 
 
 def _managed(name: str, label: str = "") -> Endpoint:
     """What only the dashboard, or who does its work by hand, asks for."""
 
     async def managed(gateway: Gateway, exchange: Exchange) -> Response:
-        from penstock.gateway import keys, requests
+        from penstock.gateway import configured, everybodys, keys, requests
 
         handlers: Mapping[str, Handler] = {
             "requests": requests.listed,
@@ -160,6 +176,9 @@ def _managed(name: str, label: str = "") -> Endpoint:
             "keys": keys.listed,
             "create": keys.create,
             "revoke": keys.revoke,
+            "documents": everybodys.listed,
+            "routing": configured.routing,
+            "limits": configured.limits,
         }
         return await handlers[name](gateway, exchange)
 
@@ -201,6 +220,7 @@ ROUTES: Mapping[str, Mapping[str, Endpoint]] = {
     "/openapi.json": {"GET": Endpoint(meta.openapi, "none", slot="none")},
     "/docs": {"GET": Endpoint(meta.docs, "none", slot="none")},
     "/metrics": {"GET": Endpoint(admin.metrics, scope=scopes.ADMIN, slot="none")},
+    "/admin/alerts": {"GET": Endpoint(_alerts, scope=scopes.ADMIN, slot="first")},
     "/admin/cache": {
         "GET": Endpoint(admin.cache_stats, scope=scopes.ADMIN, slot="first"),
         "DELETE": Endpoint(admin.cache_purge, scope=scopes.ADMIN, slot="first"),
@@ -221,6 +241,10 @@ ROUTES: Mapping[str, Mapping[str, Endpoint]] = {
     "/admin/reports/logins": {"GET": _report("logins")},
     "/admin/requests": {"GET": _managed("requests")},
     "/admin/keys": {"GET": _managed("keys"), "POST": _managed("create")},
+    "/admin/documents": {"GET": _managed("documents")},
+    "/admin/routing": {"GET": _managed("routing")},
+    "/admin/limits": {"GET": _managed("limits")},
+    "/admin/reports/monthly": {"GET": Endpoint(_monthly, scope=scopes.ADMIN, slot="first")},
     "/admin/usage": {"GET": Endpoint(usage.everyone, scope=scopes.ADMIN, slot="first")},
 }
 
@@ -239,16 +263,6 @@ DOCUMENT: Mapping[str, Endpoint] = {
 EXPORT_PATH = "/admin/export/"
 EXPORT = {"GET": replace(_report("export"), label=f"{EXPORT_PATH}{{table}}")}
 
-
-DASHBOARD: Mapping[str, Mapping[str, Endpoint]] = {
-    "/dashboard/session": {
-        "POST": _dashboard("in"),
-        "GET": _dashboard("who"),
-        "DELETE": _dashboard("out"),
-    },
-}
-"""What its page asks for beside `/admin`: nobody else needs it, and OpenAPI does not tell of it."""
-
 BELOW: Mapping[str, Mapping[str, Endpoint]] = {
     EXPORT_PATH: EXPORT,
     DOCUMENT_PATH: DOCUMENT,
@@ -258,14 +272,29 @@ BELOW: Mapping[str, Mapping[str, Endpoint]] = {
 }
 """What is found by the beginning of its path: the rest names one of many. Its label is its template."""
 
+PLACE = "/dashboard"
+PAGES = {"GET": _dashboard("page", "none", PLACE)}
+SESSION = {
+    "POST": _dashboard("in", "first"),
+    "GET": _dashboard("who", "first"),
+    "DELETE": _dashboard("out", "first"),
+}
+"""What the dashboard alone asks for, beside `/admin`: OpenAPI does not tell of it."""
+
 
 def find(path: str) -> Mapping[str, Endpoint] | None:
     """The methods of a path by exact match on its decoded form; None where there is nothing."""
     found = ROUTES.get(path)
     if found is None:
-        if path in DASHBOARD:
-            return DASHBOARD[path]
         for start, methods in BELOW.items():
             if path.startswith(start) and len(path) > len(start):
                 return methods
+        if path.startswith(PLACE):
+            return _of_dashboard(path)
     return found
+
+
+def _of_dashboard(path: str) -> Mapping[str, Endpoint] | None:
+    if path == f"{PLACE}/session":
+        return SESSION
+    return PAGES if path == PLACE or path.startswith(f"{PLACE}/") else None

@@ -82,6 +82,13 @@ class Rates:
         self._ready[known] = tuple(demands)
         return self._ready[known]
 
+    def rules(self, tier: str) -> dict[str, Rule]:
+        """The rate of each endpoint, as it stands for a tier; the tier's own is not among them."""
+        found = {endpoint: rules for (of, endpoint), rules in self._rules.items() if of == tier}
+        return {
+            rule.policy: rule for rules in found.values() for rule in rules if rule.policy != TIER
+        }
+
     def tier(self, caller: Caller) -> Tier:
         """The settings of a caller's tier; an unknown one is the free one."""
         return self._tiers.get(caller.tier) or self._tiers["free"]

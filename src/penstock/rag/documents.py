@@ -93,6 +93,20 @@ async def page(tables: Tables, owners: Owners, before: str, most: int) -> list[D
     return [Document(*row) for row in await tables.rows(sql.PAGE, *owners, before, most)]
 
 
+async def everybodys(
+    tables: Tables, before: str, most: int, tenant: str = "", state: str = ""
+) -> list[Document]:
+    """The newest first, of everybody, of a tenant or in a state, from those before a document's id."""
+    return [
+        Document(*row) for row in await tables.rows(sql.EVERYBODYS, before, tenant, state, most)
+    ]
+
+
+async def states(tables: Tables, tenant: str = "") -> dict[str, int]:
+    """How many are in each state."""
+    return {state: int(number) for state, number in await tables.rows(sql.STATES, tenant)}
+
+
 async def waiting(tables: Tables, most: int) -> int:
     """How many are to be worked on, counted up to `most`."""
     ((number,),) = await tables.rows(sql.WAITING, most)

@@ -28,6 +28,18 @@ where owner in ($1, $2) and state <> 'deleted' and (cast($3 as text) = '' or id 
 order by id desc limit $4
 """
 
+EVERYBODYS = f"""
+select {_COLUMNS} from documents
+where (cast($1 as text) = '' or id < $1) and (cast($2 as text) = '' or tenant = $2) and state <> 'deleted'
+  and (cast($3 as text) = '' or state = $3)
+order by id desc limit $4
+"""
+
+STATES = """
+select state, count(*) from documents where state <> 'deleted' and (cast($1 as text) = '' or tenant = $1)
+group by state order by state
+"""
+
 COUNT = """
 insert into document_owners (owner, count, most, version, served_at) values ($1, 1, $2, 0, 0)
 on conflict (owner) do update set count = document_owners.count + 1, most = excluded.most

@@ -3,7 +3,7 @@ import type { ComponentChildren } from 'preact';
 
 export function Facts({ facts }: { facts: Record<string, ComponentChildren> }) {
   return (
-    <dl class="facts">
+    <dl class="known">
       {Object.entries(facts).map(([name, value]) =>
         value === null || value === undefined || value === '' ? null : (
           <div key={name}>

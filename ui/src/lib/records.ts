@@ -133,17 +133,21 @@ export interface Tier {
   name: string;
   rate: number;
   window: number;
-  endpoints: Record<string, { requests: number; window: number }>;
-  tokens: number;
+  endpoints: Record<string, { rate: number; window: number }>;
+  tokensPerMinute: number | null;
+  parallel: number | null;
+  embeddingBatch: number;
+  documents: number;
+  documentBytes: number;
 }
 
 export interface ConfiguredBudget {
   per: string;
-  name: string;
-  tier: string;
+  name: string | null;
+  tier: string | null;
   period: string;
-  money: string;
-  tokens: number;
+  money: string | null;
+  tokens: number | null;
 }
 
 export interface Limits {
@@ -151,35 +155,72 @@ export interface Limits {
   budgets: ConfiguredBudget[];
 }
 
+/** Dollars per million tokens. */
+export interface Price {
+  input: number;
+  output: number;
+  cachedInput: number;
+}
+
 export interface Offer {
   target: string;
-  provider: string;
-  model: string;
-  price: { input: Nanos; output: Nanos } | null;
+  price: Price | null;
+}
+
+/** A learned router: how well it told on its own labels who gains, and what its maker says of how far that goes. */
+export interface Artefact {
+  name: string;
+  source: string;
+  trained: string;
+  rows: number;
+  figures: { apgr: number; apgrLow: number; apgrHigh: number };
+  trust: string;
+}
+
+export interface Shadow {
+  share: number;
+  moneyPerDay: string;
+  judge: string;
+  weak: string;
+  strong: string;
 }
 
 export interface Route {
   route: string;
+  verb: string;
   policy: string;
   offers: Offer[];
+  model: Artefact | null;
+  quality: number | null;
+  strongShare: number | null;
+  shadow: Shadow | null;
 }
 
-export interface Artefact {
-  name: string;
-  trained: string;
-  rows: number;
-  figures: Record<string, unknown>;
-  trust: string;
+export interface Interval {
+  value: number;
+  low: number;
+  high: number;
 }
 
+/** Whether the labels since the router was made show a gain; the figures are there where it is not null. */
 export interface Certificate {
-  certified: boolean;
+  route: string;
+  target: number;
+  rows: number;
+  since: string;
+  certified: boolean | null;
   reason: string;
+  quality?: Interval;
+  least?: number;
+  strongShare?: number;
+  saving?: Interval;
+  savingOf?: string;
+  overChance?: Interval;
 }
 
 export interface Routing {
   routes: Route[];
   artefact: Artefact | null;
-  labels: { rows: number; newest: string | null };
+  labels: { rows: number; newest: string | null; byRoute: Record<string, number> };
   certificate: Certificate | null;
 }

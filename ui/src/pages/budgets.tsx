@@ -6,6 +6,8 @@ import { Refresh } from '../components/refresh';
 import { Empty } from '../components/states';
 import { Table, type Column } from '../components/table';
 import { Two } from '../components/two';
+import { bytes } from '../lib/format';
+import { pace } from '../lib/live';
 import { useLoad } from '../lib/load';
 import type { ConfiguredBudget, Limits, Tier } from '../lib/records';
 import type { Budget } from '../lib/types';
@@ -13,7 +15,7 @@ import type { Budget } from '../lib/types';
 const NEAR = 0.8;
 
 export default function Budgets() {
-  const running = useLoad<{ budgets: Budget[] }>('/admin/reports/budgets', {}, 15_000);
+  const running = useLoad<{ budgets: Budget[] }>('/admin/reports/budgets', {}, pace(15));
   const limits = useLoad<Limits>('/admin/limits');
   return (
     <>
@@ -209,21 +211,35 @@ function tierColumns(tiers: Tier[]): Column<Tier>[] {
       right: true,
       render: (row: Tier) => <Window of={row.endpoints[name]} />,
     })),
+    atMost('tokens', 'Tokens a minute', (row) => row.tokensPerMinute),
+    atMost('parallel', 'At once', (row) => row.parallel),
     {
-      key: 'tokens',
-      label: 'Tokens a minute',
+      key: 'documents',
+      label: 'Documents',
       right: true,
-      render: (row) =>
-        row.tokens ? <Count value={row.tokens} /> : <span class="muted">no limit</span>,
+      render: (row) => (
+        <>
+          <Count value={row.documents} /> <span class="muted">of {bytes(row.documentBytes)}</span>
+        </>
+      ),
     },
   ];
+}
+
+function atMost(key: string, label: string, of: (row: Tier) => number | null): Column<Tier> {
+  return {
+    key,
+    label,
+    right: true,
+    render: (row) => (of(row) ? <Count value={of(row)} /> : <span class="muted">no limit</span>),
+  };
 }
 
 function Window({ of }: { of: Tier['endpoints'][string] | undefined }) {
   if (!of) return <span class="muted">–</span>;
   return (
-    <span title={`${of.requests} in any ${of.window} seconds`}>
-      <Count value={of.requests} />
+    <span title={`${of.rate} in any ${of.window} seconds`}>
+      <Count value={of.rate} />
       <span class="muted">{span(of.window)}</span>
     </span>
   );

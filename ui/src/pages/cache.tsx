@@ -9,6 +9,7 @@ import { Refresh } from '../components/refresh';
 import { Empty } from '../components/states';
 import { Table, type Column } from '../components/table';
 import { call } from '../lib/api';
+import { pace } from '../lib/live';
 import { useLoad } from '../lib/load';
 import { say, sayFailure } from '../lib/toast';
 
@@ -26,7 +27,7 @@ const KINDS: Record<string, string> = {
 };
 
 export default function Cache() {
-  const stats = useLoad<{ kinds: Kind[] }>('/admin/cache', {}, 15_000);
+  const stats = useLoad<{ kinds: Kind[] }>('/admin/cache', {}, pace(15));
   return (
     <>
       <PageHead

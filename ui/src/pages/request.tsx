@@ -180,7 +180,7 @@ function Offers({ one, offers }: { one: Explained; offers: string[] }) {
 function Fate({ offer, one, tried }: { offer: string; one: Explained; tried: string[] }) {
   if (offer === one.target && tried.includes(offer)) return <Badge tone="good">answered</Badge>;
   if (tried.includes(offer)) return <Badge tone="bad">failed</Badge>;
-  return <Badge>not needed</Badge>;
+  return <Badge>not asked</Badge>;
 }
 
 /** Whom it was sent to, in order, each once. */
@@ -206,6 +206,9 @@ const STAGES: Record<string, string> = {
   correction: 'What the provider’s own books say later.',
 };
 
+/** What is held is money alone. */
+const held = (step: Step): boolean => step.stage === 'reserve';
+
 const STEPS: Column<Step>[] = [
   {
     key: 'stage',
@@ -222,14 +225,17 @@ const STEPS: Column<Step>[] = [
     label: 'Input',
     right: true,
     render: (step) => (
-      <Tokens most={step.most_input} parts={[step.input, step.cached_input, step.cache_write]} />
+      <Tokens
+        most={step.most_input}
+        parts={held(step) ? [] : [step.input, step.cached_input, step.cache_write]}
+      />
     ),
   },
   {
     key: 'output',
     label: 'Output',
     right: true,
-    render: (step) => <Tokens most={step.most_output} parts={[step.output]} />,
+    render: (step) => <Tokens most={step.most_output} parts={held(step) ? [] : [step.output]} />,
   },
   {
     key: 'cost',
@@ -240,6 +246,7 @@ const STEPS: Column<Step>[] = [
 ];
 
 function Tokens({ most, parts }: { most: number | undefined; parts: (number | undefined)[] }) {
+  if (!parts.length) return <span class="muted">–</span>;
   if (most !== undefined) return <span title="At most">≤ {most}</span>;
   return <>{parts.reduce<number>((sum, one) => sum + (one ?? 0), 0)}</>;
 }

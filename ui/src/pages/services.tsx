@@ -6,15 +6,14 @@ import { Refresh } from '../components/refresh';
 import { Empty } from '../components/states';
 import { Table, type Column } from '../components/table';
 import { Two } from '../components/two';
+import { pace } from '../lib/live';
 import { useLoad } from '../lib/load';
 import type { Backend, Deployment, Service, Target } from '../lib/records';
 import { stateTone, words } from '../lib/words';
 
-const EVERY = 5000;
-
 export default function Services() {
-  const services = useLoad<{ services: Service[] }>('/admin/services', {}, EVERY);
-  const targets = useLoad<{ targets: Target[] }>('/admin/deployments', {}, EVERY);
+  const services = useLoad<{ services: Service[] }>('/admin/services', {}, pace(5));
+  const targets = useLoad<{ targets: Target[] }>('/admin/deployments', {}, pace(5));
   return (
     <>
       <PageHead title="Services" note="As the process that answers sees them, every few seconds.">

@@ -6,11 +6,8 @@ import argparse
 import sys
 import time
 from collections.abc import Callable, Mapping
-from hashlib import sha256
 from pathlib import Path
 from typing import IO, Any
-
-import msgspec
 
 from penstock.auth.caller import owner_of
 from penstock.config.labels import Tenant
@@ -18,11 +15,8 @@ from penstock.entry.cli import show
 from penstock.entry.cli.command import configured, with_tables
 from penstock.entry.cli.values import instant
 from penstock.ledger import feedback, labels, logs
-from penstock.ledger.labels import Label
 from penstock.ports import Tables
 from penstock.wire.json import encode
-
-NANOS = 1_000_000_000
 
 
 def add(actions: Any) -> None:
@@ -90,34 +84,9 @@ def _writing(args: argparse.Namespace, until: int, file: IO[bytes]) -> Callable[
             for label in found:
                 tenant = tenants.get(label.tenant, Tenant())
                 if tenant.shadow:
-                    file.write(encode(line(label, texts=tenant.texts != "none")) + b"\n")
+                    file.write(encode(labels.told(label, texts=tenant.texts != "none")) + b"\n")
                     count += 1
             place = labels.behind(found)
         return count
 
     return work
-
-
-def line(label: Label, *, texts: bool) -> dict[str, Any]:
-    """A label as it is fitted from, with `texts` where its tenant agrees to them still.
-
-    Rows of one caller are one group, so that no test learns from who asks.
-    """
-    told: dict[str, Any] = {
-        "weak": label.weak,
-        "strong": label.strong,
-        "weak_cost": label.weak_nanos / NANOS,
-        "strong_cost": label.strong_nanos / NANOS,
-        "group": sha256(label.owner.encode()).hexdigest()[:12],
-    }
-    if label.prompt and texts:
-        told["messages"] = msgspec.json.decode(label.prompt)
-    else:
-        told["features"] = msgspec.json.decode(label.features)
-    more = {
-        "route": label.route,
-        "judge": label.judge,
-        "weak_target": label.weak_target,
-        "strong_target": label.strong_target,
-    }
-    return told | more | ({} if label.feedback is None else {"feedback": label.feedback})

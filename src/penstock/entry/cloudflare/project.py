@@ -40,6 +40,7 @@ from penstock.entry.workers import worker
 
 Default = worker(Path(__file__).with_name("config.json").read_text(encoding="utf-8"))
 """
+PAGES = f"{sources.PAGES}/"
 METER_OBJECT = "penstock/platforms/cloudflare/meter_object.js"
 PYPROJECT = """\
 # For those who vendor python_modules by pywrangler instead: `uv run pywrangler sync` in this folder.
@@ -59,7 +60,14 @@ def files(
 ) -> dict[str, bytes]:
     """Every file of the project but python_modules, by its path: the same for the same configuration and options."""
     indexed = judged.dimension > 0
-    gateway = worker.gateway(choices, judged.required, judged.variables, indexed=indexed)
+    pages = {
+        path.replace(PAGES, "assets/", 1): text
+        for path, (_, text) in package.items()
+        if path.startswith(PAGES)
+    }
+    gateway = worker.gateway(
+        choices, judged.required, judged.variables, indexed=indexed, assets=bool(pages)
+    )
     made = {
         OPTIONS: msgspec.json.format(msgspec.json.encode(choices)) + b"\n",
         ".gitignore": b"*\n",
@@ -74,6 +82,7 @@ def files(
     }
     if judged.probed:
         made[METER_FIRST] = _jsonc(worker.meter(choices))
+    made |= pages
     made |= {f"src/{path}": text for path, text in code(package).items()}
     for step in shipped():
         made[f"migrations/{step.version:04}_{step.name}.sql"] = step.sql.encode()

@@ -10,6 +10,8 @@ from importlib.resources.abc import Traversable
 PACKAGE = "penstock"
 ROOTS = ("penstock.entry.workers", "penstock.migrations")
 """The entry, and the migrations, which it compares with those that the database has had."""
+PAGES = "penstock/dashboard"
+"""The dashboard's built files, all of which go along where there are any."""
 DATA = (".sql", ".json")
 """Files beside the modules that go with them."""
 
@@ -78,7 +80,7 @@ def _files(folder: Traversable, path: str) -> Iterator[tuple[str, bytes]]:
         here = f"{path}/{item.name}"
         if item.is_dir():
             yield from _files(item, here) if item.name != "__pycache__" else ()
-        elif item.name.endswith((".py", ".js", *DATA)):
+        elif path.startswith(PAGES) or item.name.endswith((".py", ".js", *DATA)):
             yield here, item.read_bytes()
 
 

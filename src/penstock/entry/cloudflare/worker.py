@@ -44,7 +44,11 @@ def gateway(
         "observability": OBSERVED,
     }
     if assets:
-        made["assets"] = {"directory": "assets", "binding": "ASSETS", "run_worker_first": True}
+        # By their very names, and through the Worker alone: it adds the headers that keep other pages out.
+        made["assets"] = {
+            "directory": "assets", "binding": "ASSETS", "run_worker_first": True, "html_handling": "none",
+            "not_found_handling": "none",
+        }  # fmt: skip
     return made
 
 

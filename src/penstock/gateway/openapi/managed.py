@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from penstock.auth import scopes
-from penstock.gateway import keys, requests
+from penstock.gateway import everybodys, keys, requests
 from penstock.gateway.openapi.answers import COUNT, NUMBER, TEXT, Schema, exact, listed, ref
 from penstock.gateway.openapi.operation import Operation, Parameter, query
 
@@ -49,6 +49,12 @@ _KEYS = (
     _before("key", "key"),
     query("tenant", {"type": "string", "minLength": 1, "maxLength": 200}, "Of this tenant alone.", ""),
 )  # fmt: skip
+_DOCUMENTS = (
+    _limit(everybodys.PAGE, everybodys.MOST_PAGE),
+    query("before", {"type": "string", "pattern": "^doc_[0-9A-Za-z]{1,60}$"}, "The `next` of the page before.", ""),
+    query("tenant", {"type": "string", "minLength": 1, "maxLength": 200}, "Of this tenant alone.", ""),
+    query("status", {"enum": list(everybodys.STATES)}, "In this state alone.", "failed"),
+)  # fmt: skip
 
 MANAGED = (
     Operation(
@@ -76,12 +82,26 @@ MANAGED = (
         "Everywhere, from the next request on. Again, it does nothing.", (), "DELETE", scope=scopes.ADMIN,
         parameters=(_id("key_example", "key"),), also=(404,), good=(204,),
     ),
+    Operation(
+        "/admin/documents", "getDocumentsOfAll", "Admin", "Everybody's documents",
+        "The newest first: how each stands, never what stands in it.", ("DocumentsOfAll",), scope=scopes.ADMIN,
+        parameters=_DOCUMENTS,
+    ),
+    Operation(
+        "/admin/routing", "getRouting", "Admin", "Routes and routers",
+        "What each leads to and at which price; the learned router, how far it can be trusted, and whether the labels since it was"
+        " made show that it gains.", ("Routing",), scope=scopes.ADMIN,
+    ),
+    Operation(
+        "/admin/limits", "getLimits", "Admin", "Tiers, rates and budgets", "As they are configured.", ("Limits",),
+        scope=scopes.ADMIN,
+    ),
 )  # fmt: skip
 
 
 def schemas() -> dict[str, Schema]:
     """The component schemas of what is managed."""
-    return _requests() | _keys()
+    return _requests() | _keys() | _documents() | _configured()
 
 
 def _requests() -> dict[str, Schema]:
@@ -157,6 +177,71 @@ def _keys() -> dict[str, Schema]:
             "type": "object", "properties": asked, "required": ["name"], "additionalProperties": False,
         },
     }  # fmt: skip
+
+
+def _documents() -> dict[str, Schema]:
+    one = exact(
+        {
+            **dict.fromkeys(("id", "tenant", "owner", "filename", "created", "updated"), TEXT), "shared": {"type": "boolean"},
+            "status": {"enum": list(everybodys.STATES)}, "size": COUNT, "chunks": COUNT, "error": _maybe("string"),
+        }
+    )  # fmt: skip
+    counts = {"type": "object", "additionalProperties": COUNT}
+    page = {
+        "documents": {"type": "array", "items": one},
+        "next": _maybe("string"),
+        "byStatus": counts,
+    }
+    return {"DocumentsOfAll": exact(page)}
+
+
+def _configured() -> dict[str, Schema]:
+    figures = exact(dict.fromkeys(("apgr", "apgrLow", "apgrHigh"), NUMBER))
+    texts = dict.fromkeys(("name", "source", "trained", "trust"), TEXT)
+    artefact = _or_null(exact({**texts, "version": COUNT, "rows": COUNT, "figures": figures}))
+    price = _or_null(exact(dict.fromkeys(("input", "output", "cachedInput"), NUMBER)))
+    offer = exact({**dict.fromkeys(("target", "provider", "model"), TEXT), "price": price})
+    shadow = exact(
+        {**dict.fromkeys(("moneyPerDay", "judge", "weak", "strong"), TEXT), "share": NUMBER}
+    )
+    route = exact(
+        {
+            **dict.fromkeys(("route", "verb", "policy"), TEXT), "offers": {"type": "array", "items": offer},
+            "model": artefact, "quality": _maybe("number"), "strongShare": _maybe("number"), "shadow": _or_null(shadow),
+        }
+    )  # fmt: skip
+    labels = {
+        "rows": COUNT,
+        "newest": _maybe("string"),
+        "byRoute": {"type": "object", "additionalProperties": COUNT},
+    }
+    certificate = {
+        "type": "object",
+        "properties": {"certified": _maybe("boolean"), "reason": TEXT, "route": TEXT},
+    }
+    rate = exact({"rate": COUNT, "window": COUNT})
+    tier = exact(
+        {
+            "name": TEXT, "rate": COUNT, "window": COUNT, "endpoints": {"type": "object", "additionalProperties": rate},
+            "tokensPerMinute": _maybe("integer"), "parallel": _maybe("integer"), "embeddingBatch": COUNT, "documents": COUNT,
+            "documentBytes": COUNT,
+        }
+    )  # fmt: skip
+    words = dict.fromkeys(("name", "tier", "money"), _maybe("string"))
+    budget = exact({"per": TEXT, "period": TEXT, **words, "tokens": _maybe("integer")})
+    return {
+        "Routing": exact(
+            {
+                "routes": {"type": "array", "items": route}, "artefact": artefact, "labels": exact(labels),
+                "certificate": _or_null(certificate),
+            }
+        ),
+        "Limits": exact({"tiers": {"type": "array", "items": tier}, "budgets": {"type": "array", "items": budget}}),
+    }  # fmt: skip
+
+
+def _or_null(schema: Schema) -> Schema:
+    return {"anyOf": [schema, {"type": "null"}]}
 
 
 def _maybe(kind: str) -> Schema:

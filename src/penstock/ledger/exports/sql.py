@@ -64,6 +64,9 @@ TABLES: dict[str, Table] = {
     "documents": Table(
         ("id",), _words("owner filename kind title bytes shared state reason model chunks tenant sub at changed_at")
     ),
+    "alert_states": Table(("rule", "subject"), ("state",)),
+    "alert_notices": Table(("id",), _words("at rule event notice")),
+    "alert_deliveries": Table(("id",), _words("notice channel at due_at attempts status outcome ended_at")),
     "feedback": Table(("request_id", "name"), _words("owner tenant value at")),
     "labels": Table(
         ("request_id",),

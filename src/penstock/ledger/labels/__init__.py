@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from hashlib import sha256
+from typing import Any
 
+import msgspec
 from msgspec import Struct
 from msgspec.structs import astuple
 
@@ -12,6 +15,7 @@ from penstock.ledger.labels import sql
 from penstock.ports import Row, Statement, Tables
 
 PAGE_ROWS = 500
+NANOS = 1_000_000_000
 Place = tuple[int, str]
 
 
@@ -48,6 +52,42 @@ async def page(tables: Tables, after: Place, until: int, route: str = "") -> lis
     """The next ones behind a place and before `until`, of all routes or of one, by time; it begins at (milliseconds, "")."""
     rows = await tables.rows(sql.PAGE, *after, until, route, PAGE_ROWS)
     return [_label(row) for row in rows]
+
+
+async def newest(tables: Tables, route: str, since: int, most: int) -> list[Label]:
+    """The newest of a route, since an instant; without what callers said of them."""
+    return [_label(row) for row in await tables.rows(sql.NEWEST, route, since, most)]
+
+
+async def so_far(tables: Tables) -> dict[str, tuple[int, int]]:
+    """By route how many there are, and when the newest was made (ms)."""
+    found = await tables.rows(sql.SO_FAR)
+    return {route: (int(number), int(at)) for route, number, at in found}
+
+
+def told(label: Label, *, texts: bool) -> dict[str, Any]:
+    """A label as routers are fitted from it and judged by it, with its `texts` or without.
+
+    Rows of one caller are one group, so that no test learns from who asks.
+    """
+    known: dict[str, Any] = {
+        "weak": label.weak,
+        "strong": label.strong,
+        "weak_cost": label.weak_nanos / NANOS,
+        "strong_cost": label.strong_nanos / NANOS,
+        "group": sha256(label.owner.encode()).hexdigest()[:12],
+    }
+    if label.prompt and texts:
+        known["messages"] = msgspec.json.decode(label.prompt)
+    else:
+        known["features"] = msgspec.json.decode(label.features)
+    more = {
+        "route": label.route,
+        "judge": label.judge,
+        "weak_target": label.weak_target,
+        "strong_target": label.strong_target,
+    }
+    return known | more | ({} if label.feedback is None else {"feedback": label.feedback})
 
 
 def behind(found: Sequence[Label]) -> Place:

@@ -21,6 +21,13 @@ select l.*, f.value from (
 order by l.at, l.request_id
 """
 
+NEWEST = f"""
+select {_COLUMNS}, cast(null as double precision) from labels where route = $1 and at >= $2
+order by at desc, request_id limit $3
+"""
+
+SO_FAR = "select route, count(*), max(at) from labels group by route"
+
 SWEEP = """
 delete from labels where request_id in (select request_id from labels where at < $1 order by at limit $2)
 returning request_id

@@ -33,17 +33,20 @@ class CloudflareFetch:
     fetch says of a refused connection, an unknown host and a broken exchange the same: all are Broken, and only what
     could not be made a request at all is NotSent. It does not tell when a connection stands either, so the first byte's
     time counts from the call. It joins the values of a header by commas, adds some of its own, and writes what is beyond
-    ASCII as UTF-8.
+    ASCII as UTF-8. With a binding that is a fetcher itself, such as ASSETS, that one is asked.
     """
+
+    def __init__(self, binding: Any = None) -> None:
+        self._fetch = values.fetch if binding is None else binding.fetch
 
     async def __call__(self, request: Request) -> Response:
         exchange = Exchange(request.timeouts or DEFAULT, request.max_reply)
         made = _made(request, exchange.control)
         try:
             if isinstance(request.body, bytes):
-                found = await exchange.head(values.fetch(made[0]))
+                found = await exchange.head(self._fetch(made[0]))
             else:
-                found = await _uploaded(exchange, values.fetch(made[0]), made[1], request.body)
+                found = await _uploaded(exchange, self._fetch(made[0]), made[1], request.body)
             return await respond(
                 exchange, found, bare=request.method == "HEAD", verbatim=request.verbatim
             )

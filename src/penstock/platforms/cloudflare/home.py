@@ -41,11 +41,12 @@ class Bindings(Struct, frozen=True):
     meter: Any
     ai: Any
     vectorize: Any
+    assets: Any
 
 
 def bound(env: Any) -> Bindings:
     """The bindings of a Worker's `env`."""
-    names = ("KV", "DB", "BLOBS", "METER", "AI", "VECTORIZE")
+    names = ("KV", "DB", "BLOBS", "METER", "AI", "VECTORIZE", "ASSETS")
     return Bindings(*(values.binding(env, name) for name in names))
 
 
@@ -78,6 +79,7 @@ def platform(
         no_index=no_index,
         replies=CloudflareReplies(values.replies, clock, MOST_CACHED),
         probes=CloudflareProbes(bindings.meter),
+        assets=None if bindings.assets is None else CloudflareFetch(bindings.assets),
         shared_loop=False,
         secret=secret,
     )
