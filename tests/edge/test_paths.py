@@ -24,9 +24,6 @@ NO_FILE = {
     "test_alerts.py": "by the minute; there a turn comes every five, and test_alerts_anywhere.py has what holds on both",
     "test_alerts_sent.py": "several processes on one table, and letters",
     "test_monthly_mailed.py": "no mail there",
-    "test_monthly_mailed.py": "no mail there",
-    "test_alerts.py": "by the minute; there a turn comes every five, and test_alerts_anywhere.py has what holds on both",
-    "test_alerts_sent.py": "several processes on one table, and letters",
     "test_reindex.py": "an index of Vectorize is one model's, and another's is another one",
 }
 FLIGHTS = (

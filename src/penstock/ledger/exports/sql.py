@@ -83,9 +83,6 @@ TABLES: dict[str, Table] = {
     "alert_notices": Table(("id",), _words("at rule event notice"), "at"),
     "alert_deliveries": Table(("id",), _words("notice channel at due_at attempts status outcome ended_at"), "at"),
     "document_owners": Table(("owner",), _words("count most version served_at")),
-    "alert_states": Table(("rule", "subject"), ("state",)),
-    "alert_notices": Table(("id",), _words("at rule event notice"), "at"),
-    "alert_deliveries": Table(("id",), _words("notice channel at due_at attempts status outcome ended_at"), "at"),
     "feedback": Table(("request_id", "name"), _words("owner tenant value at"), "at"),
     "labels": Table(
         ("request_id",),
