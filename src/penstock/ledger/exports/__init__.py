@@ -20,7 +20,7 @@ FORMATS: tuple[Format, ...] = ("csv", "json")
 TABLES = tuple(sql.TABLES)
 Span = tuple[int, int]
 PAGE = 1_000
-_TRICKS = "=+@\uff1d\uff0b\uff0d\uff20-"
+_TRICKS = "=+@\uff1d\uff0b\uff0d\uff20\\-"
 FORMULA = re.compile(rf"^(?=[{_TRICKS}\t\r\n])|(?<=[;\t\r\n])(?=[{_TRICKS}])")
 """Where a spreadsheet takes a text for a formula, also in the wide letters that some take for the same; and within it after
 what parts cells or lines where a comma does not, as in much of Europe."""
