@@ -85,7 +85,7 @@ screenshots: $(STAMPS)/dev $(STAMPS)/browser $(PAGES) ## Take the README's pictu
 
 .PHONY: lock
 lock: $(STAMPS)/dev ## Remake requirements/*.txt and the npm locks from pyproject.toml and package.json (UPGRADE=1: newest)
-	@$(COMPILE) --extra services --extra documents --output-file requirements/base.txt pyproject.toml
+	@$(COMPILE) --extra services --extra documents --extra reports --output-file requirements/base.txt pyproject.toml
 	@$(COMPILE) --output-file requirements/dev.txt --constraint requirements/base.txt \
 		--all-extras --group dev pyproject.toml
 	@$(COMPILE) --output-file requirements/build.txt --constraint requirements/dev.txt --group build

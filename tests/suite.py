@@ -27,6 +27,8 @@ PORTS = {
     "Runner": "test_runner",
     "Parse": "test_parse",
     "Mail": "test_mail",
+    "Traces": "test_traces",
+    "Print": "test_print",
 }
 """What the suite of a port is called."""
 UNNAMED: Mapping[str, Sequence[str]] = {"Fetch": ("embedded", "server")}
@@ -42,7 +44,11 @@ WITHOUT: Mapping[tuple[str, str], str] = {
     ("Spawn", "cloudflare"): WORKERS,
     ("Crypto", "server"): EMBEDDEDS,
     ("Mail", "server"): EMBEDDEDS,
+    ("Print", "server"): EMBEDDEDS,
+    ("Print", "cloudflare"): "no PDF there: the page, printed",
     ("Mail", "cloudflare"): "no mail there: a webhook's channel",
+    ("Traces", "server"): EMBEDDEDS,
+    ("Traces", "cloudflare"): "refused by `penstock check` and at the start",
 }
 """Why a port has no tests on a home; what is said here of one that has some counts no more."""
 OUTCOMES = ("passed", "skipped", "failed")

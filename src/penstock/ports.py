@@ -11,9 +11,12 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 from msgspec import Struct
 
 from penstock.wire.http import Request, Response
+from penstock.wire.tracing import Span
 
 if TYPE_CHECKING:
     from penstock.config.mail import MailServer
+    from penstock.wire.letters import Letter
+    from penstock.wire.paper import Paper
 
 Fetch = Callable[[Request], Awaitable[Response]]
 """Sends one HTTP request; a gateway is itself a `Fetch`.
@@ -274,34 +277,6 @@ class Parse(Protocol):
         """Raises Unreadable with the reason; Unavailable where too many files wait already."""
 
 
-MOST_LETTER_BYTES = 10 << 20
-"""Of a letter with all that goes with it."""
-MOST_RECIPIENTS = 50
-
-
-class Attached(Struct, frozen=True):
-    """A file that goes with a letter; `kind` is its content type, `image/png`."""
-
-    name: str
-    kind: str
-    data: bytes
-
-
-class Letter(Struct, frozen=True):
-    """What is sent. Who gets it again knows it by `id`, which is its Message-ID: letters, digits, dots and dashes.
-
-    `html` says the same as `text` where it is there. What has no place in a header (a line's end, a control character) is a
-    space in one.
-    """
-
-    id: str
-    to: tuple[str, ...]
-    subject: str
-    text: str
-    html: str = ""
-    attached: tuple[Attached, ...] = ()
-
-
 class Mail(Protocol):
     """Letters, by a server that is named with each: settings may change while a process runs."""
 
@@ -309,6 +284,10 @@ class Mail(Protocol):
         """Returns when the server has taken it, with the addresses it refused while it took others. Raises Failed, which says by
         `retryable` whether the same may be taken later, and by `processed` whether it may have been taken; at least once,
         then, and known by its id."""
+
+
+Print = Callable[["Paper"], Awaitable[bytes]]
+"""A paper as a file to print: PDF on A4, with its charts as vectors and its pages numbered. The same paper gives the same bytes."""
 
 
 class Clock(Protocol):
@@ -344,6 +323,18 @@ class Probed(Struct, frozen=True):
 Probes = Callable[[bool], Awaitable[Sequence[Probed]]]
 """What the one who probes for all found last; the first to ask has it begin. Told whether a backend is left alone here, in
 which case it should look soon. Raises Unavailable."""
+
+
+class Traces(Protocol):
+    """Where finished spans go. Nobody waits for it, and nothing it meets with reaches a request."""
+
+    dropped: int
+    """Spans that found no room."""
+    failed: int
+    """Spans that could not be sent."""
+
+    def record(self, spans: Sequence[Span]) -> None:
+        """Those of one request, all or none: what finds no room is counted. Returns at once."""
 
 
 class Crypto(Protocol):
@@ -382,10 +373,14 @@ class Platform:
     """Who reads documents; None where this home takes none."""
     mail: Mail | None = None
     """Who sends letters; None where this home has no way to a mail server."""
+    pdf: Print | None = None
+    """Who writes papers as PDF; None where this home has no library for it."""
     replies: Store | None = None
     """Where replies of services are kept, with room and an end of its own, and what is of use nearby only; None: in a part of `store`."""
     probes: Probes | None = None
     """Who probes the backends of services, where this process cannot."""
+    traces: Traces | None = None
+    """Where spans go; None: nowhere, and none are made."""
     assets: Fetch | None = None
     """The dashboard's built files, by their path below it; None where it was not built. It answers GETs, at once."""
     shared_loop: bool = True

@@ -9,6 +9,9 @@ from pathlib import Path
 import pytest
 
 from penstock.platforms.memory.world import FakeClock
+from penstock.platforms.migrations import shipped
+from penstock.platforms.server import schema
+from penstock.platforms.server.tables import ServerTables
 from penstock.ports import Blobs, Index, Meter, Store, Tables
 from tests.contract import edges, homes, servers
 
@@ -107,3 +110,22 @@ async def tables(request, tmp_path: Path) -> AsyncGenerator[Tables]:
         opened = homes.TABLES[request.param](tmp_path)
     async with opened as tables:
         yield tables
+
+
+@pytest.fixture(params=["embedded", *servers.TABLES, *edges.TABLES])
+async def books(request, tmp_path) -> AsyncGenerator[Tables]:
+    """Tables with all that is shipped."""
+    if request.param in servers.TABLES:
+        dsn = request.getfixturevalue(servers.TABLES[request.param]).database()
+        await schema.migrate(dsn, shipped("postgres"), 0.0)
+        tables = ServerTables(dsn, servers.PATIENCE_SECONDS)
+        yield tables
+        await tables.close()
+    elif request.param in edges.TABLES:
+        async with edges.tables(request.getfixturevalue(edges.TABLES[request.param])) as edge:
+            for step in shipped():
+                await edge.batch(*((sql, ()) for sql in edges.statements(step.sql)))
+            yield edge
+    else:
+        async with homes.embedded_tables(tmp_path / "", shipped()) as embedded:
+            yield embedded

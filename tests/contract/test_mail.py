@@ -14,7 +14,8 @@ from penstock.config.mail import MailServer
 from penstock.errors import Broken, Failed, NotSent
 from penstock.platforms.mail import SmtpMail
 from penstock.platforms.memory.mail import MemoryMail
-from penstock.ports import MOST_LETTER_BYTES, MOST_RECIPIENTS, Attached, Letter, Mail
+from penstock.ports import Mail
+from penstock.wire.letters import MOST_LETTER_BYTES, MOST_RECIPIENTS, Attached, Letter
 from tests.authority import Authority, made_authority
 from tests.mailbox import Mailbox, mailbox
 from tests.stores import free_port

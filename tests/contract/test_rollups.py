@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 
 import asyncpg
@@ -22,31 +22,12 @@ from penstock.platforms.server import schema
 from penstock.platforms.server.tables import ServerTables
 from penstock.ports import Row, Statement, Tables, Value
 from penstock.wire.chat import Usage
-from tests.contract import edges, homes, servers
+from tests.contract import servers
 
 NOW = 1_800_000_000_000
 HOURS = 60
 MODELS = ("gpt-4o", "gpt-4o-mini", "granite")
 OWNERS = (("default", "a"), ("default", "b"), ("acme", "a"), ("a/c%", "é"))
-
-
-@pytest.fixture(params=["embedded", *servers.TABLES, *edges.TABLES])
-async def books(request, tmp_path) -> AsyncGenerator[Tables]:
-    """Tables with all that is shipped."""
-    if request.param in servers.TABLES:
-        dsn = request.getfixturevalue(servers.TABLES[request.param]).database()
-        await schema.migrate(dsn, shipped("postgres"), 0.0)
-        tables = ServerTables(dsn, servers.PATIENCE_SECONDS)
-        yield tables
-        await tables.close()
-    elif request.param in edges.TABLES:
-        async with edges.tables(request.getfixturevalue(edges.TABLES[request.param])) as edge:
-            for step in shipped():
-                await edge.batch(*((sql, ()) for sql in edges.statements(step.sql)))
-            yield edge
-    else:
-        async with homes.embedded_tables(tmp_path / "", shipped()) as embedded:
-            yield embedded
 
 
 class Breaking:
@@ -66,6 +47,13 @@ class Breaking:
         if fate < 0.4:
             raise Unheard()
         return done
+
+
+class Passing(FakeClock):
+    """Time that passes by itself for whoever waits."""
+
+    async def sleep(self, seconds: float) -> None:
+        self.advance(seconds)
 
 
 class Told:
@@ -317,10 +305,12 @@ async def test_a_row_that_is_seen_late_is_summed_all_the_same(postgres_server) -
         for sql, args in told.some():
             await slow.execute(sql, *args)
         await tables.batch(*told.some())
-        assert await rollups.roll(tables, FakeClock(), Pace(1_000)) == 0
+        await rollups.roll(tables, Passing(), Pace(1_000))
+        assert not await tables.rows("select name from rollup_marks")
         await held.commit()
-        assert await rollups.roll(tables, FakeClock(), Pace(1_000)) == 2
-        assert await rollups.roll(tables, FakeClock(), Pace(1_000)) == 0
+        await rollups.roll(tables, Passing(), Pace(1_000))
+        summed = await tables.rows("select name, seq from rollup_marks order by name")
+        assert summed == await tables.rows("select name, seq from last_rows order by name")
         await check_usage(tables, told, random.Random(1))
     finally:
         await slow.close()

@@ -39,6 +39,10 @@ def served() -> Iterator[Backend]:
             self.end_headers()
             self.wfile.write(text)
 
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["content-length"]))
+            self.do_GET()
+
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     backend.url = f"http://127.0.0.1:{server.server_port}"
     thread = threading.Thread(target=server.serve_forever, daemon=True)

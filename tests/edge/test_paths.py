@@ -21,6 +21,9 @@ NO_FILE = {
     "test_bad_requests.py": "asks through the server's own HTTP, whose parser is native code",
     "test_shared_ends.py": "how a call that requests share ends for each of them",
     "test_schemathesis.py": "schemathesis stands on native code",
+    "test_alerts.py": "by the minute; there a turn comes every five, and test_alerts_anywhere.py has what holds on both",
+    "test_alerts_sent.py": "several processes on one table, and letters",
+    "test_monthly_mailed.py": "no mail there",
     "test_reindex.py": "an index of Vectorize is one model's, and another's is another one",
 }
 FLIGHTS = (

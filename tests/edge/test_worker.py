@@ -228,3 +228,29 @@ def test_tables_of_another_version_are_named_with_the_command_that_mends_them() 
         served.rows("insert into d1_migrations (name) values ('9999_later.sql') returning 1")
         served.again(SETTINGS)
         assert ask(served, "/health").status_code == 200
+
+
+def test_the_cron_tells_of_a_provider_whose_failures_other_requests_saw(worker: Worker) -> None:
+    with backend.served() as ops:
+        channel = {"kind": "webhook", "url": f"{ops.url}/hook"}
+        away = {"kind": "openai", "base_url": "http://127.0.0.1:9/v1", "api_key": "k" * 32}
+        worker.again(
+            {
+                "providers": {"away": away},
+                "targets": [{"provider": "away", "model": "gpt-4o"}],
+                "alerting": {"channels": {"ops": channel}},
+                "alerts": [{"kind": "provider_down", "for_minutes": 0}],
+            }
+        )
+        for number in range(6):
+            body = {**HELLO, "model": "away/gpt-4o", "max_tokens": number + 1}
+            assert ask(worker, CHAT, body).status_code == 502
+            worker.ask("idle")
+        worker.ask("scheduled")
+        worker.ask("scheduled")
+        assert ops.asked["/hook"] == 1
+        token = mint({"sub": "root", "role": "admin"}, SECRET, now=time.time())
+        headers = {"authorization": f"Bearer {token}"}
+        told = httpx.get(f"{worker.url}/admin/alerts", headers=headers, timeout=30.0).json()
+        assert [one["subject"] for one in told["firing"]] == ["away"]
+        assert told["channels"][0]["delivered"] == 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -272,6 +273,29 @@ async def test_a_mark_that_cannot_be_read_counts_for_nothing(value: bytes) -> No
         await world.platform.store.put(key, value, 60)
     assert await ask(world, NEXT) == CHEAP
     assert world.reports == []
+
+
+async def test_a_store_that_fails_costs_the_saving_and_no_answer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def fails(*_: Any) -> None:
+        raise ValueError("not foreseen")
+
+    world = made("heuristic")
+    monkeypatch.setattr("penstock.gateway.affinity._store", lambda _: SimpleNamespace(get=fails, put=fails))  # fmt: skip
+    assert await ask(world, TURN) == DEAR
+    assert await ask(world, NEXT) == CHEAP
+    assert [type(error) for error in world.reports] == [ValueError] * 2
+
+
+async def test_no_more_is_reserved_than_without() -> None:
+    once = (
+        '[routes.x]\npolicy = "heuristic"\nsimple = "cheap/gpt-4o-mini"\nmedium = "cheap/gpt-4o-mini"\n'
+        'strong = "dear/gpt-4o"\nattempts = 1\n'
+    )
+    world = made("heuristic", more=once)
+    assert await ask(world, TURN, "x") == DEAR
+    assert await ask(world, NEXT, "x") == CHEAP
 
 
 async def test_an_answer_that_broke_off_leaves_no_mark() -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from penstock.ledger import days, exports
+from penstock.ledger import sql as ledger
 from penstock.ledger.logins import Whence, login, registration
 from tests.path.world import World, read
 
@@ -216,9 +217,35 @@ async def test_long_tables_come_whole_and_no_cell_is_a_formula(
     assert [row["email"] for row in told[:3]] == ["=1+1", "+1", "-1"]
 
 
-async def test_what_opens_something_is_in_no_export() -> None:
-    columns = {column for table in exports.sql.TABLES.values() for column in table.columns}
-    assert not columns & {"hash", "sealed", "body", "signature", "value_bytes", "fingerprint", "prompt", "master"}  # fmt: skip
+async def test_rows_of_a_span_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(exports, "PAGE", 2)
+    made = World()
+    first = days.parse("2026-11-10") or 0
+    rows = [login("a@b.test", Whence(f"r{n:02}", first + n * days.DAY_MS, "::1"), success=True) for n in range(20)]  # fmt: skip
+    counts = [(ledger.COUNT_CACHE, (days.day(first + n * days.DAY_MS), "chat", n, 0)) for n in range(20)]  # fmt: skip
+    await made.platform.tables.batch(*rows, *counts)
+    for table, column in (("logins", "id"), ("cache_counts", "hits")):
+        for span, expected in (
+            ("from=2026-11-12&to=2026-11-14", [2, 3, 4]), ("to=2026-11-11", [0, 1]), ("from=2026-11-28", [18, 19]),
+            ("from=2026-12-24", []), ("from=2026-11-12&to=2026-11-12T00:00:00.001Z", [2]),
+        ):  # fmt: skip
+            told = json.loads(await export(made, table, f"{span}&format=json"))
+            assert [int(str(row[column]).lstrip("r")) for row in told] == expected, (table, span)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "logins?from=2026-11-12&to=2026-11-01", "logins?from=x", "logins?to=", "generations?from=2026-01-01", "logins?since=2026-01-01",
+        "logins?from=1969-12-31", "logins?to=9999-12-31T23:59:59",
+    ],
+)  # fmt: skip
+async def test_no_span_of_rows(path: str) -> None:
+    made = World()
+    table, _, query = path.partition("?")
+    response = await made.get(f"/admin/export/{table}", query, made.token("root", role="admin"))
+    assert response.status == 400
+    assert json.loads(await read(response))["code"] == "invalid_field"
 
 
 @pytest.mark.parametrize(

@@ -9,12 +9,14 @@ from collections.abc import Iterable
 from penstock.config.catalog import join
 from penstock.config.embedder import embeds
 from penstock.config.mail import check_mail
+from penstock.config.monthly import check_monthly
 from penstock.config.rag import Rag
 from penstock.config.reached import BY_HTTP, KEYED, check_deployments
 from penstock.config.routed import Route, Verb
 from penstock.config.services import INSIDE, check_root, check_services, inside
 from penstock.config.spending import check_budgets, check_costs, check_prices
 from penstock.config.standing import TIERS
+from penstock.config.telemetry import check_telemetry
 from penstock.config.tiers import Tier
 from penstock.config.urls import parts_of
 from penstock.config.values import Config, Issuer, Provider, Target
@@ -36,6 +38,7 @@ def check_values(config: Config) -> None:
     """Each section by itself, as a file can be judged before defaults are filled in; raises Misconfigured."""
     _check_server(config)
     _check_stores(config)
+    check_telemetry(config.telemetry, config.platform)
     for at, issuer in enumerate(config.auth.issuers):
         _check_issuer(issuer, f"auth.issuers[{at}]")
     for at, origin in enumerate(config.cors.origins):
@@ -43,6 +46,7 @@ def check_values(config: Config) -> None:
     check_budgets(config.budgets)
     check_costs(config)
     check_mail(config.mail)
+    check_monthly(config.monthly_report, config.mail, config.platform)
     if "" in config.billing.webhook_secrets:
         raise Misconfigured("billing.webhook_secrets has an empty one; remove it")
     for at, secret in enumerate(config.tenant_keys.master):
@@ -51,10 +55,7 @@ def check_values(config: Config) -> None:
                 f"tenant_keys.master[{at}] is shorter than {SECRET_BYTES} bytes; make one by"
                 " `openssl rand -hex 32`"
             )
-    for section in ("providers", "tiers", "services"):
-        names: dict[str, object] = getattr(config, section)
-        for name in names:
-            _check_name(name, section)
+    _check_names(config)
 
 
 def check_whole(config: Config) -> None:
@@ -72,15 +73,24 @@ def check_whole(config: Config) -> None:
     check_prices(config)
     if config.savings.baseline:
         _end(config, config.savings.baseline, "savings.baseline", verb="chat")
-    if any(route.shadow for route in config.routes.values()):
-        from penstock.config.shadows import check_shadows  # few have one
-
-        check_shadows(config)
+    _check_rare(config)
     check_services(config)
     _check_documents(config)
     for alias, end in config.aliases.items():
         if end not in config.routes:
             _end(config, end, join("aliases", alias), routes=config.routes)
+
+
+def _check_rare(config: Config) -> None:
+    """What few have, and a Worker starts without."""
+    if any(route.shadow for route in config.routes.values()):
+        from penstock.config.shadows import check_shadows
+
+        check_shadows(config)
+    if config.alerting.channels or config.alerts:
+        from penstock.config.watched import check_alerts
+
+        check_alerts(config)
 
 
 def _check_server(config: Config) -> None:
@@ -148,6 +158,16 @@ def _check_origin(origin: str, path: str) -> None:
     url = parts_of(origin)
     if url is None or url.path or url.query or url.fragment or "@" in url.netloc:
         raise Misconfigured(f"{path} is no origin; write it as https://host or http://host:3000")
+
+
+def _check_names(config: Config) -> None:
+    named: dict[str, Iterable[str]] = {
+        "providers": config.providers, "tiers": config.tiers, "services": config.services,
+        "alerting.channels": config.alerting.channels,
+    }  # fmt: skip
+    for section, names in named.items():
+        for name in names:
+            _check_name(name, section)
 
 
 def _check_name(name: str, section: str) -> None:

@@ -40,4 +40,4 @@ class Tenant(Struct, frozen=True, forbid_unknown_fields=True):
     shadow: bool = True
     """Whether its chats may be asked of another target too; of what comes of that, scores and hashes are kept."""
     texts: Literal["none", "labels", "all"] = "none"
-    """Texts that may be kept: none, prompts and answers of judged chats, or the prompts of all chats too, for an exported log."""
+    """Texts that may be kept: none, prompts and answers of judged chats, or the prompts of all chats too, for an exported log, and for spans where `telemetry.content` is set."""

@@ -10,14 +10,17 @@ import msgspec
 
 from penstock.config import (
     accounts,
+    alerting,
     costs,
     deployments,
     labels,
     mail,
+    monthly,
     proxied,
     rag,
     routed,
     stores,
+    telemetry,
     tiers,
     values,
 )
@@ -33,7 +36,8 @@ def meanings() -> dict[tuple[str, str], str]:
     """(section, setting) → what it means: the docstrings that stand below the settings."""
     found: dict[tuple[str, str], str] = {}
     modules = (
-        values, deployments, proxied, accounts, costs, labels, mail, rag, routed, stores, tiers
+        values, deployments, proxied, accounts, alerting, costs, labels, mail, rag, routed, stores,
+        monthly, telemetry, tiers,
     )  # fmt: skip
     sources = [inspect.getsource(module) for module in modules]
     for section in ast.parse("\n".join(sources)).body:

@@ -7,6 +7,7 @@ from typing import Literal
 from msgspec import Struct, field
 
 from penstock.config.accounts import Accounts, Billing
+from penstock.config.alerting import Alert, Alerting
 from penstock.config.bounds import (
     Count,
     DrainSeconds,
@@ -18,10 +19,12 @@ from penstock.config.costs import Cost, Savings
 from penstock.config.deployments import Deployment, Own, TenantKeys
 from penstock.config.labels import Labels, Tenant
 from penstock.config.mail import MailServer
+from penstock.config.monthly import MonthlyReport
 from penstock.config.proxied import Backend, ServiceCache, WebSockets
 from penstock.config.rag import Rag
 from penstock.config.routed import Route, TimeoutSettings, Verb
 from penstock.config.stores import Cache, Stores
+from penstock.config.telemetry import Telemetry
 from penstock.config.tiers import Tier
 
 Kind = Literal["openai", "anthropic", "workers_ai", "sandbox", "local", "hashed", "service"]
@@ -304,8 +307,14 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     """What a month costs beside the models, to compare with what it may; none: the first design's own figures."""
     savings: Savings = Savings()
     """What savings are told against."""
+    alerting: Alerting = Alerting()
+    """Where notices of what goes wrong are sent."""
+    alerts: tuple[Alert, ...] = ()
+    """What is told there; none: a standing set, where there is a channel."""
     mail: MailServer = MailServer()
     """The mail server that letters to operators go by."""
+    monthly_report: MonthlyReport = MonthlyReport()
+    """The report of each month, once it is over."""
     tenant_keys: TenantKeys = TenantKeys()
     """Keys of their own that tenants have at providers, kept sealed."""
     rag: Rag = Rag()
@@ -314,6 +323,8 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     """What tenants agreed to, by name; one that is not here to what stands as default."""
     labels: Labels = Labels()
     """What is kept for routers to learn from."""
+    telemetry: Telemetry = Telemetry()
+    """OpenTelemetry's spans and metrics, and where they go."""
     prices: tuple[OwnPrice, ...] = ()
     """Negotiated prices, and those of models that the price table does not know."""
 

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import AsyncGenerator
-from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import replace
+from contextlib import (
+    AbstractAsyncContextManager,
+    AsyncExitStack,
+    asynccontextmanager,
+    nullcontext,
+)
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
@@ -22,13 +27,15 @@ from penstock.platforms.http import Http
 from penstock.platforms.mail import SmtpMail
 from penstock.platforms.memory.meter import MemoryMeter
 from penstock.platforms.parse.process import ProcessParse
+from penstock.platforms.pdf import printer, usable
 from penstock.platforms.world import RealClock
-from penstock.ports import Fetch, Meter, Parse, Platform, Tables
+from penstock.ports import Fetch, Meter, Parse, Platform, Print, Tables, Traces
 
 if TYPE_CHECKING:
     from penstock.platforms.local import LocalRunner
     from penstock.platforms.server import Places
 
+SENDERS = ("opentelemetry.sdk", "opentelemetry.exporter.otlp.proto.http")
 DISK_SHARE = 10
 """What lies behind the memory of a cache is this many times as large."""
 ENTRY_SLACK = 2
@@ -55,13 +62,40 @@ async def opened(config: Config, *, beside: bool = False) -> AsyncGenerator[Plat
         open_home = _server if config.platform == "server" else here
         mail = SmtpMail()
         stack.callback(mail.close)
-        home = await stack.enter_async_context(open_home(config, fetch, runner, parse))
-        yield replace(home, mail=mail, assets=None if beside else assets.built())
+        platform = await stack.enter_async_context(open_home(config, fetch, runner, parse))
+        platform = dataclasses.replace(platform, mail=mail, pdf=_printer(config))
+        if config.telemetry.enabled and not beside:
+            traces = await stack.enter_async_context(telemetry(config))
+            platform = dataclasses.replace(platform, traces=traces)
+        if not beside:
+            platform = dataclasses.replace(platform, assets=assets.built())
+        yield platform
+
+
+def _printer(config: Config) -> Print | None:
+    """Who writes PDF, if anybody does; raises Missing where one is to be mailed and nobody does."""
+    wanted = config.monthly_report.to and config.monthly_report.format == "pdf"
+    return printer_for(config) if wanted else printer(config.monthly_report.font)
+
+
+def printer_for(config: Config) -> Print:
+    """Who writes PDF; raises Missing where nobody does, Misconfigured for a font that is none."""
+    font = config.monthly_report.font
+    found = printer(font)
+    if found is None:
+        raise Missing("PDF needs reportlab: pip install 'penstock[reports]', or take html")
+    if font and not usable(font):
+        raise Misconfigured(
+            "monthly_report.font is no TrueType file that can be read; name one, or remove it"
+        )
+    return found
 
 
 async def check(config: Config) -> None:
     """That the stores are there as they must be, before anything is started; raises Misconfigured."""
     _served_here(config)
+    if config.telemetry.enabled:
+        telemetry(config)
     if config.platform == "server":
         from penstock.platforms import server
 
@@ -74,6 +108,27 @@ def _served_here(config: Config) -> None:
             'platform = "cloudflare" is a Worker\'s, and this process cannot be one: deploy it by'
             ' `penstock deploy cloudflare`, or write platform = "embedded" to serve from here'
         )
+
+
+def telemetry(config: Config) -> AbstractAsyncContextManager[Traces | None]:
+    """Where spans and metrics go; nowhere where the SDK's own switch says so. Raises Missing where it is not installed."""
+    if any(not installed(part) for part in SENDERS):
+        raise Missing(
+            "telemetry.enabled needs OpenTelemetry's SDK: pip install 'penstock[telemetry]'"
+        )
+    if os.environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":
+        return nullcontext()
+    from penstock.platforms.telemetry import opened as opened_telemetry
+
+    return opened_telemetry(config.telemetry)
+
+
+def installed(part: str) -> bool:
+    """Whether a package can be imported, with those that it is a part of."""
+    try:
+        return find_spec(part) is not None
+    except ModuleNotFoundError:
+        return False
 
 
 @asynccontextmanager

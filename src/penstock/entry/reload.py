@@ -100,13 +100,14 @@ def lasting(now: Config, wanted: Config) -> tuple[Config, list[str]]:
         "server.host": (here.host, there.host),
         "server.port": (here.port, there.port),
         "server.access_log": (here.access_log, there.access_log),
+        "telemetry": (now.telemetry, wanted.telemetry),
         "cache.max_bytes": (now.cache.max_bytes, wanted.cache.max_bytes),
     }
     server = replace(there, host=here.host, port=here.port, access_log=here.access_log)
     cache = replace(wanted.cache, max_bytes=now.cache.max_bytes)
     whole = replace(
         wanted, platform=now.platform, data=now.data, durability=now.durability, stores=now.stores,
-        server=server, cache=cache,
+        server=server, cache=cache, telemetry=now.telemetry,
     )  # fmt: skip
     return whole, [name for name, (old, new) in pairs.items() if old != new]
 

@@ -21,7 +21,7 @@ from penstock.entry.access import AccessLog, shared_output
 from penstock.entry.board import Board, sharing
 from penstock.entry.door import BACKLOG, more_files
 from penstock.entry.home import check, opened
-from penstock.entry.lines import report
+from penstock.entry.lines import as_json, report
 from penstock.entry.listener import Listener
 from penstock.entry.probing import probing
 from penstock.entry.processes import Place, Processes
@@ -51,7 +51,7 @@ def run(start: Start) -> int:
     # SIGHUP waits until it can be heard: by default it would end a process that is starting.
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
     try:
-        with listening(start.config) as on:
+        with as_json(), listening(start.config) as on:
             return _run(start, on)
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from importlib import import_module
 from typing import Any
 
@@ -21,7 +22,7 @@ from penstock.config.embedder import Embedder, embedder
 from penstock.entry.closing import closed
 from penstock.entry.known import known_models
 from penstock.entry.lines import error_line, request_line
-from penstock.errors import Error, Failed, Misconfigured
+from penstock.errors import Error, Failed, Misconfigured, Unavailable
 from penstock.gateway import Gateway, build, reply
 from penstock.ledger import days
 from penstock.platforms.cloudflare import home, start, values
@@ -171,6 +172,7 @@ class Call:
             console.log(encode(line).decode())
             if self._gateway is not None:
                 await self._gateway.journal.release()
+                await told(self._gateway)
 
     def _left(self) -> None:
         if self.task is not None:
@@ -249,6 +251,18 @@ class Outlet:
                     stuck()
                 except values.JsException:
                     return
+
+
+async def told(gateway: Gateway) -> None:
+    """Whoever judges alerts hears of what failed here: this isolate may be gone when a turn comes."""
+    if not gateway.config.alerting.channels:
+        return
+    each = [one for _, found in gateway.lasting.fleet.items() for one in found.each]
+    if any(one.member.untold for one in each):
+        from penstock.gateway.alerting import tell  # only where something failed
+
+        with suppress(Unavailable):
+            await tell(gateway, backends=False)
 
 
 def configured(settings: str, variables: dict[str, str]) -> Config:

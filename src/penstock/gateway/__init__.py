@@ -33,6 +33,7 @@ from penstock.wire.http import Request, Response
 
 if TYPE_CHECKING:
     from penstock.gateway.labels import Labels
+    from penstock.gateway.tracing import Tracer
 
 CLIENT_GONE = 499
 """What the counters say of a request whose client left before there was a reply."""
@@ -64,6 +65,7 @@ class Gateway:
     services: Services
     tenant_keys: TenantKeys
     labels: Labels | None = None
+    tracer: Tracer | None = None
     edge: str = "unknown"
     started_at: float = 0.0
     draining: bool = False
@@ -84,6 +86,9 @@ class Gateway:
             self.config.server.max_body_bytes, NOBODY, self.lasting.bodies,
         )  # fmt: skip
         request.notes["id"] = exchange.id
+        if self.tracer is not None:
+            exchange.trace = self.tracer.begin(request)
+            request.notes["trace"] = exchange.trace.id
         try:
             if endpoint is None:
                 raise _nothing(request, tuple(methods or ()))
@@ -99,7 +104,7 @@ class Gateway:
             self.report(exchange.id, error)
             response = self._refuse(exchange, Error())
         except BaseException:
-            self._count(exchange, CLIENT_GONE)
+            exchange.status, exchange.over = CLIENT_GONE, self._over
             exchange.end()
             raise
         return self._finish(exchange, response)
@@ -158,7 +163,7 @@ class Gateway:
         headers = [*response.headers, *reply.common(exchange, self.platform.clock.now())]
         headers += self.cors.headers(request)
         response.headers = headers
-        self._count(exchange, response.status)
+        exchange.status, exchange.over = response.status, self._over
         if isinstance(response.body, bytes):
             exchange.end()
         else:
@@ -167,17 +172,23 @@ class Gateway:
             response.ended = exchange.end
         return response
 
-    def _count(self, exchange: Exchange, status: int) -> None:
-        request = exchange.request
-        known = exchange.endpoint is not _NOTHING
-        path = exchange.endpoint.label or request.path if known else "other"
-        exchange.path, exchange.status, exchange.over = path, status, self._over
-        self.counters.request(path, request.method if known else "other", status)
-
     def _over(self, exchange: Exchange) -> None:
         """The last of a request: its reply is out, or nobody waits for it any more."""
-        self.counters.streaming -= exchange.streams
-        self.counters.took(exchange.path, self.platform.clock.tick() - exchange.started)
+        request, endpoint, counters = exchange.request, exchange.endpoint, self.counters
+        seconds = self.platform.clock.tick() - exchange.started
+        if endpoint is _NOTHING:
+            exchange.path = "other"
+            counters.request("other", "other", exchange.status, seconds)
+        else:
+            exchange.path = endpoint.label or request.path
+            counters.request(exchange.path, request.method, exchange.status, seconds)
+        if exchange.streams:
+            counters.streaming -= 1
+        if exchange.trace is not None:
+            try:
+                exchange.trace.end(exchange)
+            except Exception as error:  # noqa: BLE001 - whatever it is, the caller has a reply
+                self.report(exchange.id, error)
 
 
 def build(
@@ -230,6 +241,7 @@ def build(
             else TenantKeys(config, platform.secret, generations, kept_on.tenant_keys)
         ),
         labels=same.labels if same else _labels(config, kept_on),
+        tracer=same.tracer if same else _tracer(config, platform),
         edge=edge,
         started_at=platform.clock.now() if before is None else before.started_at,
     )  # fmt: skip
@@ -248,6 +260,15 @@ def _labels(config: Config, kept_on: Lasting) -> Labels | None:
     from penstock.gateway.labels import Labels
 
     return Labels(config, kept_on.behind)
+
+
+def _tracer(config: Config, platform: Platform) -> Tracer | None:
+    """None where spans go nowhere: then nothing of it is loaded, and none are made."""
+    if platform.traces is None:
+        return None
+    from penstock.gateway.tracing import Tracer
+
+    return Tracer(config, platform, platform.traces)
 
 
 def _identity(config: Config, platform: Platform, before: Gateway | None) -> Identity:

@@ -10,8 +10,10 @@ from penstock.errors import BadRequest
 from penstock.gateway import backends, tally
 from penstock.gateway import deployments as standing
 from penstock.gateway.exchange import Exchange
+from penstock.gateway.measures import family, one
 from penstock.gateway.tenant_keys import Keeper, plain
 from penstock.ledger import reports
+from penstock.ports import Traces
 from penstock.wire.http import JSON, Response
 from penstock.wire.json import decode_object, encode
 
@@ -34,8 +36,19 @@ def own_metrics(gateway: Gateway) -> str:
     """Those of this process."""
     own = gateway.counters.text(gateway.journal.dropped, gateway.lasting.load())
     now = gateway.platform.clock.tick()
-    own += backends.metrics(gateway.lasting.pools) + gateway.lasting.behind.metrics()
+    own += (
+        _spans(gateway.platform.traces)
+        + backends.metrics(gateway.lasting.pools)
+        + gateway.lasting.behind.metrics()
+    )
     return own + standing.metrics(gateway.lasting.fleet, now)
+
+
+def _spans(traces: Traces | None) -> str:
+    dropped, failed = (traces.dropped, traces.failed) if traces is not None else (0, 0)
+    return family(
+        "penstock_spans_dropped_total", "Spans that found no room.", one(dropped)
+    ) + family("penstock_spans_failed_total", "Spans that could not be sent.", one(failed))
 
 
 async def services(gateway: Gateway, exchange: Exchange) -> Response:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -27,28 +28,19 @@ async def warm_first(delivery: Delivery, choice: Choice) -> Choice:
     """
     if not choice.offers or not _chosen(delivery, choice.offers[0]):
         return choice
-    platform, fleet = delivery.gateway.platform, delivery.gateway.lasting.fleet
-    trail = _trail(delivery)
-    name = trail.before()
-    data = await _store(platform).get(name) if name else None
-    mark = trail.found = None if data is None else _read(data)
-    if mark is None:
-        return choice
-
-    def well(offer: Offer, deployment: str) -> bool:
-        found = fleet.of(offer)
-        return found is not None and found.well(platform.clock.tick(), deployment)
-
-    choice, delivery.decision.warm = affinity.weighed(
-        choice, mark, delivery.ask, platform.clock.now(), well
-    )
+    try:
+        mark = await _found(delivery)
+        if mark is not None:
+            return _weighed(delivery, choice, mark)
+    except Exception as error:  # noqa: BLE001 - it is worth a saving, and never an answer
+        delivery.gateway.report(delivery.exchange.id, error)
     return choice
 
 
 async def note(delivery: Delivery, usage: Usage) -> None:
     """Leaves a mark of a good answer, where one may be of use to the next turn; whatever fails, the answer is there."""
     answer, platform = delivery.answer, delivery.gateway.platform
-    if answer is None or "no-store" in delivery.exchange.cache_control:
+    if answer is None or delivery.private or "no-store" in delivery.exchange.cache_control:
         return
     if not _chosen(delivery, answer.offer):
         return
@@ -59,8 +51,34 @@ async def note(delivery: Delivery, usage: Usage) -> None:
         )  # fmt: skip
         if mark is not None:
             await _store(platform).put(trail.here(), _encode(mark), affinity.SECONDS)
-    except Exception as error:  # noqa: BLE001 - it is worth a saving, and never an answer
+    except Exception as error:  # noqa: BLE001 - as above
         delivery.gateway.report(delivery.exchange.id, error)
+
+
+async def _found(delivery: Delivery) -> Mark | None:
+    """The mark of the turn before."""
+    trail = _trail(delivery)
+    name = trail.before()
+    data = await _store(delivery.gateway.platform).get(name) if name else None
+    if data is not None:
+        with suppress(msgspec.DecodeError):
+            trail.found = _decode(data)
+    return trail.found
+
+
+def _weighed(delivery: Delivery, choice: Choice, mark: Mark) -> Choice:
+    assert delivery.way is not None
+    clock, fleet = delivery.gateway.platform.clock, delivery.gateway.lasting.fleet
+
+    def well(offer: Offer, deployment: str) -> bool:
+        found = fleet.of(offer)
+        return found is not None and found.well(clock.tick(), deployment)
+
+    attempts = delivery.way.settings.attempts
+    choice, delivery.decision.warm = affinity.weighed(
+        choice, mark, delivery.ask, clock.now(), well, attempts
+    )
+    return choice
 
 
 def _trail(delivery: Delivery) -> Trail:
@@ -87,10 +105,3 @@ def _chosen(delivery: Delivery, offer: Offer) -> bool:
         return True
     found = delivery.gateway.lasting.fleet.of(offer)
     return found is not None and len(found.each) > 1
-
-
-def _read(data: bytes) -> Mark | None:
-    try:
-        return _decode(data)
-    except msgspec.DecodeError:
-        return None

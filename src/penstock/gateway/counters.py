@@ -32,29 +32,23 @@ class Counters:
         """Replies that are being streamed."""
         self.passes = Counts("outcome")
         """Passes of the upkeep."""
-        self._requests = Counts("path", "method", "status")
-        self._times = Times("path")
+        self._requests = Times("path", "method", "status")
         self._refusals = Counts("code")
         self._found = dict.fromkeys(KINDS, 0)
         self._missed = dict.fromkeys(KINDS, 0)
-        self._attempts = Counts("target", "outcome")
-        self._waits = Times("target")
+        self._attempts = Times("target", "outcome")
         self._tokens = Counts("target", "kind")
         self._nanos = Counts("target")
         self._saved = Counts("target")
         self._lost = 0
 
-    def request(self, path: str, method: str, status: int) -> None:
-        """One was answered."""
-        self._requests.add(path, method, status)
-
-    def took(self, path: str, seconds: float) -> None:
-        """How long one took, until the end of its reply."""
-        self._times.add(path, seconds)
+    def request(self, path: str, method: str, status: int, seconds: float) -> None:
+        """One has ended, with its reply, after so long."""
+        self._requests.add((path, method, status), seconds)
 
     def refusal(self, code: str) -> None:
         """One was refused, or failed before its reply began."""
-        self._refusals.add(code)
+        self._refusals.add((code,))
 
     def cache(self, kind: str, *, hit: bool, number: int = 1) -> None:
         """So many answers of a kind were found, or not."""
@@ -63,22 +57,21 @@ class Counters:
 
     def attempt(self, target: str, outcome: str, seconds: float) -> None:
         """One attempt at a target came to this (`answered`, `cancelled` or an error's code) after so long."""
-        self._attempts.add(target, outcome)
-        self._waits.add(target, seconds)
+        self._attempts.add((target, outcome), seconds)
 
     def spent(self, target: str, usage: Usage, nanos: int) -> None:
         """A call was charged."""
         add = self._tokens.add
         for kind, number in (("input", usage.input), ("output", usage.output)):
-            add(target, kind, number=number)
+            add((target, kind), number)
         if usage.cached_input or usage.cache_write:
-            add(target, "cached_input", number=usage.cached_input)
-            add(target, "cache_write", number=usage.cache_write)
-        self._nanos.add(target, number=nanos)
+            add((target, "cached_input"), usage.cached_input)
+            add((target, "cache_write"), usage.cache_write)
+        self._nanos.add((target,), nanos)
 
     def saved(self, target: str, nanos: int) -> None:
         """What an answer would have cost that was found."""
-        self._saved.add(target, number=nanos)
+        self._saved.add((target,), nanos)
 
     def lose(self, rows: int) -> None:
         """So many rows that a request's own journal lost."""
@@ -90,10 +83,10 @@ class Counters:
         found, missed = _by_kind(self._found), _by_kind(self._missed)
         samples = Counts.samples
         return (
-            family("penstock_requests_total", "Requests answered.", samples(self._requests))
-            + self._times.text(
-                "penstock_request_duration_seconds",
+            self._requests.counts("Requests answered.", "penstock_requests_total")
+            + self._requests.text(
                 "From when a request came until the end of its reply.",
+                "penstock_request_duration_seconds",
             )
             + family("penstock_refusals_total", "Refused or failed.", samples(self._refusals))
             + family("penstock_cache_hits_total", "Answers found, kept or on their way.", found)
@@ -109,9 +102,9 @@ class Counters:
     def _upstream(self) -> str:
         samples = Counts.samples
         return (
-            family("penstock_upstream_attempts_total", "Attempts.", samples(self._attempts))
-            + self._waits.text(
-                "penstock_upstream_duration_seconds", "Until the first event or the failure."
+            self._attempts.counts("Attempts.", "penstock_upstream_attempts_total")
+            + self._attempts.text(
+                "Until the first event or the failure.", "penstock_upstream_duration_seconds"
             )
             + family("penstock_tokens_total", "Tokens charged.", samples(self._tokens))
             + family("penstock_cost_nanodollars_total", "Charged.", samples(self._nanos))

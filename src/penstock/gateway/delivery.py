@@ -85,6 +85,8 @@ class Delivery:
         """The policy's choice among the targets that can take this ask, with the tenant's own keys; raises BadRequest
         where none can."""
         assert self.way is not None
+        if self.exchange.trace is not None:
+            self.exchange.trace.found()
         way, caller, inner = self.way, self.exchange.caller, self.exchange.inner
         keys = NONE
         if not self.gateway.tenant_keys.none:
@@ -327,6 +329,8 @@ class Delivery:
             self._record()
 
     def _note(self) -> None:
+        if self.exchange.trace is not None:
+            self.exchange.trace.found()
         self.exchange.notes.update(
             route=self.way.name if self.way else "", target=self.decision.target, cache=self.cache
         )
@@ -344,13 +348,9 @@ class Delivery:
             decision.policy = self.way.policy.name
         if self.key is not None:
             decision.cache_key = self.key.name
-        if self.answer is not None:
-            decision.attempts = self.answer.attempt
-            decision.upstream_us = int(self.answer.waited * 1e6)
-            decision.price = self.answer.offer.frozen
-            decision.deployment = self.answer.turn.deployment
-        if self.hold is not None:
-            decision.reserved_nanos, decision.cost_nanos = self.hold.reserved, self.hold.amount
+        self._tell_bought(decision)
+        if exchange.trace is not None:
+            exchange.trace.chat(self)
         now, journal = int(platform.clock.now() * 1000), self.gateway.journal
         if self.cache == "hit" and not decision.error:
             journal.add(_hit_row(self.exchange, decision, self.told, now))
@@ -358,6 +358,15 @@ class Delivery:
         journal.add(row(decision, now, exchange.caller.owner))
         if self.gateway.labels is not None:
             self.gateway.labels.after(self)
+
+    def _tell_bought(self, decision: Decision) -> None:
+        if self.answer is not None:
+            decision.attempts = self.answer.attempt
+            decision.upstream_us = int(self.answer.waited * 1e6)
+            decision.price = self.answer.offer.frozen
+            decision.deployment = self.answer.turn.deployment
+        if self.hold is not None:
+            decision.reserved_nanos, decision.cost_nanos = self.hold.reserved, self.hold.amount
 
     def _count_saved(self) -> None:
         """What the answer would have cost now, where its target is one of those that could have been asked."""

@@ -106,6 +106,7 @@ class Work:
         self.attempts = 0
         self.deployment = ""
         self._calls = 0
+        self._began = self._looked = gateway.platform.clock.tick()
         self._patience = way.settings.timeouts.first_byte
         self._times = Counter(ask.texts) if len(ask.texts) > 1 else {ask.texts[0]: 1}
         self._distinct = len(self._times) == len(ask.texts)
@@ -187,6 +188,7 @@ class Work:
 
     async def _buy(self) -> None:
         """Buys what is wanted, in as many calls as the targets' batches make it."""
+        self._looked = self.gateway.platform.clock.tick()
         offers = await self._offers()
         size = min(offer.at.batch for offer in offers)
         for start in range(0, len(self._wanted), size):
@@ -253,6 +255,7 @@ class Work:
         hold = await gateway.limits.open(
             exchange, whose, offers, most.total, reserve, settings.timeouts.total, most
         )
+        answer: Embedding | None = None
         try:
             batch = Batch(texts, self.ask.fields)
             answer = await send(gateway.upstream, batch, offers, hold, most, settings)
@@ -263,6 +266,8 @@ class Work:
                     # Paid for, although its buyer may have left meanwhile: others wait for it, or ask for it next.
                     await self._bought(texts, answer, hold.amount)
         finally:
+            if exchange.trace is not None:
+                exchange.trace.embedded(hold, answer.usage if answer is not None else None)
             await hold.close()
 
     async def _bought(self, texts: Sequence[str], answer: Embedding, amount: int) -> None:
@@ -315,6 +320,9 @@ class Work:
         decision.total_us = int((platform.clock.tick() - self.exchange.started) * 1e6)
         decision.upstream_us = int(self.waited * 1e6)
         decision.deployment = self.deployment
+        if (trace := self.exchange.trace) is not None:
+            decision.trace = trace.id
+            trace.vectors(self.cache, self._began, self._looked, self.cost)
         if error is not None:
             decision.error = error.code if isinstance(error, Error) else "cancelled"
             decision.status = error.status if isinstance(error, Error) else 499

@@ -16,6 +16,7 @@ from penstock.wire.http import Headers, Request
 
 if TYPE_CHECKING:
     from penstock.gateway.routes import Endpoint
+    from penstock.gateway.tracing import Trace
     from penstock.limits.hold import Hold
 
 
@@ -46,11 +47,13 @@ class Exchange(Struct):
     inner: bool = False
     """Whether it comes from inside a call to a service, which is charged already."""
     path: str = ""
-    """What counters call its path, once there is a reply or nobody waits for one; and its status."""
+    """What its path is counted as, once it is over."""
     status: int = 0
     streams: bool = False
     over: Callable[[Exchange], None] | None = None
     """Told once when all of it has ended."""
+    trace: Trace | None = None
+    """Its spans; None where none are made."""
     also: tuple[Statement, ...] = ()
     """What the first hold's batch writes beside its own: where that cannot be written nothing is sent."""
 
@@ -97,12 +100,14 @@ class Exchange(Struct):
 
     @property
     def shown(self) -> Headers:
-        """The caller's own credential, for a service that is asked on its behalf; none of one that made nobody of it."""
+        """The caller's own credential, for a service that is asked on its behalf; none of one that made nobody of it. And
+        what its spans come under."""
+        traced = () if self.trace is None else (self.trace.header(),)
         if self.caller.anonymous:
-            return ()
+            return traced
         given = self.request.header("authorization")
         key = self.request.header("x-api-key")
-        return (("authorization", given or f"Bearer {key}"),) if given or key else ()
+        return (("authorization", given or f"Bearer {key}"), *traced) if given or key else traced
 
     def end(self) -> None:
         """Gives back what it took of the gateway's room; again, it does nothing."""

@@ -41,6 +41,8 @@ class Kept:
     async def find(self, delivery: Delivery) -> bool:
         """Whether a kept answer, or one in the air, serves this ask; otherwise the delivery leads a flight of its own."""
         assert delivery.way is not None
+        if delivery.exchange.trace is not None:
+            delivery.exchange.trace.look()
         asked = delivery.exchange.cache_control
         if not delivery.way.settings.cache.enabled or "no-store" in asked:
             self._lead(delivery, None)

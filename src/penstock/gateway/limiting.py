@@ -105,6 +105,8 @@ class Limits:
             platform.tables, platform.meter, platform.clock, account, reserve, lease, held,
             capped=bool(applied), spent=self._spent,
         )  # fmt: skip
+        if exchange.trace is not None:
+            hold.tried = []
         exchange.holds += (hold,)
         also, exchange.also = exchange.also, ()
         try:

@@ -29,57 +29,82 @@ class Counts:
         self._most = most
         self._counts: dict[tuple[object, ...], int] = {}
 
-    def add(self, *values: object, number: int = 1) -> None:
+    def add(self, values: tuple[object, ...], number: int = 1) -> None:
         """So many more under these values."""
         counts = self._counts
-        before = counts.get(values)
-        if before is None and len(counts) >= self._most:
-            values = (OTHER,) * len(values)
-            before = counts.get(values)
-        counts[values] = number if before is None else before + number
+        try:
+            counts[values] += number
+        except KeyError:
+            if len(counts) >= self._most:
+                values = (OTHER,) * len(values)
+            counts[values] = counts.get(values, 0) + number
 
     def samples(self) -> Iterator[Sample]:
         """Sorted by their values."""
         names = self._names
-        for values in sorted(self._counts, key=lambda values: tuple(map(str, values))):
+        for values in sorted(self._counts, key=_sortable):
             yield dict(zip(names, values, strict=True)), self._counts[values]
 
 
 class Times:
-    """Durations in seconds by one label: how many took at most each bound, and all of them together."""
+    """Durations in seconds by label values: how many took at most each bound, and all of them together."""
 
-    __slots__ = ("_found", "_most", "_name")
+    __slots__ = ("_found", "_most", "_names")
 
-    def __init__(self, name: str, most: int = MOST_TIMED) -> None:
-        self._name = name
+    def __init__(self, *names: str, most: int = MOST) -> None:
+        self._names = names
         self._most = most
-        self._found: dict[str, list[float]] = {}
+        self._found: dict[tuple[object, ...], list[float]] = {}
 
-    def add(self, value: str, seconds: float) -> None:
+    def add(self, values: tuple[object, ...], seconds: float) -> None:
         """One more."""
-        found = self._found.get(value)
-        if found is None:
-            if len(self._found) >= self._most:
-                value = OTHER
-            # One place for each bound, one for what took longer, one for the sum.
-            found = self._found.setdefault(value, [0.0] * (len(BOUNDS) + 2))
+        try:
+            found = self._found[values]
+        except KeyError:
+            found = self._begin(values)
         found[bisect_left(BOUNDS, seconds)] += 1
         found[-1] += seconds
 
-    def text(self, name: str, about: str) -> str:
-        """The whole family."""
+    def counts(self, about: str, name: str) -> str:
+        """The family of how many there were, by all of the labels."""
+        samples: list[Sample] = [
+            (dict(zip(self._names, values, strict=True)), int(sum(self._found[values][:-1])))
+            for values in sorted(self._found, key=_sortable)
+        ]
+        return family(name, about, samples)
+
+    def text(self, about: str, name: str) -> str:
+        """The family of how long they took, by the first label alone."""
+        first: dict[str, list[float]] = {}
+        for values, found in self._found.items():
+            value = str(values[0])
+            if value not in first and len(first) >= MOST_TIMED:
+                value = OTHER
+            so_far = first.get(value, [0.0] * len(found))
+            first[value] = [one + other for one, other in zip(so_far, found, strict=True)]
         lines = [f"# HELP {name} {about}", f"# TYPE {name} {HISTOGRAM}"]
-        for value in sorted(self._found):
-            lines += self._lines(name, value, self._found[value])
+        for value in sorted(first):
+            lines += _timed(name, self._names[0], value, first[value])
         return "\n".join(lines) + "\n"
 
-    def _lines(self, name: str, value: str, found: Sequence[float]) -> list[str]:
-        count, lines = 0, []
-        for bound, number in zip((*BOUNDS, "+Inf"), found, strict=False):
-            count += int(number)
-            lines.append(f"{name}_bucket{labelled({self._name: value, 'le': bound})} {count}")
-        labels = labelled({self._name: value})
-        return [*lines, f"{name}_sum{labels} {found[-1]:.6f}", f"{name}_count{labels} {count}"]
+    def _begin(self, values: tuple[object, ...]) -> list[float]:
+        if len(self._found) >= self._most:
+            values = (OTHER,) * len(values)
+        # One place for each bound, one for what took longer, one for the sum.
+        return self._found.setdefault(values, [0.0] * (len(BOUNDS) + 2))
+
+
+def _timed(name: str, label: str, value: str, found: Sequence[float]) -> list[str]:
+    count, lines = 0, []
+    for bound, number in zip((*BOUNDS, "+Inf"), found, strict=False):
+        count += int(number)
+        lines.append(f"{name}_bucket{labelled({label: value, 'le': bound})} {count}")
+    labels = labelled({label: value})
+    return [*lines, f"{name}_sum{labels} {found[-1]:.6f}", f"{name}_count{labels} {count}"]
+
+
+def _sortable(values: tuple[object, ...]) -> tuple[str, ...]:
+    return tuple(map(str, values))
 
 
 def one(value: float) -> Iterable[Sample]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from msgspec.structs import replace
@@ -97,7 +98,10 @@ class Passing:
         )  # fmt: skip
         if self._news is not None:
             await self._news.hear(gateway.platform)
-        response = await self._answer(gateway, exchange, onward)
+        answer, trace = partial(self._answer, gateway, exchange), exchange.trace
+        response = await (
+            answer(onward) if trace is None else trace.passing(self._name, onward, answer)
+        )
         if (
             response.status in ELSEWHERE
             and service.failures == "own"

@@ -10,11 +10,10 @@ from penstock.errors import BadRequest
 from penstock.gateway.exchange import Exchange
 from penstock.gateway.paging import fields
 from penstock.gateway.upkeep import caught_up
-from penstock.gateway.usage import instants
-from penstock.ledger import budgets, days, exports, logins, months
+from penstock.gateway.usage import instants, open_span
+from penstock.ledger import budgets, days, exports, logins
 from penstock.ledger.reports import costs, figures, latencies, sql
 from penstock.ledger.reports.figures import Asked, Key, share
-from penstock.prices import Price, edge, price_of
 from penstock.wire.embeddings import dollars
 from penstock.wire.http import JSON, Response
 from penstock.wire.json import encode
@@ -57,7 +56,7 @@ async def overview(gateway: Gateway, exchange: Exchange) -> Response:
 async def series(gateway: Gateway, exchange: Exchange) -> Response:
     """The same by period, and by one key more."""
     query = fields(exchange, "from", "to", "by", "of", *FILTERS)
-    asked = _asked(gateway, query, _one_of(query, "by", PERIODS, "day"))
+    asked = _asked(gateway, query, one_of(query, "by", PERIODS, "day"))
     await caught_up(gateway)
     tables = gateway.platform.tables
     found = await figures.sums(tables, asked)
@@ -77,7 +76,7 @@ async def series(gateway: Gateway, exchange: Exchange) -> Response:
 async def top(gateway: Gateway, exchange: Exchange) -> Response:
     """Who or what used most."""
     query = fields(exchange, "from", "to", "of", "order", "limit", *FILTERS)
-    order = _one_of(query, "order", ORDERS, "cost")
+    order = one_of(query, "order", ORDERS, "cost")
     asked = _asked(gateway, {"of": "user", **query})
     most = query.get("limit", "10")
     if not (most.isascii() and most.isdigit()) or not 0 < int(most[:4]) <= MOST_TOP:
@@ -107,7 +106,7 @@ async def bill(gateway: Gateway, exchange: Exchange) -> Response:
     await caught_up(gateway)
     now = _now(gateway)
     config, tables = gateway.config, gateway.platform.tables
-    measured = {"edge": await _edge(gateway, now)} if config.platform == "cloudflare" else {}
+    measured = await costs.measured(config, tables, now)
     found = await costs.month(tables, config.costs, now, measured)
     for row in (*found["lines"], found["totals"]):
         row |= {name: str(value) for name, value in row.items() if name.endswith("_nanos") and value is not None}  # fmt: skip
@@ -117,7 +116,7 @@ async def bill(gateway: Gateway, exchange: Exchange) -> Response:
 async def seen(gateway: Gateway, exchange: Exchange) -> Response:
     """Registrations and logins by period, with the share that succeeded, and where they came from."""
     query = fields(exchange, "from", "to", "by")
-    by = _one_of(query, "by", logins.BY, "day")
+    by = one_of(query, "by", logins.BY, "day")
     since, until = instants(query, _now(gateway))
     await gateway.journal.flush()
     tables = gateway.platform.tables
@@ -131,11 +130,12 @@ async def seen(gateway: Gateway, exchange: Exchange) -> Response:
 
 async def export(gateway: Gateway, exchange: Exchange) -> Response:
     """A whole table, streamed."""
-    query = fields(exchange, "format")
-    form = _one_of(query, "format", exports.FORMATS, "csv")
+    query = fields(exchange, "format", "from", "to")
+    form = one_of(query, "format", exports.FORMATS, "csv")
     name = exchange.request.path.rpartition("/")[2]
+    span = open_span(query) if {"from", "to"} & query.keys() else None
     await gateway.journal.flush()
-    body = exports.Export(gateway.platform.tables, name, form)
+    body = exports.Export(gateway.platform.tables, name, form, span)
     kind = "text/csv; charset=utf-8; header=present" if form == "csv" else "application/json"
     headers = [
         ("content-type", kind), ("cache-control", "no-store"), ("x-content-type-options", "nosniff"),
@@ -146,7 +146,7 @@ async def export(gateway: Gateway, exchange: Exchange) -> Response:
 
 def _asked(gateway: Gateway, query: Mapping[str, str], by: figures.By = "") -> Asked:
     since, until = instants(query, _now(gateway))
-    of = _one_of(query, "of", figures.OF, "")
+    of = one_of(query, "of", figures.OF, "")
     tenant, user = query.get("tenant", ""), query.get("user", "")
     if user and not tenant:
         raise BadRequest("Name the user's tenant too.", code="invalid_field", param="tenant")
@@ -157,9 +157,10 @@ def _asked(gateway: Gateway, query: Mapping[str, str], by: figures.By = "") -> A
     return figures.whole(asked)
 
 
-def _one_of(
+def one_of(
     query: Mapping[str, str], name: str, allowed: tuple[Choice, ...], default: Choice
 ) -> Choice:
+    """One of a few words; raises BadRequest for another."""
     if name not in query:
         return default
     found = next((one for one in allowed if one and one == query[name]), None)
@@ -171,30 +172,16 @@ def _one_of(
 
 async def _savings(gateway: Gateway, asked: Asked) -> dict[str, Any] | None:
     """Against all chats by the strong target; None where nothing has that place or its price is unknown."""
-    config = gateway.config
-    auto = config.routes.get("auto")
-    name = config.savings.baseline or (auto.strong if auto else "")
-    target = next((one for one in config.targets if one.name == name), None)
-    if target is None:
+    against = figures.baseline(gateway.config)
+    if against is None:
         return None
-
-    def price(day: str) -> Price | None:
-        return price_of(config, target, day)
-
+    name, price = against
     found = await figures.saved(gateway.platform.tables, asked, price)
     if found is None:
         return None
     amounts = {_camel(name): str(value) for name, value in found.items()}
     of_all = share(found["saved_nanos"], found["would_cost_nanos"])
     return {"baseline": name, **amounts, "saved": dollars(found["saved_nanos"]), "share": of_all}
-
-
-async def _edge(gateway: Gateway, now: int) -> tuple[int, int]:
-    """What Cloudflare bills beyond its plan, so far and at the month's end; neurons are the models'."""
-    found = await months.month(gateway.platform.tables, now, now, lambda *_: None)
-    so_far = edge.charges([day.takes for day in found.days])
-    whole = edge.charges(found.whole)
-    return sum(one.nanos for one in so_far), sum(one.nanos for one in whole)
 
 
 def _told(sums: Mapping[str, int]) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
@@ -66,6 +67,13 @@ async def retrieve(
     gateway: Gateway, exchange: Exchange, question: str, k: int, document: str | None
 ) -> Retrieved:
     """At most `k` passages, of one document if it is named; raises NotFound where that is none of the caller's, Unavailable."""
+    work = partial(_retrieve, gateway, exchange, question, k, document)
+    return await (work() if exchange.trace is None else exchange.trace.retrieving(k, work))
+
+
+async def _retrieve(
+    gateway: Gateway, exchange: Exchange, question: str, k: int, document: str | None
+) -> Retrieved:
     platform, mine = gateway.platform, owners(exchange.caller)
     index = platform.index
     if index is None:

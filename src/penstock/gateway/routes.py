@@ -104,6 +104,18 @@ async def _feedback(gateway: Gateway, exchange: Exchange) -> Response:
     return await feedback_of(gateway, exchange)
 
 
+async def _alerts(gateway: Gateway, exchange: Exchange) -> Response:
+    from penstock.gateway import alerts  # as above
+
+    return await alerts.standing(gateway, exchange)
+
+
+async def _monthly(gateway: Gateway, exchange: Exchange) -> Response:
+    from penstock.gateway import monthly
+
+    return await monthly.report(gateway, exchange)
+
+
 _CHAT_FAILED = "Chat completion failed"
 _EMBED_FAILED = "Embedding generation failed"
 _UPLOAD_FAILED = "Document upload failed"
@@ -208,6 +220,7 @@ ROUTES: Mapping[str, Mapping[str, Endpoint]] = {
     "/openapi.json": {"GET": Endpoint(meta.openapi, "none", slot="none")},
     "/docs": {"GET": Endpoint(meta.docs, "none", slot="none")},
     "/metrics": {"GET": Endpoint(admin.metrics, scope=scopes.ADMIN, slot="none")},
+    "/admin/alerts": {"GET": Endpoint(_alerts, scope=scopes.ADMIN, slot="first")},
     "/admin/cache": {
         "GET": Endpoint(admin.cache_stats, scope=scopes.ADMIN, slot="first"),
         "DELETE": Endpoint(admin.cache_purge, scope=scopes.ADMIN, slot="first"),
@@ -231,6 +244,7 @@ ROUTES: Mapping[str, Mapping[str, Endpoint]] = {
     "/admin/documents": {"GET": _managed("documents")},
     "/admin/routing": {"GET": _managed("routing")},
     "/admin/limits": {"GET": _managed("limits")},
+    "/admin/reports/monthly": {"GET": Endpoint(_monthly, scope=scopes.ADMIN, slot="first")},
     "/admin/usage": {"GET": Endpoint(usage.everyone, scope=scopes.ADMIN, slot="first")},
 }
 

@@ -41,7 +41,7 @@ async def upkeep(gateway: Gateway) -> None:
         outcome = "unavailable"
         raise
     finally:
-        gateway.counters.passes.add(outcome)
+        gateway.counters.passes.add((outcome,))
 
 
 async def _pass(gateway: Gateway) -> None:
@@ -50,13 +50,16 @@ async def _pass(gateway: Gateway) -> None:
     first = gateway.platform.clock.now() % HOUR < MINUTE
     if first or gateway.platform.shared_loop:
         await rollups.roll(gateway.platform.tables, gateway.platform.clock, _pace(gateway))
+    await _alerts(gateway)
     if first:
+        await _sweep_alerts(gateway)
         await _sweep_logins(gateway)
         await _sweep_webhooks(gateway)
         await _sweep_revocations(gateway)
         await _sweep_sessions(gateway)
         await _sweep_documents(gateway)
         await _sweep_labels(gateway)
+    await _monthly(gateway)
 
 
 async def caught_up(gateway: Gateway) -> None:
@@ -67,8 +70,40 @@ async def caught_up(gateway: Gateway) -> None:
         await rollups.roll(gateway.platform.tables, gateway.platform.clock, pace)
 
 
+async def _monthly(gateway: Gateway) -> None:
+    """The report of the month that ended last, where it is wanted and not made yet."""
+    if gateway.config.monthly_report.enabled:
+        from penstock.gateway import monthly  # few months end in a pass
+
+        await monthly.due(gateway)
+
+
 def _pace(gateway: Gateway) -> rollups.Pace:
     return PACE if gateway.platform.shared_loop else PACE_ALONE
+
+
+async def _alerts(gateway: Gateway) -> None:
+    """A minute's judgement and what is to be sent; what nobody foresaw in it keeps nothing else from being done."""
+    if not gateway.config.alerting.channels:
+        return
+    from penstock.gateway import alerting  # requests start without it
+
+    try:
+        await alerting.watch(gateway)
+    except Unavailable:
+        raise
+    except Exception as error:  # noqa: BLE001 - see above
+        gateway.report("alerts", error)
+
+
+async def _sweep_alerts(gateway: Gateway) -> None:
+    from penstock.ledger import alerts  # as above
+
+    for _ in range(MOST_SWEEPS):
+        if not await alerts.sweep(
+            gateway.platform.tables, int(gateway.platform.clock.now() * 1000)
+        ):
+            return
 
 
 async def _deliver(gateway: Gateway) -> None:

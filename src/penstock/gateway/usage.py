@@ -77,6 +77,14 @@ def instants(query: Mapping[str, str], now: int) -> tuple[int, int]:
     return since, until
 
 
+def open_span(query: Mapping[str, str]) -> tuple[int, int]:
+    """`from` and `to` in ms, each from or to wherever time goes where it is left out; raises BadRequest."""
+    since, until = _instant(query, "from", 0), _instant(query, "to", LAST)
+    if not 0 <= since < until <= LAST:
+        raise BadRequest("'from' must lie before 'to'.", code="invalid_field", param="from")
+    return since, until
+
+
 def _instant(query: Mapping[str, str], name: str, default: int) -> int:
     if name not in query:
         return default

@@ -40,6 +40,8 @@ class Decision(Struct, omit_defaults=True):
     """Of the target, where it has several."""
     warm: dict[str, Any] = {}
     """What was put first because this conversation's prompt is warm there: target, tokens, what that saves and in whose place."""
+    trace: str = ""
+    """What its spans are found by."""
 
 
 _encode = msgspec.json.Encoder().encode

@@ -5,7 +5,9 @@ from __future__ import annotations
 from asyncio import CancelledError
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from typing import NamedTuple
 
+from penstock.config import Provider
 from penstock.errors import Conflict, Unavailable
 from penstock.ledger import book, budgets
 from penstock.ledger.book import Account
@@ -22,6 +24,20 @@ GRACE_MS = 60_000
 
 Billable = tuple[Offer, Usage]
 """An attempt that may have been billed: where, and at most for what."""
+
+
+class Tried(NamedTuple):
+    """One attempt: where, when by the clock's ticks, and what it came to when its target answered or failed."""
+
+    offer: Offer
+    at: Provider
+    deployment: str
+    number: int
+    began: float
+    ended: float
+    outcome: str
+
+
 Spent = Callable[[str, Usage, int], None]
 """Told what a call was charged, once: the target by its label, what it took, and nano-dollars."""
 
@@ -35,7 +51,7 @@ class Hold:
     """
 
     __slots__ = ("_before", "_billable", "_clock", "_lease", "_meter", "_recorded", "_send_until", "_spent", "_tables", "account",
-                 "amount", "attempt", "capped", "done", "held", "most", "offer", "reserved")  # fmt: skip
+                 "amount", "attempt", "capped", "done", "held", "most", "offer", "reserved", "tried")  # fmt: skip
 
     def __init__(
         self,
@@ -68,6 +84,8 @@ class Hold:
         self.done = False
         self.amount = 0
         self.most = Usage()
+        self.tried: list[Tried] | None = None
+        """Its attempts, where somebody wants to know."""
 
     async def open(
         self, first: Offer, total_seconds: float, most: Usage, also: Sequence[Statement] = ()

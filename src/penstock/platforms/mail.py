@@ -16,7 +16,7 @@ from email.utils import formatdate
 
 from penstock.config.mail import MailServer
 from penstock.errors import Broken, Failed, NotSent
-from penstock.ports import MOST_LETTER_BYTES, MOST_RECIPIENTS, Letter
+from penstock.wire.letters import MOST_LETTER_BYTES, MOST_RECIPIENTS, Letter
 
 STEP_SECONDS = 15.0
 """The longest silence of the server."""

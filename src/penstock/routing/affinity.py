@@ -5,7 +5,7 @@ Pure: the gateway keeps the marks, and asks here what they mean.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from hashlib import blake2b
 from typing import Any
 
@@ -107,14 +107,18 @@ def left(
 
 
 def weighed(
-    choice: Choice, mark: Mark, ask: Ask, now: float, well: Well
+    choice: Choice, mark: Mark, ask: Ask, now: float, well: Well, attempts: int
 ) -> tuple[Choice, dict[str, Any]]:
-    """The choice with a warm offer first where it is expected to cost no more than the policy's own, and what is told of it."""
-    warm = _warm(choice, mark, ask, now, well)
+    """The choice with a warm offer first where it is expected to cost no more than the policy's own, and what is told of it.
+
+    Only what would be tried within so many `attempts` comes forward: no more is reserved for it than without.
+    """
+    may = _may(choice, attempts)
+    warm = _warm(may, mark, ask, now, well)
     if not warm:
         return choice, {}
     first = choice.offers[0]
-    best = _kept(choice, mark, ask, warm) if choice.drawn else _best(choice, mark, ask, warm)
+    best = _kept(choice, mark, ask, warm) if choice.drawn else _best(may, mark, ask, warm)
     one = warm.get(best.name)
     if one is None or (best is first and not one.deployment):
         return choice, {}  # it goes first anyway
@@ -137,6 +141,7 @@ def cost(offer: Offer, warm: Warm | None, mark: Mark, ask: Ask) -> int:
     """What an ask is expected to cost at an offer, in nano-dollars: as long as its bytes beside those of the turn before,
     and answered at the last answer's length, or ANSWER_TOKENS where that is more; no longer than its caller allows."""
     tokens = -(-mark.tokens * ask.input_bound // max(1, mark.bound))
+    tokens = min(tokens, max(mark.tokens, ask.input_bound))  # a token is a byte at the least
     cached = 0 if warm is None else min(warm.tokens, tokens)
     new = tokens - cached
     most = ask.max_output * ask.n if ask.max_output else None
@@ -147,38 +152,39 @@ def cost(offer: Offer, warm: Warm | None, mark: Mark, ask: Ask) -> int:
     return amount_nanos(offer.price, Usage(new, cached, output=output))
 
 
-def _warm(choice: Choice, mark: Mark, ask: Ask, now: float, well: Well) -> dict[str, Warm]:
+def _warm(may: Sequence[Offer], mark: Mark, ask: Ask, now: float, well: Well) -> dict[str, Warm]:
     """Who of those that may go first has how much warm, by name."""
     if ask.images != mark.images:
         return {}  # nobody knows how many tokens a new image is
     found: dict[str, Warm] = {}
-    for offer in _may(choice):
+    for offer in may:
         for one in mark.each if _discounted(offer) and _caches(offer, ask) else ():
             if one.target == offer.name and one.until > now and well(offer, one.deployment):
                 found.setdefault(offer.name, one)
     return found
 
 
-def _may(choice: Choice) -> list[Offer]:
-    """The policy's own, and those that may take its place, in its order."""
+def _may(choice: Choice, attempts: int) -> list[Offer]:
+    """The policy's own, and those that may take its place, in its order; of lots each could have been the first."""
+    tried = choice.offers if choice.drawn else choice.offers[:attempts]
     names = {choice.offers[0].name, *[offer.name for offer in choice.instead]}
-    return [offer for offer in choice.offers if offer.name in names and not offer.own]
+    return [offer for offer in tried if offer.name in names]
 
 
 def _kept(choice: Choice, mark: Mark, ask: Ask, warm: Mapping[str, Warm]) -> Offer:
     """Where lots were drawn: the target that had the turn before, if all could be warm; else shares would drift to those that can."""
     last = mark.each[0].target
     if last in warm and all(_discounted(one) and _caches(one, ask) for one in choice.offers):
-        return next(offer for offer in _may(choice) if offer.name == last)
+        return next(offer for offer in choice.offers if offer.name == last)
     return choice.offers[0]
 
 
-def _best(choice: Choice, mark: Mark, ask: Ask, warm: Mapping[str, Warm]) -> Offer:
+def _best(may: Sequence[Offer], mark: Mark, ask: Ask, warm: Mapping[str, Warm]) -> Offer:
     """The cheapest of the policy's own and the warm ones."""
-    first = choice.offers[0]
+    first = may[0]
     if not first.priced or first.at.free_neurons_per_day:
         return first  # it may cost nothing
-    others = [offer for offer in _may(choice) if offer.name in warm and offer is not first]
+    others = [offer for offer in may[1:] if offer.name in warm]
 
     def expected(offer: Offer) -> tuple[int, bool]:
         return cost(offer, warm.get(offer.name), mark, ask), offer.name not in warm

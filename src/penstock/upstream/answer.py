@@ -15,8 +15,8 @@ from penstock.wire.http import Response
 class Answer:
     """Events of one attempt. `usage` is the last reported one, a lower bound until `ended`; `heard` the last event's tick."""
 
-    __slots__ = ("_clock", "_deadline", "_decoder", "_failure", "_first", "_response", "attempt", "ended", "heard",
-                 "offer", "turn", "usage", "waited")  # fmt: skip
+    __slots__ = ("_clock", "_deadline", "_decoder", "_failure", "_first", "_response", "attempt", "ended", "finish",
+                 "head", "heard", "offer", "turn", "usage", "waited")  # fmt: skip
 
     def __init__(
         self,
@@ -33,6 +33,9 @@ class Answer:
         self.ended = False
         self.waited = 0.0
         self.heard = 0.0
+        self.head = b""
+        """What came first of it, which names it."""
+        self.finish = ""
         self._response = response
         self._decoder = decoder
         self._clock = clock
@@ -46,6 +49,8 @@ class Answer:
         if events and events[0].failure is not None and not events[0].data:
             raise events[0].failure
         self._first = events
+        if events:
+            self.head = events[0].data
 
     async def next(self) -> Sequence[Event]:
         """The next events that came together; empty at the end. Raises Failed."""
@@ -97,6 +102,8 @@ class Answer:
         for event in events:
             if event.usage is not None:
                 self.usage = event.usage
+            if event.finish:
+                self.finish = event.finish
             if event.end:
                 self.ended = True
 

@@ -50,6 +50,7 @@ class Member:
         "shut",
         "since",
         "turn",
+        "untold",
         "url",
         "weight",
         "well",
@@ -66,6 +67,8 @@ class Member:
         """How often what is in the air was counted anew."""
         self.failures = 0
         """In a row."""
+        self.untold = 0
+        """Failures that nobody was told of yet who hears of all processes'."""
         self.bad = False
         self.by_probe = False
         self.out = False
@@ -135,6 +138,7 @@ class Pool:
     def failed(self, member: Member, now: float) -> None:
         """A request came to nothing, for a reason that is the backend's."""
         member.failures += 1
+        member.untold += 1
         if member.failures >= FAILURES and not member.bad:
             self._spoil(member, now, by_probe=False)
 

@@ -8,7 +8,7 @@ from typing import TypeVar
 from penstock.auth import calls
 from penstock.config import Route, TimeoutSettings
 from penstock.errors import BadRequest, Error, Failed, TooLarge, Unavailable
-from penstock.limits.hold import Hold
+from penstock.limits.hold import Hold, Tried
 from penstock.ports import Clock, Fetch, Ids, Meter, Runner
 from penstock.providers import Call, sandbox
 from penstock.routing.offers import Offer
@@ -98,7 +98,7 @@ class Upstream:
             while True:
                 tried += 1
                 try:
-                    return await self._within_budget(call, turn, again=tried > 1)
+                    return await self._within_budget(call, turn, hold, again=tried > 1)
                 except Failed as failure:
                     if failure.upstream_status or failure.processed == "no":
                         hold.unprocessed()
@@ -127,7 +127,7 @@ class Upstream:
             return await self.runner.run(offer.target.model, request)
         return await self._fetch(request)
 
-    async def _within_budget(self, call: Attempt[T], turn: Turn, *, again: bool) -> T:
+    async def _within_budget(self, call: Attempt[T], turn: Turn, hold: Hold, *, again: bool) -> T:
         self.budget.retries += again
         outcome = CANCELLED
         try:
@@ -140,7 +140,14 @@ class Upstream:
             raise
         finally:
             self.budget.retries -= again
-            self._count(turn.offer.label, outcome, self.clock.tick() - turn.began)
+            now = self.clock.tick()
+            self._count(turn.offer.label, outcome, now - turn.began)
+            if hold.tried is not None:
+                hold.tried.append(
+                    Tried(
+                        turn.offer, turn.at, turn.deployment, turn.number, turn.began, now, outcome
+                    )
+                )
         return found
 
     async def _call(

@@ -43,8 +43,10 @@ def mark(*each: Warm, tokens: int = 10_000, **more: Any) -> Mark:
     return Mark(tokens, each=each or (warm(),), **known)
 
 
-def weighed(choice: Choice, left: Mark, one: Ask | None = None) -> tuple[Choice, dict[str, Any]]:
-    return affinity.weighed(choice, left, one or ask(), 0.0, lambda *_: True)
+def weighed(
+    choice: Choice, left: Mark, one: Ask | None = None, attempts: int = 3
+) -> tuple[Choice, dict[str, Any]]:
+    return affinity.weighed(choice, left, one or ask(), 0.0, lambda *_: True, attempts)
 
 
 def said(role: str, text: Any) -> dict[str, Any]:
@@ -107,22 +109,25 @@ def test_what_goes_first_costs_no_more_than_what_the_policy_chose(
 
 def test_an_expected_cost_is_the_tables_to_the_nano() -> None:
     # 20,000 tokens, since the ask has twice the bytes of the turn before; answered in 500.
-    then = mark(bound=ask().input_bound // 2)
-    assert ask().input_bound % 2 == 0
+    twice = ask([said("user", "x" * 40_001)])
+    assert twice.input_bound % 2 == 0
+    then = mark(bound=twice.input_bound // 2)
     at = offer("a", DEAR)
-    assert affinity.cost(at, None, then, ask()) == -(-(20_000 * 2_000 + 500 * 2_000) // 1_000_000)
-    assert affinity.cost(at, warm(), then, ask()) == -(
+    assert affinity.cost(at, None, then, twice) == -(-(20_000 * 2_000 + 500 * 2_000) // 1_000_000)
+    assert affinity.cost(at, warm(), then, twice) == -(
         -(9_984 * 100 + 10_016 * 2_000 + 500 * 2_000) // 1_000_000
     )
-    assert affinity.cost(at, warm(tokens=50_000), then, ask()) == 3  # no more than all of it is
+    assert affinity.cost(at, warm(tokens=50_000), then, twice) == 3  # no more than all of it is
+    lied = affinity.cost(at, None, mark(tokens=10**9, bound=1), ask())
+    assert lied == 2_000_001  # what the provider said once, and no multiple of it
     capped = ask(max_tokens=7, n=2)
     same = mark(bound=capped.input_bound)
     assert affinity.cost(at, None, same, capped) == -(-10_014 * 2_000 // 1_000_000)
     longer = affinity.cost(at, None, mark(output=900), ask())
     assert longer == -(-(10_000 * 2_000 + 900 * 2_000) // 1_000_000)
     writes = Price(2_000, 100, 2_500, 0)
-    assert affinity.cost(offer("a", writes), None, then, ask()) == 50
-    assert affinity.cost(offer("a", writes, "anthropic"), None, then, ask()) == 40
+    assert affinity.cost(offer("a", writes), None, then, twice) == 50
+    assert affinity.cost(offer("a", writes, "anthropic"), None, then, twice) == 40
 
 
 def test_the_policys_own_is_warm_too_where_it_had_an_earlier_turn() -> None:
@@ -153,9 +158,10 @@ def test_what_is_not_weighed() -> None:
         weighed(choice, mark(images=1)),
         weighed(choice, mark(warm("z/m"))),
         weighed(choice, mark(warm(until=0.0))),
-        affinity.weighed(choice, mark(), ask(), 0.0, lambda *_: False),
+        affinity.weighed(choice, mark(), ask(), 0.0, lambda *_: False, 3),
     ]
     assert same == [(choice, {})] * 4
+    assert weighed(choice, mark(), attempts=1)[0].offers == choice.offers
     nobody = Choice(choice.offers, "why")
     assert weighed(nobody, mark()) == (nobody, {})
     paid = Choice((other.paid(), other.paid()), "why", instead=(other,))
@@ -166,7 +172,9 @@ def test_a_deployment_that_is_warm_is_named() -> None:
     one, other = offer("a", DEAR), offer("b", PLAIN)
     choice = Choice((one, other), "why")
     each = (warm(deployment="east"), warm(deployment="west"))
-    then, told = affinity.weighed(choice, mark(*each), ask(), 0.0, lambda _, name: name == "west")
+    then, told = affinity.weighed(
+        choice, mark(*each), ask(), 0.0, lambda _, name: name == "west", 3
+    )
     assert [(one.name, one.deployment) for one in then.offers] == [("a/m", "west"), ("b/m", "")]
     assert told == {"target": "a/m", "tokens": 9_984, "deployment": "west"}
 
@@ -219,6 +227,7 @@ def test_lots_keep_the_last_target_if_all_could_be_warm() -> None:
     kept, told = weighed(drawn, mark(warm("b/m", 1_024), warm("a/m")))
     assert kept.offers == (two, one)
     assert told["instead_of"] == "a/m"
+    assert weighed(drawn, mark(warm("b/m")), attempts=1)[0].offers == (two, one)
     assert weighed(drawn, mark(warm("a/m"), warm("b/m"))) == (drawn, {})
     uneven = Choice((plain, two), "by weight", instead=(two,), drawn=True)
     assert weighed(uneven, mark(warm("b/m"))) == (uneven, {})

@@ -55,7 +55,7 @@ async def config_probes(config: Config, *, ask: bool) -> list[Finding]:
     for name, provider in config.providers.items():
         if provider.kind == "local":
             findings.append(local_runner(name, provider))
-    findings += documents(config)
+    findings += documents(config) + telemetry(config)
     remote = [found for found in everywhere(config) if found[1].at.kind in _PROBES and ask]
     asked = [asyncio.to_thread(reachable, named(config, *one), one[1].at) for one in remote]
     return findings + list(await asyncio.gather(*asked))
@@ -205,6 +205,15 @@ def documents(config: Config) -> list[Finding]:
         Finding("documents are found", True, f"{by}{why}"),
         Finding("documents are read", not lacking, told, "pip install 'penstock[documents]'"),
     ]
+
+
+def telemetry(config: Config) -> list[Finding]:
+    """Whether what sends spans is installed, where they are to be sent."""
+    if not config.telemetry.enabled:
+        return []
+    lacking = [part for part in home.SENDERS if not home.installed(part)]
+    found = f"{', '.join(lacking)} not installed" if lacking else "spans and metrics are sent"
+    return [Finding("telemetry", not lacking, found, "pip install 'penstock[telemetry]'")]
 
 
 HUB_NAME = re.compile(r"[\w-][\w.-]*/[\w.-]+")

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 
 from penstock import __version__
+from penstock.entry.cli.alerts import ALERTS
 from penstock.entry.cli.cache import CACHE
 from penstock.entry.cli.check import CHECK
 from penstock.entry.cli.command import Command, Misused, Parser
@@ -19,6 +20,7 @@ from penstock.entry.cli.migrate import MIGRATE
 from penstock.entry.cli.rag import RAG
 from penstock.entry.cli.reconcile import RECONCILE
 from penstock.entry.cli.replay import REPLAY
+from penstock.entry.cli.report import REPORT
 from penstock.entry.cli.router import ROUTER
 from penstock.entry.cli.serve import SERVE
 from penstock.entry.cli.services import SERVICES
@@ -38,6 +40,7 @@ COMMANDS: dict[str, Command] = {
     "tenant-keys": TENANT_KEYS,
     "usage": USAGE,
     "explain": EXPLAIN,
+    "alerts": ALERTS,
     "cache": CACHE,
     "deploy": DEPLOY,
     "doctor": DOCTOR,
@@ -45,6 +48,7 @@ COMMANDS: dict[str, Command] = {
     "rag": RAG,
     "reconcile": RECONCILE,
     "replay": REPLAY,
+    "report": REPORT,
     "router": ROUTER,
     "services": SERVICES,
 }

@@ -19,6 +19,8 @@ from penstock.routing import router
 
 PLACEHOLDER = "x" * 32
 """Stands for a variable that is not set here: long enough for a secret."""
+PLACE = "https://not-set-here.invalid/x"
+"""And for one that is a channel's address."""
 KEYS = ("OPENAI_API_KEY", "ANTHROPIC_API_KEY")
 ADDRESSES = ("OPENAI_BASE_URL", "ANTHROPIC_BASE_URL")
 """What the environment says where the file names no provider."""
@@ -32,6 +34,7 @@ IDLE: Mapping[str, str] = {
     "cache.http_max_bytes": "each data centre's cache has its own bound",
     "server.max_connections": "Cloudflare holds the connections",
     "server.notice_seconds": "a Worker is never told to stop",
+    "mail": "a Worker reaches no mail server; notices go by a channel of kind webhook or slack",
     "server.grace_seconds": "a Worker is never told to stop",
 }
 """Settings without a meaning there, and why."""
@@ -88,7 +91,8 @@ def judge(text: str, env: Mapping[str, str], known: Known) -> Judged:
     variables = {name: env[name] for name in sorted(names) if env.get(name)}
     lacking = [name for name in required if not env.get(name)]
     told = {name: env[name] for name in (*required, *optional) if env.get(name)}
-    told |= variables | dict.fromkeys(lacking, PLACEHOLDER)
+    places = {name for _, one in _channels(raw) for name, _ in _references(one.get("url"))}
+    told |= variables | {name: PLACE if name in places else PLACEHOLDER for name in lacking}
     raw["platform"] = "cloudflare"
     for name, route in _tables(raw, "routes"):
         if route.get("policy") == "learned":
@@ -118,6 +122,7 @@ def unusable(raw: Mapping[str, Any]) -> Iterator[str]:
         yield from _unusable_deployments(f"targets[{at}]", target)
     for at, issuer in enumerate(_list(_at(raw, "auth.issuers"))):
         yield from _open_secret(f"auth.issuers[{at}].secret", issuer.get("secret"))
+    yield from _unusable_channels(raw)
     for path in SECRETS:
         yield from _open_secrets(path, _at(raw, path))
 
@@ -128,6 +133,15 @@ def _unusable_provider(path: str, provider: Mapping[str, Any]) -> Iterator[str]:
     yield from _out_of_reach(f"{path}.base_url", provider.get("base_url"))
     yield from _open_secret(f"{path}.api_key", provider.get("api_key"))
     yield from _unusable_deployments(path, provider)
+
+
+def _unusable_channels(raw: Mapping[str, Any]) -> Iterator[str]:
+    for name, channel in _channels(raw):
+        path = f"alerting.channels.{name}"
+        yield from _out_of_reach(f"{path}.url", channel.get("url"))
+        yield from _open_secret(f"{path}.secret", channel.get("secret"))
+        if channel.get("kind") == "slack":
+            yield from _open_secret(f"{path}.url", channel.get("url"))
 
 
 def _unusable_deployments(path: str, owner: Mapping[str, Any]) -> Iterator[str]:
@@ -204,6 +218,11 @@ def _tables(raw: Mapping[str, Any], key: str) -> list[tuple[str, Mapping[str, An
     found = raw.get(key)
     named = found.items() if isinstance(found, Mapping) else ()
     return [(name, table) for name, table in named if isinstance(table, Mapping)]
+
+
+def _channels(raw: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
+    found = raw.get("alerting")
+    return _tables(found, "channels") if isinstance(found, Mapping) else []
 
 
 def _list(found: Any) -> list[Mapping[str, Any]]:

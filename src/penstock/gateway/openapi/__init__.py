@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import Any
 
 import penstock
-from penstock.gateway.openapi import answers, managed, replies, reporting, requests
+from penstock.gateway.openapi import alerts, answers, managed, replies, reporting, requests
 from penstock.gateway.openapi.operation import JSON, Operation
 from penstock.gateway.openapi.operations import ONCE, OPERATIONS
 from penstock.gateway.openapi.page import HEADERS as PAGE_HEADERS
@@ -66,7 +66,8 @@ def tree() -> dict[str, Any]:
             "schemas": requests.schemas()
             | answers.schemas()
             | reporting.schemas()
-            | managed.schemas(),
+            | managed.schemas()
+            | alerts.schemas(),
             "headers": replies.headers(),
             "securitySchemes": {
                 "bearer": {

@@ -12,6 +12,7 @@ JSON = "application/json"
 EVENTS = "text/event-stream"
 PLAIN = "text/plain"
 HTML = "text/html"
+PDF = "application/pdf"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,8 @@ class Operation:
     """Statuses of an answer."""
     form: str = ""
     """The schema of a form that may come in the body's place."""
+    files: tuple[str, ...] = ()
+    """Other kinds that an answer may be of, beside JSON."""
     targets: bool = True
     """Whether an answer that is bought says from which target."""
 

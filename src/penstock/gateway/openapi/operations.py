@@ -8,7 +8,7 @@ from penstock.auth import scopes
 from penstock.cache.generations import KINDS, PURGEABLE, URL
 from penstock.gateway.documents import MOST_PAGE, PAGE
 from penstock.gateway.openapi.managed import MANAGED
-from penstock.gateway.openapi.operation import HTML, PLAIN, Operation, Parameter
+from penstock.gateway.openapi.operation import HTML, PDF, PLAIN, Operation, Parameter
 from penstock.gateway.openapi.operation import query as _query
 from penstock.gateway.usage import MOST_DAYS, OWN
 from penstock.ledger import exports, logins
@@ -43,6 +43,11 @@ _TOP = (
     _query("order", {"enum": ["cost", "requests", "tokens"], "default": "cost"}, "The most of what.", "tokens"),
     _query("limit", {"type": "integer", "minimum": 1, "maximum": 100, "default": 10}, "How many.", "5"),
 )  # fmt: skip
+_MONTHLY = (
+    _query("month", {"type": "string", "pattern": "^[0-9]{4}-(0[1-9]|1[0-2])$"}, "Which, up to the one that runs.", "2026-11"),
+    _query("format", {"enum": ["html", "pdf", "json"], "default": "html"}, "What it is sent as.", "json"),
+    _query("tenant", {"type": "string", "maxLength": 200}, "Of this tenant alone.", ""),
+)  # fmt: skip
 _TABLE: Parameter = {
     "name": "table",
     "in": "path",
@@ -51,6 +56,10 @@ _TABLE: Parameter = {
     "description": "Its name.",
     "example": "ledger",
 }
+_ROWS = (
+    _query("from", _INSTANT, "Rows from this instant on, where they have a time.", ""),
+    _query("to", _INSTANT, "Rows before it; a date means through that day.", ""),
+)
 _CACHE_CONTROL: Parameter = {
     "name": "cache-control",
     "in": "header",
@@ -183,9 +192,14 @@ REPORTS = (
         parameters=(*_SPAN, _BY_LOGINS),
     ),
     Operation(
+        "/admin/reports/monthly", "getMonthly", "Reports", "The report of a month",
+        "As one HTML file, as PDF or in figures; without `month`, which reports were made by themselves.",
+        ("MonthlyReports", "Monthly"), scope=scopes.ADMIN, parameters=_MONTHLY, files=(HTML, PDF),
+    ),
+    Operation(
         "/admin/export/{table}", "exportTable", "Reports", "A whole table",
         "As CSV, whose cells no spreadsheet runs as formulas, or as JSON by `format=json`.", kind="text/csv",
-        scope=scopes.ADMIN, parameters=(_TABLE,),
+        scope=scopes.ADMIN, parameters=(_TABLE, *_ROWS),
     ),
 )  # fmt: skip
 
@@ -193,6 +207,10 @@ ADMIN = (
     Operation(
         "/metrics", "getMetrics", "Admin", "Counters since start",
         "In Prometheus' text form.", kind=PLAIN, scope=scopes.ADMIN,
+    ),
+    Operation(
+        "/admin/alerts", "getAlerts", "Admin", "What fires, and what was told",
+        "With what became of each notice at its channels, the newest first.", ("Alerts",), scope=scopes.ADMIN,
     ),
     Operation(
         "/admin/cache", "getCacheCounts", "Admin", "Hits and misses",

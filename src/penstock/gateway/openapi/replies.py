@@ -35,7 +35,7 @@ MEANINGS: dict[int, Meaning] = {
             "too_many_inputs", "token_input_unsupported", "unknown_provider", "unsupported_field",
             "unsupported_parameter", "no_target_fits", "context_length_exceeded", "content_filter", "upstream_refused",
             "beyond_token_rate", "unpriced_target", "invalid_idempotency_key", "invalid_path",
-            "invalid_event", "invalid_signature", "invalid_form", "too_many_groups",
+            "invalid_event", "invalid_signature", "invalid_form", "too_many_groups", "pdf_unavailable",
         ),
     ),
     401: Meaning(
@@ -199,6 +199,7 @@ def _good(operation: Operation, status: int) -> dict[str, Any]:
     if operation.answer:
         schemas = [ref(name) for name in operation.answer]
         content = {JSON: {"schema": schemas[0] if len(schemas) == 1 else {"anyOf": schemas}}}
+    content |= {kind: {"schema": _TEXT} for kind in operation.files}
     if operation.streams:
         content[EVENTS] = {"example": _events(operation)}
     return {

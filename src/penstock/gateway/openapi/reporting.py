@@ -18,7 +18,7 @@ _GROUPS = dict.fromkeys(("service", "provider", "model", "route", "tenant", "use
 
 def schemas() -> dict[str, Schema]:
     """The component schemas of reports."""
-    return _figures() | _money()
+    return _figures() | _money() | _months()
 
 
 def _figures() -> dict[str, Schema]:
@@ -91,3 +91,34 @@ def _money() -> dict[str, Schema]:
             }
         ),
     }  # fmt: skip
+
+
+def _months() -> dict[str, Schema]:
+    maybe: Schema = {"type": ["string", "null"]}
+    made = exact(
+        {"month": TEXT, "tenant": maybe, "state": {"enum": ["waiting", "made", "sent", "empty", "given_up"]}, "attempts": COUNT,
+         "ended": maybe, "error": maybe}
+    )  # fmt: skip
+    texts = dict.fromkeys(("month", "from", "to", "baseline"), TEXT)
+    rows: Schema = {"type": ["array", "null"]}
+    sums: Schema = {"type": ["object", "null"]}
+    lists = dict.fromkeys(("days", "cache", "budgets"), rows)
+    tables = dict.fromkeys(
+        ("before", "totals", "groups", "savings", "savings_before", "latency", "latency_before", "errors", "errors_before",
+         "costs", "forecast", "logins", "logins_before"), sums,
+    )  # fmt: skip
+    return {
+        "MonthlyReports": exact(
+            {
+                "reports": {"type": "array", "items": made},
+                "first": maybe,
+                "running": TEXT,
+                "formats": {"type": "array", "items": TEXT},
+                "enabled": {"type": "boolean"},
+                "mailed": {"type": "boolean"},
+            }
+        ),
+        "Monthly": exact(
+            {**texts, "tenant": maybe, "over": {"type": "boolean"}, **lists, **tables}
+        ),
+    }

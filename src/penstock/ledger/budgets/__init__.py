@@ -99,6 +99,12 @@ async def nearest(tables: Tables, now: int, most: int) -> list[Standing]:
     return [Standing(*_parted(budget), *rest) for budget, *rest in rows]
 
 
+async def of_a_month(tables: Tables, since: int, until: int, most: int) -> list[Standing]:
+    """Monthly budgets that ran in a span, those first that went furthest."""
+    rows = await tables.rows(sql.OF_A_MONTH, since, until, most)
+    return [Standing(*_parted(budget), *rest) for budget, *rest in rows]
+
+
 def _parted(budget: str) -> tuple[str, str, str, str]:
     per, period, unit, whose = budget.split(":", 3)
     return per, whose, period, unit

@@ -57,3 +57,9 @@ NEAREST = """
 select budget, starts, ends, cap, reserved, spent from budgets where ends > $1 and starts <= $2
 order by cast(reserved + spent as double precision) / case when cap > 0 then cap else 1 end desc, budget limit $3
 """
+
+# Those that ran for a month: of days and hours there are too many to show.
+OF_A_MONTH = """
+select budget, starts, ends, cap, reserved, spent from budgets where ends > $1 and starts < $2 and ends - starts > 86400000
+order by cast(reserved + spent as double precision) / case when cap > 0 then cap else 1 end desc, budget limit $3
+"""

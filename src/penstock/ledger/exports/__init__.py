@@ -10,12 +10,14 @@ from typing import Any, Literal
 import msgspec
 
 from penstock.errors import BadRequest
+from penstock.ledger import days
 from penstock.ledger.exports import sql
-from penstock.ports import Row, Tables
+from penstock.ports import Row, Tables, Value
 
 Format = Literal["csv", "json"]
 FORMATS: tuple[Format, ...] = ("csv", "json")
 TABLES = tuple(sql.TABLES)
+Span = tuple[int, int]
 PAGE = 1_000
 TRICKS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 """What makes a spreadsheet take a text for a formula, also in the wide letters that some take for the same."""
@@ -26,8 +28,8 @@ _encode = msgspec.json.Encoder().encode
 class Export:
     """The bytes of one table, in order of its key. Rows that are written meanwhile may be in it or not."""
 
-    def __init__(self, tables: Tables, name: str, form: Format) -> None:
-        """Raises BadRequest where there is no such table."""
+    def __init__(self, tables: Tables, name: str, form: Format, span: Span | None = None) -> None:
+        """Of rows in [since, until) ms, or of all; raises BadRequest where there is no such table, or its rows have no time."""
         if name not in sql.TABLES:
             raise BadRequest(
                 f"There is no table of that name to export; there are {', '.join(TABLES)}.",
@@ -36,6 +38,13 @@ class Export:
             )
         self._tables, self._name, self._form = tables, name, form
         self._table = sql.TABLES[name]
+        if span is not None and not self._table.time:
+            raise BadRequest(
+                "The rows of that table have no time: leave 'from' and 'to' out.",
+                code="invalid_field",
+                param="from",
+            )
+        self._span = () if span is None else bounds(self._table, span)
         self._after: Row | None = None
         self._begun = self._done = False
 
@@ -57,9 +66,10 @@ class Export:
         self._done = True
 
     async def _page(self) -> Sequence[Row]:
+        which = self._name, bool(self._span)
         if self._after is None:
-            return await self._tables.rows(sql.FIRST[self._name], PAGE)
-        return await self._tables.rows(sql.NEXT[self._name], *self._after, PAGE)
+            return await self._tables.rows(sql.FIRST[which], *self._span, PAGE)
+        return await self._tables.rows(sql.NEXT[which], *self._span, *self._after, PAGE)
 
     def _csv(self, rows: Sequence[Row], first: bool) -> bytes:
         out = io.StringIO(newline="")
@@ -74,6 +84,14 @@ class Export:
         told = b",\n".join(_encode(dict(zip(names, row, strict=True))) for row in rows)
         head = b"[" if first else b",\n" if told else b""
         return head + told + (b"]\n" if self._done else b"")
+
+
+def bounds(table: sql.Table, span: Span) -> tuple[Value, Value]:
+    """A span as the table counts time: of UTC days those that it touches."""
+    since, until = span
+    if table.kind == "ms":
+        return since, until
+    return days.day(since), days.day(until - 1 + days.DAY_MS)
 
 
 def harmless(value: Any) -> Any:

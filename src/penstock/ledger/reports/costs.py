@@ -5,26 +5,32 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from penstock.config import Config
 from penstock.config.costs import FIRST_DESIGN, LINES, Cost
 from penstock.config.spending import nanos
-from penstock.ledger import days
+from penstock.ledger import days, months
 from penstock.ledger.budgets import Standing
 from penstock.ledger.reports import figures, sql
 from penstock.ledger.reports.figures import Asked, share
 from penstock.ledger.reports.spans import up
 from penstock.ports import Tables
+from penstock.prices import edge
 
 WEEK_MS = 7 * days.DAY_MS
 
 
 async def month(
-    tables: Tables, costs: Sequence[Cost], now: int, measured: Mapping[str, tuple[int, int]]
+    tables: Tables,
+    costs: Sequence[Cost],
+    now: int,
+    measured: Mapping[str, tuple[int, int]],
+    span: tuple[int, int] | None = None,
 ) -> dict[str, Any]:
-    """This UTC month: fixed amounts as far as it has gone, models by the ledger.
+    """The UTC month of `now`, or `span`, at whose end it may stand: fixed amounts as far as it has gone, models by the ledger.
 
     `measured` has, of other lines, what they have come to so far and will have at the end, in nano-dollars.
     """
-    since, until = days.span("month", now)
+    since, until = span or days.span("month", now)
     told = {**measured, "models": await _models(tables, since, until, now)}
     every = costs or FIRST_DESIGN
     lines = [
@@ -38,7 +44,7 @@ async def month(
 
 async def _models(tables: Tables, since: int, until: int, now: int) -> tuple[int, int]:
     """So far, and that with the last week's rate for what is left of the month."""
-    end = up(now + 1, days.HOUR_MS)
+    end = min(up(now + 1, days.HOUR_MS), until)
     spent = await _spent(tables, since, end)
     first = (await tables.rows(sql.FIRST_HOUR))[0][0]
     if first is None or now <= first:
@@ -52,6 +58,15 @@ async def _models(tables: Tables, since: int, until: int, now: int) -> tuple[int
 async def _spent(tables: Tables, since: int, until: int) -> int:
     found = await figures.sums(tables, Asked(since, until, by="day"))
     return sum(sums["cost_nanos"] for sums in found.values())
+
+
+async def measured(config: Config, tables: Tables, at: int) -> dict[str, tuple[int, int]]:
+    """What Cloudflare bills beyond its plan by an instant, and at its month's end, where it serves; neurons are the models'."""
+    if config.platform != "cloudflare":
+        return {}
+    found = await months.month(tables, at, at, lambda *_: None)
+    so_far, whole = edge.charges([day.takes for day in found.days]), edge.charges(found.whole)
+    return {"edge": (sum(one.nanos for one in so_far), sum(one.nanos for one in whole))}
 
 
 def _line(

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from msgspec import Struct
 
+from penstock.config import Config
 from penstock.errors import BadRequest
 from penstock.ledger import days
 from penstock.ledger.reports import latencies, sql
@@ -14,7 +15,7 @@ from penstock.ledger.reports.latencies import Counts
 from penstock.ledger.reports.spans import ALL, period, up
 from penstock.ledger.reports.usage import MOST_ROWS, bounded
 from penstock.ports import Tables
-from penstock.prices import Price, amount_nanos
+from penstock.prices import Price, amount_nanos, price_of
 from penstock.wire.chat import Usage
 
 Of = Literal["", "service", "provider", "model", "route", "tenant", "user"]
@@ -127,6 +128,23 @@ async def top(
     return [(key[1:], told) for key, told in ordered[:most]]
 
 
+async def ranked(
+    tables: Tables, asked: Asked, of: sql.Ranked, most: int
+) -> list[tuple[Key, dict[str, int]]]:
+    """The models, providers or routes that cost most, of all or of a tenant, however many there are."""
+    filters = (asked.service, asked.route, asked.provider, asked.model)
+    whose = (asked.tenant, asked.owner) if asked.owned else ()
+    source: sql.Source = "owners" if whose else "hours"
+    span = (ALL, asked.since, asked.until, *filters, *whose, 0, 0, 0, 0)
+    found = []
+    for _, service, provider, model, route, _, *rest in await tables.rows(
+        sql.RANKED[source, of], *span, most
+    ):
+        keys = {"model": (service, provider, model), "provider": (provider,), "route": (service, route)}  # fmt: skip
+        found.append((keys[of], dict(zip(sql.SUMS, rest, strict=True))))
+    return found
+
+
 async def timed(tables: Tables, asked: Asked, cells: int) -> dict[Key, Counts] | None:
     """Latencies of what was answered, by period and group; None where they are not kept so, or would be too many."""
     if asked.of in MANY or asked.owned or cells > MOST_TIMED:
@@ -152,12 +170,23 @@ async def failed(tables: Tables, asked: Asked) -> list[tuple[Key, int, str, int]
     return [(key, status, code, number) for (key, status, code), number in ordered]
 
 
+def baseline(config: Config) -> tuple[str, Baseline] | None:
+    """The target that savings are told against, and what it costs; None where nothing has that place."""
+    auto = config.routes.get("auto")
+    name = config.savings.baseline or (auto.strong if auto else "")
+    target = next((one for one in config.targets if one.name == name), None)
+    if target is None:
+        return None
+    return name, lambda day: price_of(config, target, day)
+
+
 async def saved(tables: Tables, asked: Asked, baseline: Baseline) -> dict[str, int] | None:
     """What all chats would have cost at the baseline on their own tokens, beside what they did; None where a day has no price."""
     would = spent = 0
-    for day, read, cached, written, output, cost in await tables.rows(
-        sql.CHATS, asked.since, asked.until
-    ):
+    source: sql.Source = "owners" if asked.owned else "hours"
+    whose = (asked.tenant,) if asked.owned else ()
+    rows = await tables.rows(sql.CHATS[source], asked.since, asked.until, *whose)
+    for day, read, cached, written, output, cost in rows:
         price = baseline(days.day(day))
         if price is None:
             return None

@@ -12,6 +12,7 @@ from penstock.ledger.rollups.sql import CACHED, ENDED, HOUR, LOW, MEASURES, OF_A
 
 Of = Literal["", "service", "provider", "model", "route", "user"]
 Source = Literal["hours", "owners"]
+Ranked = Literal["model", "provider", "route"]
 
 _KEYS: dict[Of, tuple[str, ...]] = {
     "": (),
@@ -71,6 +72,7 @@ group by {by} order by {order or by} limit ${edges + 4}
 """
 
 
+_RANKED: tuple[Ranked, ...] = ("model", "provider", "route")
 _SOURCES: dict[Source, tuple[Of, ...]] = {
     "hours": ("", "service", "provider", "model", "route"),
     "owners": tuple(_KEYS),
@@ -129,23 +131,38 @@ TOP_OF_TENANT: dict[Order, str] = {
     "requests": _usage("owners", "user", "sum(requests) desc, owner"),
     "tokens": _usage("owners", "user", f"sum({TOKENS}) desc, owner"),
 }
+RANKED: dict[tuple[Source, Ranked], str] = {
+    (source, of): _usage(
+        source, of, f"sum(amount_nanos) desc, sum(requests) desc, {', '.join(_KEYS[of])}"
+    )
+    for source in _SOURCES
+    for of in _RANKED
+}
+"""Those that cost most: the first of however many there are."""
 SERIES: dict[Dimension, str] = {
     of: _dimension(of, "period, value", "period, value") for of in _COLUMNS
 }
 
-# What chats took, whoever answered them and from wherever: what a baseline prices.
-CHATS = f"""
+
+def _chats(source: Source) -> str:
+    """Since, until, (tenant)."""
+    own = " and tenant = $3" if source == "owners" else ""
+    return f"""
 select day, cast(sum(input) as bigint), cast(sum(cached_input) as bigint), cast(sum(cache_write) as bigint),
   cast(sum(output) as bigint), cast(sum(amount_nanos) as bigint)
 from (
   select cast(hour / 86400000 as bigint) * 86400000 as day, input, cached_input, cache_write, output, amount_nanos
-  from usage_hours where hour >= $1 and hour < $2 and service = 'chat'
+  from usage_{source} where hour >= $1 and hour < $2 and service = 'chat'{own}
   union all
   select cast(at / 86400000 as bigint) * 86400000, input, cached_input, cache_write, output, amount_nanos
-  from ledger_rows where {_MARK} and {ENDED} and +at >= $1 and +at < $2 and service = 'chat'
+  from ledger_rows where {_MARK} and {ENDED} and +at >= $1 and +at < $2 and service = 'chat'{own}
 ) told
 group by day order by day
 """
+
+
+# What chats took, whoever answered them and from wherever: what a baseline prices.
+CHATS: dict[Source, str] = {source: _chats(source) for source in _SOURCES}
 
 Told = Literal["", "service", "route", "target"]
 _TOLD = ("service", "route", "target")

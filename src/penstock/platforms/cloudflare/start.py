@@ -8,7 +8,7 @@ from penstock.platforms.cloudflare.home import Bindings
 from penstock.platforms.cloudflare.tables import CloudflareTables
 from penstock.ports import Platform
 
-MIGRATION = "0013_sessions.sql"
+MIGRATION = "0015_monthly.sql"
 """The newest; the Worker's tests hold it to the files."""
 MIGRATE = "npx wrangler d1 migrations apply DB --remote"
 ANEW = "How that is done on Cloudflare is in docs/how-to/documents-on-cloudflare.md."

@@ -10,11 +10,12 @@ from penstock.platforms.memory.index import MemoryIndex
 from penstock.platforms.memory.mail import MemoryMail
 from penstock.platforms.memory.meter import MemoryMeter
 from penstock.platforms.memory.parse import MemoryParse
+from penstock.platforms.memory.printed import printed
 from penstock.platforms.memory.store import MemoryStore
 from penstock.platforms.memory.tables import MemoryTables
 from penstock.platforms.memory.world import Background, FakeClock, FakeFetch, FakeIds, Handler
 from penstock.platforms.migrations import shipped
-from penstock.ports import Index, Platform, Runner
+from penstock.ports import Index, Platform, Runner, Traces
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,7 @@ def platform(
     cache_max_bytes: int = 64 << 20,
     runner: Runner | None = None,
     index: Index | None = None,
+    traces: Traces | None = None,
 ) -> MemoryPlatform:
     """A new world at that time; `handler` answers for the upstream, without one nothing can be reached.
 
@@ -60,5 +62,7 @@ def platform(
         runner=runner,
         index=MemoryIndex() if index is None else index,
         parse=MemoryParse(),
+        traces=traces,
+        pdf=printed,
         secret=ids.secret(32),
     )

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from penstock.config.mail import MailServer
 from penstock.errors import Failed
-from penstock.ports import MOST_LETTER_BYTES, MOST_RECIPIENTS, Letter
+from penstock.wire.letters import MOST_LETTER_BYTES, MOST_RECIPIENTS, Letter
 
 Taken = Callable[[Letter, MailServer], Sequence[str]]
 """The addresses it refuses of a letter; raises Failed."""

@@ -19,11 +19,13 @@ ALL = [
     *(
         [name]
         for name in COMMANDS
-        if name not in {"keys", "tenant-keys", "cache", "deploy", "migrate", "rag", "router"}
+        if name
+        not in {"alerts", "keys", "tenant-keys", "cache", "deploy", "migrate", "rag", "router"}
     ),
     *(["keys", action] for action in ("create", "list", "revoke")),
     *(["tenant-keys", action] for action in ("put", "delete", "list", "reseal")),
     *(["cache", action] for action in ("stats", "purge")),
+    *(["alerts", action] for action in ("list", "test")),
     ["deploy", "cloudflare"],
     *(["migrate", action] for action in ("status", "up")),
     *(["rag", one] for one in ("ingest", "search", "ask", "list", "delete", "reindex", "evaluate")),
@@ -33,7 +35,7 @@ ALL = [
 
 def test_the_commands_of_this_version():
     assert list(COMMANDS) == [
-        "serve", "check", "token", "keys", "tenant-keys", "usage", "explain", "cache", "deploy", "doctor",
+        "serve", "check", "token", "keys", "tenant-keys", "usage", "explain", "alerts", "cache", "deploy", "doctor",
         "migrate", "rag", "reconcile", "replay", "router", "services",
     ]  # fmt: skip
 

@@ -248,7 +248,12 @@ def test_a_whole_table_is_exported(home, capsys):
     assert len(rows) == 6  # with the head, and an empty end
     told = said_json(capsys, "usage", "--export", "ledger")
     assert [row["request_id"] for row in told] == [f"req_{number}" for number in range(1, 5)]
-    for wrong in (["--budgets"], ["--from", "2025-12-01"], ["--month"], ["--export-log"]):
+    assert said_json(capsys, "usage", "--export", "ledger", "--to", "2000-01-01") == []
+    assert len(said_json(capsys, "usage", "--export", "ledger", "--from", "2000-01-01")) == len(
+        told
+    )
+    backwards = ["--from", "2025-12-01", "--to", "2025-11-01"]
+    for wrong in (["--budgets"], backwards, ["--month"], ["--export-log"]):
         assert main(["usage", "--export", "ledger", *wrong]) == 2
     assert main(["usage", "--format", "json"]) == 2
     assert main(["usage", "--export", "blobs"]) == 2

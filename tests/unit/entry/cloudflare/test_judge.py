@@ -22,6 +22,19 @@ OPENAI = '[providers.openai]\nkind = "openai"\napi_key = "${KEY}"\n'
     [
         ('platform = "server"', "platform"),
         ('data = "/var/lib"', "data has no use"),
+        ('[mail]\nhost = "h"', "mail has no use on Cloudflare: a Worker reaches no mail server"),
+        (
+            '[alerting.channels.a]\nkind = "slack"\nurl = "https://hooks.slack.com/x"',
+            "alerting.channels.a.url stands in the file",
+        ),
+        (
+            '[alerting.channels.a]\nkind = "webhook"\nurl = "http://127.0.0.1/x"',
+            "alerting.channels.a.url is this machine's own",
+        ),
+        (
+            f'[alerting.channels.a]\nkind = "webhook"\nurl = "https://x.test"\nsecret = "{"s" * 32}"',
+            "alerting.channels.a.secret stands in the file",
+        ),
         ('durability = "power"', "durability"),
         ('[stores]\nredis = "redis://host"', "stores"),
         ("[server]\nport = 80", "server.port"),
@@ -170,3 +183,12 @@ def test_a_learned_route_takes_its_router_along(tmp_path) -> None:
     (tmp_path / "bad").write_text("{}")
     with pytest.raises(router.InvalidRouter):
         judge(f'{given}model = "{tmp_path / "bad"}"\n', {"KEY": "k"}, KNOWN)
+
+
+def test_a_channels_address_that_is_not_set_here_is_judged_as_one():
+    text = '[alerting.channels.a]\nkind = "slack"\nurl = "${SLACK}"'
+    judged = judge(text, {"JWT_SECRET": "s" * 32}, {})
+    assert "SLACK" in judged.required
+    text = '[alerting.channels.a]\nkind = "email"\nto = ["a@b.test"]'
+    with pytest.raises(Misconfigured, match="a Worker reaches no mail server"):
+        judge(text, {"JWT_SECRET": "s" * 32}, {})
