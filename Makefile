@@ -165,7 +165,7 @@ $(STAMPS)/stores: | $(STAMPS)/base
 
 # The browser that tests/browser drives; Playwright brings its driver and no browser of its own.
 $(STAMPS)/browser: | $(STAMPS)/base
-	@if ! command -v chromium >/dev/null; then \
+	@if ! command -v chromium chromium-browser google-chrome >/dev/null; then \
 		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 			apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq --yes --no-install-recommends chromium fonts-dejavu-core; \
 		else \

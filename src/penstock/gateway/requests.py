@@ -151,9 +151,23 @@ def _why(decision: Decision) -> dict[str, Any]:
         "offers": list(decision.ranks),
         "tries": decision.attempts,
         "deployment": decision.deployment or None,
+        "warm": _warm(decision.warm),
         "price": decision.price or None,
         "reservedNanos": str(decision.reserved_nanos),
         "upstreamMs": decision.upstream_us / 1000,
+    }
+
+
+def _warm(told: Mapping[str, Any]) -> dict[str, Any] | None:
+    """What went first because the conversation's prompt is warm there, what that saves, and in whose place; None for nothing."""
+    if not told:
+        return None
+    return {
+        "target": told["target"],
+        "tokens": told["tokens"],
+        "deployment": told.get("deployment"),
+        "insteadOf": told.get("instead_of"),
+        "savesNanos": str(told.get("saves_nanos", 0)),
     }
 
 

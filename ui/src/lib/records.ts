@@ -49,6 +49,13 @@ export interface Why {
   offers: string[];
   tries: number;
   deployment: string | null;
+  /** What went first because the conversation's prompt is warm there. */
+  warm: {
+    target: string;
+    tokens: number;
+    insteadOf: string | null;
+    savesNanos: Nanos;
+  } | null;
   price: string | null;
   reservedNanos: Nanos;
   upstreamMs: number;

@@ -82,8 +82,9 @@ export default function Keys() {
         }}
       >
         <p>
-          “{ending?.name || ending?.id}” of {ending?.sub} will be refused from its next request on,
-          on every process, and its running streams end within seconds. This cannot be undone.
+          “<bdi>{ending?.name || ending?.id}</bdi>” of <bdi>{ending?.sub}</bdi> will be refused from
+          its next request on, on every process, and its running streams end within seconds. This
+          cannot be undone.
         </p>
       </Confirm>
     </>

@@ -7,7 +7,7 @@ import { Facts } from '../components/facts';
 import { PageHead } from '../components/page';
 import { Empty } from '../components/states';
 import { Table, type Column } from '../components/table';
-import { exactDollars, dollars } from '../lib/format';
+import { count, dollars, exactDollars } from '../lib/format';
 import { useLoad } from '../lib/load';
 import type { Explained, Step, Why } from '../lib/records';
 import { href } from '../lib/router';
@@ -134,12 +134,18 @@ function Decision({ one, why }: { one: Explained; why: Why }) {
           Reason: why.reason,
           Arm: why.arm === one.route ? null : why.arm,
           Tries: why.tries ? String(why.tries) : null,
+          'Warm prompt': why.warm && warmth(why.warm),
           'Seen in it': features.length ? <Features of={features} /> : null,
         }}
       />
       {why.offers.length > 0 && <Offers one={one} offers={why.offers} />}
     </div>
   );
+}
+
+function warmth({ target, tokens, insteadOf, savesNanos }: NonNullable<Why['warm']>): string {
+  const saves = insteadOf ? `: saves ${dollars(savesNanos)} instead of ${insteadOf}` : '';
+  return `${count(tokens)} tokens at ${target}${saves}`;
 }
 
 function Features({ of }: { of: [string, unknown][] }) {
