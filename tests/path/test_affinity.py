@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable, Sequence
+from math import inf
 from types import SimpleNamespace
 from typing import Any
 
+import msgspec
 import pytest
 
 from penstock.entry.routers import text_of
@@ -265,7 +268,21 @@ async def test_a_mark_tells_nothing_of_what_was_said_or_who_said_it() -> None:
     assert b"alice" not in value
 
 
-@pytest.mark.parametrize("value", [b"", b"junk", b"\x97\x01\x02\x03\x04\x05\x06\x07"])
+def packed(tokens: int = 10_000, each: Any = (), bound: int = 40_000) -> bytes:
+    return msgspec.msgpack.encode((tokens, 20, bound, 0, each))
+
+
+UNTIL = 1_800_000_300.0
+POISON = [
+    b"", b"junk", b"\x97\x01\x02\x03\x04\x05\x06\x07", packed(), packed(each=[(DEAR, "", 9_984)]),
+    packed(-1, [(DEAR, "", 9_984, UNTIL)]), packed(each=[(DEAR, "", -9_984, UNTIL)]),
+    packed(each=[(DEAR, "", 9_984, inf)]), packed(each=[(DEAR, "", 9_984, UNTIL)] * 5),
+    packed(each=[("x" * 10_000, "", 1, UNTIL), (DEAR, "", 9_984, UNTIL)]),
+    packed(1 << 62, [(DEAR, "", 9_984, UNTIL)]), packed(each=[(DEAR, "elsewhere", 9_984, UNTIL)]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("value", POISON)
 async def test_a_mark_that_cannot_be_read_counts_for_nothing(value: bytes) -> None:
     world = made("heuristic")
     await ask(world, TURN)
@@ -286,6 +303,22 @@ async def test_a_store_that_fails_costs_the_saving_and_no_answer(
     assert await ask(world, TURN) == DEAR
     assert await ask(world, NEXT) == CHEAP
     assert [type(error) for error in world.reports] == [ValueError] * 2
+
+
+async def test_a_store_that_hangs_holds_up_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def hangs(*_: Any) -> None:
+        await asyncio.Event().wait()
+
+    world = made("heuristic")
+    await ask(world, TURN)
+    monkeypatch.setattr("penstock.gateway.affinity._store", lambda _: SimpleNamespace(get=hangs, put=hangs))  # fmt: skip
+    asked = asyncio.create_task(ask(world, NEXT))
+    await world.platform.clock.run(0.24)
+    assert not asked.done()
+    await world.platform.clock.run(0.3)
+    assert await asked == CHEAP
+    assert world.reports == []
+    assert await world.stages() == {"reserve": 2, "dispatched": 2, "settled": 2}
 
 
 async def test_no_more_is_reserved_than_without() -> None:
