@@ -160,6 +160,28 @@ async def _two_turns_each(world: World) -> tuple[list[str], list[str], int]:
     return first, then, kept
 
 
+async def test_the_log_of_requests_says_that_it_was_warm() -> None:
+    world = made("heuristic")
+    told = []
+    for messages in (TURN, NEXT):
+        await ask(world, messages)
+        listed = await read_json(world, "/admin/requests")
+        id = listed["requests"][0]["id"]
+        told.append((await read_json(world, f"/admin/requests/{id}"))["decision"]["warm"])
+    cold, warm = told
+    assert cold is None
+    saves = int(warm.pop("savesNanos"))
+    assert saves > 0
+    assert warm == {"target": DEAR, "deployment": None, "tokens": 9_984, "insteadOf": CHEAP}
+
+
+async def read_json(world: World, path: str) -> dict[str, Any]:
+    response = await world.get(path, token=world.token(role="admin"))
+    assert response.status == 200
+    found: dict[str, Any] = json.loads(await read(response))
+    return found
+
+
 async def test_a_split_is_by_conversations_once_they_are_long() -> None:
     world = World(Net(), more=BOTH_CACHE + ROUTES["weighted"])
     first, then, kept = await _two_turns_each(world)
