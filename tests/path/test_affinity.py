@@ -327,6 +327,16 @@ async def test_a_store_that_fails_costs_the_saving_and_no_answer(
     assert [type(error) for error in world.reports] == [ValueError] * 2
 
 
+async def test_where_nothing_is_cheaper_warm_no_store_is_asked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = World(Net(), more=PRICES.replace('cached_input = "0.1"\n', ""))
+    monkeypatch.setattr("penstock.gateway.affinity._store", None)
+    assert await ask(world, TURN) == DEAR
+    assert await ask(world, NEXT) == CHEAP
+    assert world.reports == []
+
+
 async def test_a_store_that_hangs_holds_up_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     async def hangs(*_: Any) -> None:
         await asyncio.Event().wait()

@@ -33,6 +33,8 @@ async def warm_first(delivery: Delivery, choice: Choice) -> Choice:
     """
     if not choice.offers or not _chosen(delivery, choice.offers[0]):
         return choice
+    if not affinity.possible(choice.offers, delivery.ask):
+        return choice
     try:
         mark = await _found(delivery)
         if mark is not None:

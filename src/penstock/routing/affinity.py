@@ -99,6 +99,11 @@ class Trail:
         return f"warm:{self._hash.hexdigest()}"
 
 
+def possible(offers: Sequence[Offer], ask: Ask) -> bool:
+    """Whether any of them could have this ask's prompt warm, and for less: else no mark need be looked for."""
+    return any(_discounted(offer) and _caches(offer, ask) for offer in offers)
+
+
 def left(
     offer: Offer, deployment: str, ask: Ask, usage: Usage, before: Mark | None, now: float
 ) -> Mark | None:
