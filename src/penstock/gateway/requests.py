@@ -168,6 +168,16 @@ def _warm(told: Mapping[str, Any]) -> dict[str, Any] | None:
         "deployment": told.get("deployment"),
         "insteadOf": told.get("instead_of"),
         "savesNanos": str(told.get("saves_nanos", 0)),
+    """What went first for its warm prompt, in whose place, and what that was to save; None where nothing did."""
+    if not told:
+        return None
+    saves = told.get("saves_nanos")
+    return {
+        "target": told.get("target", ""),
+        "deployment": told.get("deployment"),
+        "tokens": told.get("tokens", 0),
+        "insteadOf": told.get("instead_of"),
+        "savesNanos": None if saves is None else str(saves),
     }
 
 

@@ -38,6 +38,14 @@ export interface Step {
   costNanos?: Nanos;
 }
 
+export interface Warm {
+  target: string;
+  deployment: string | null;
+  tokens: number;
+  insteadOf: string | null;
+  savesNanos: Nanos | null;
+}
+
 export interface Why {
   asked: string;
   tier: string;
@@ -56,6 +64,8 @@ export interface Why {
     insteadOf: string | null;
     savesNanos: Nanos;
   } | null;
+  /** What went first since this conversation's prompt is warm there. */
+  warm?: Warm | null;
   price: string | null;
   reservedNanos: Nanos;
   upstreamMs: number;

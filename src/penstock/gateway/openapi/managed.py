@@ -120,6 +120,11 @@ def _requests() -> dict[str, Schema]:
             "savesNanos": _NANOS,
         }
     )  # fmt: skip
+            "target": TEXT,
+            **dict.fromkeys(("deployment", "insteadOf", "savesNanos"), _maybe("string")),
+            "tokens": COUNT,
+        }
+    )
     why = exact(
         {
             **dict.fromkeys(("asked", "tier", "policy", "arm", "reason"), TEXT),
