@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from penstock.gateway.routes import ROUTES
-from tests.path.dashboard import JSON, signed_in
+from tests.path.dashboard import JSON, code, signed_in
 from tests.path.world import read
 
 TOLD = sorted(path for path in ROUTES if path.startswith("/admin/") and "GET" in ROUTES[path])
@@ -34,3 +34,18 @@ async def test_what_a_session_changes_is_kept_by_nobody_either() -> None:
         response = await browser.ask(path, data, method=method, query=query, headers=[JSON])
         told = await read(response)
         assert (response.status < 300, response.header("cache-control")) == (True, "no-store"), told
+
+
+@pytest.mark.parametrize(
+    ("path", "query"),
+    [
+        ("/admin/documents", "tenant=a%00"),
+        ("/admin/keys", "tenant=%00"),
+        ("/admin/reports/overview", "tenant=%00"),
+        ("/admin/reports/top", "of=user&tenant=acme&user=%00"),
+        ("/admin/tenant-keys", "tenant=%00"),
+    ],
+)
+async def test_what_no_table_of_postgresql_can_hold_is_told_so(path: str, query: str) -> None:
+    browser = await signed_in()
+    assert await code(await browser.get(path, query)) == (400, "invalid_field")

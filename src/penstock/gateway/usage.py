@@ -68,12 +68,14 @@ def instants(query: Mapping[str, str], now: int) -> tuple[int, int]:
     since = _instant(
         query, "from", (until - 1) // days.DAY_MS * days.DAY_MS - DEFAULT_DAYS * days.DAY_MS
     )
-    if not 0 <= since < until <= LAST or until - since > MOST_DAYS * days.DAY_MS:
+    if not 0 <= since < until or until - since > MOST_DAYS * days.DAY_MS:
         raise BadRequest(
             f"'from' must lie before 'to', by at most {MOST_DAYS} days.",
             code="invalid_field",
             param="from",
         )
+    if until > LAST:
+        raise BadRequest("'to' lies too far ahead.", code="invalid_field", param="to")
     return since, until
 
 
