@@ -39,8 +39,8 @@ ui: $(PAGES) ## Build the dashboard's pages (ui/, by Node and npm) into the pack
 
 ##@ Verify
 .PHONY: check
-check: ## All that CI runs: format, lint, types, layers, tests
-	@for step in format-check lint types layers test; do \
+check: ## All that CI runs: format, lint, types, layers, the dashboard's own, tests
+	@for step in format-check lint types layers ui-check test; do \
 		echo "== $$step"; $(MAKE) $$step; \
 	done
 
@@ -59,6 +59,10 @@ types: $(STAMPS)/dev ## mypy: strict on src, lenient on tests and load
 .PHONY: layers
 layers: $(STAMPS)/dev ## Imports point downward only (import-linter)
 	@$(BIN)/lint-imports --no-cache
+
+.PHONY: ui-check
+ui-check: $(UI:%=%/node_modules/.stamp) ## The dashboard's types, lint, format and unit tests
+	@[ -z "$(UI)" ] || { cd ui && npm run check --silent && npm test --silent; }
 
 .PHONY: test
 test: $(STAMPS)/dev $(STAMPS)/stores $(STAMPS)/edge $(STAMPS)/browser $(NPM) $(PAGES) ## Install what tests need and run all of them (ARGS= for pytest, WORKERS=0: one process)
