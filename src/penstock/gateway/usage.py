@@ -74,6 +74,8 @@ def instants(query: Mapping[str, str], now: int) -> tuple[int, int]:
             code="invalid_field",
             param="from",
         )
+    if until > LAST:
+        raise BadRequest("'to' lies too far ahead.", code="invalid_field", param="to")
     return since, until
 
 

@@ -114,7 +114,7 @@ const COLUMNS: Column<ApiKey>[] = [
     label: 'Made',
     value: (row) => row.created,
     render: (row) => (
-      <span class="two">
+      <span class="two whole">
         <Time at={row.created} />
         <small class="muted">
           {row.expires ? (
