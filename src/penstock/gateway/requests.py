@@ -159,15 +159,6 @@ def _why(decision: Decision) -> dict[str, Any]:
 
 
 def _warm(told: Mapping[str, Any]) -> dict[str, Any] | None:
-    """What went first because the conversation's prompt is warm there, what that saves, and in whose place; None for nothing."""
-    if not told:
-        return None
-    return {
-        "target": told["target"],
-        "tokens": told["tokens"],
-        "deployment": told.get("deployment"),
-        "insteadOf": told.get("instead_of"),
-        "savesNanos": str(told.get("saves_nanos", 0)),
     """What went first for its warm prompt, in whose place, and what that was to save; None where nothing did."""
     if not told:
         return None

@@ -57,13 +57,6 @@ export interface Why {
   offers: string[];
   tries: number;
   deployment: string | null;
-  /** What went first because the conversation's prompt is warm there. */
-  warm: {
-    target: string;
-    tokens: number;
-    insteadOf: string | null;
-    savesNanos: Nanos;
-  } | null;
   /** What went first since this conversation's prompt is warm there. */
   warm?: Warm | null;
   price: string | null;

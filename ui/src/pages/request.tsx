@@ -7,7 +7,7 @@ import { Facts } from '../components/facts';
 import { PageHead } from '../components/page';
 import { Empty } from '../components/states';
 import { Table, type Column } from '../components/table';
-import { count, dollars, exactDollars } from '../lib/format';
+import { exactDollars, dollars } from '../lib/format';
 import { useLoad } from '../lib/load';
 import type { Explained, Step, Warm, Why } from '../lib/records';
 import { href } from '../lib/router';
@@ -135,7 +135,6 @@ function Decision({ one, why }: { one: Explained; why: Why }) {
           Arm: why.arm === one.route ? null : why.arm,
           Warm: why.warm ? warmth(why.warm) : null,
           Tries: why.tries ? String(why.tries) : null,
-          'Warm prompt': why.warm && warmth(why.warm),
           'Seen in it': features.length ? <Features of={features} /> : null,
         }}
       />
@@ -144,9 +143,6 @@ function Decision({ one, why }: { one: Explained; why: Why }) {
   );
 }
 
-function warmth({ target, tokens, insteadOf, savesNanos }: NonNullable<Why['warm']>): string {
-  const saves = insteadOf ? `: saves ${dollars(savesNanos)} instead of ${insteadOf}` : '';
-  return `${count(tokens)} tokens at ${target}${saves}`;
 function warmth({ target, deployment, tokens, insteadOf, savesNanos }: Warm): string {
   const where = deployment ? `${target} (${deployment})` : target;
   const first = insteadOf ? ` went before ${insteadOf}` : '';

@@ -116,10 +116,6 @@ def _requests() -> dict[str, Schema]:
     }  # fmt: skip
     warm = exact(
         {
-            "target": TEXT, "tokens": COUNT, "deployment": _maybe("string"), "insteadOf": _maybe("string"),
-            "savesNanos": _NANOS,
-        }
-    )  # fmt: skip
             "target": TEXT,
             **dict.fromkeys(("deployment", "insteadOf", "savesNanos"), _maybe("string")),
             "tokens": COUNT,
