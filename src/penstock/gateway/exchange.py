@@ -46,12 +46,9 @@ class Exchange(Struct):
     room: int = 0
     inner: bool = False
     """Whether it comes from inside a call to a service, which is charged already."""
-    path: str = ""
-    """What its path is counted as, once it is over."""
     status: int = 0
     streams: bool = False
-    over: Callable[[Exchange], None] | None = None
-    """Told once when all of it has ended."""
+    """Whether its reply is being streamed."""
     trace: Trace | None = None
     """Its spans; None where none are made."""
     also: tuple[Statement, ...] = ()
@@ -121,9 +118,6 @@ class Exchange(Struct):
         if self.room:
             self.bodies.give(self.room)
             self.room = 0
-        over, self.over = self.over, None
-        if over is not None:
-            over(self)
 
     @property
     def cache_control(self) -> frozenset[str]:
