@@ -119,7 +119,9 @@ class Counters:
             + family("penstock_refusals_total", "Refused or failed.", samples(self._refusals))
             + family("penstock_cache_hits_total", "Answers found, kept or on their way.", found)
             + family("penstock_cache_misses_total", "Answers looked for and not found.", missed)
-            + family("penstock_saved_nanodollars_total", "Of found chats.", _by("target", self._saved))
+            + family(
+                "penstock_saved_nanodollars_total", "Of found chats.", _by("target", self._saved)
+            )
             + self._upstream()
             + family("penstock_journal_dropped_rows_total", "Rows the journal lost.", lost)
             + family("penstock_upkeep_passes_total", "Upkeep's passes.", samples(self.passes))

@@ -76,7 +76,10 @@ class Request(Struct):
 
     def header(self, name: str) -> str | None:
         """The first value under a lower-case name."""
-        for key, value in self.headers:  # `header`, without another call: it is asked some times a request
+        for (
+            key,
+            value,
+        ) in self.headers:  # `header`, without another call: it is asked some times a request
             if key == name:
                 return value
         return None
