@@ -3,6 +3,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
 MAKEFLAGS += --no-print-directory --warn-undefined-variables
 
 PYTHON ?= python3
@@ -165,7 +166,7 @@ $(STAMPS)/stores: | $(STAMPS)/base
 
 # The browser that tests/browser drives; Playwright brings its driver and no browser of its own.
 $(STAMPS)/browser: | $(STAMPS)/base
-	@if ! command -v chromium >/dev/null; then \
+	@if ! command -v chromium chromium-browser google-chrome >/dev/null; then \
 		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 			apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq --yes --no-install-recommends chromium fonts-dejavu-core; \
 		else \

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from penstock.auth import caller as callers
@@ -22,6 +23,7 @@ from penstock.gateway.idempotency import Once, keyed
 from penstock.gateway.kept import Kept
 from penstock.gateway.lasting import Lasting, alone, lasting
 from penstock.gateway.limiting import Limits
+from penstock.gateway.measures import OTHER
 from penstock.gateway.names import Names
 from penstock.gateway.routes import Endpoint, find
 from penstock.gateway.services import Services
@@ -72,8 +74,7 @@ class Gateway:
 
     async def __call__(self, request: Request) -> Response:
         """Serves one request; refusals and failures come back as replies, never as exceptions."""
-        preflight = self.cors.preflight(request)
-        if preflight is not None:
+        if request.method == "OPTIONS" and (preflight := self.cors.preflight(request)) is not None:
             return preflight
         methods = find(request.path) or self.services.find(request.path)
         endpoint = (
@@ -104,8 +105,8 @@ class Gateway:
             self.report(exchange.id, error)
             response = self._refuse(exchange, Error())
         except BaseException:
-            exchange.status, exchange.over = CLIENT_GONE, self._over
-            exchange.end()
+            exchange.status = CLIENT_GONE
+            self._over(exchange)
             raise
         return self._finish(exchange, response)
 
@@ -163,32 +164,37 @@ class Gateway:
         headers = [*response.headers, *reply.common(exchange, self.platform.clock.now())]
         headers += self.cors.headers(request)
         response.headers = headers
-        exchange.status, exchange.over = response.status, self._over
+        exchange.status = response.status
         if isinstance(response.body, bytes):
-            exchange.end()
+            self._over(exchange)
         else:
             exchange.streams = True
             self.counters.streaming += 1
-            response.ended = exchange.end
+            response.ended = partial(self._streamed, exchange)
         return response
 
     def _over(self, exchange: Exchange) -> None:
         """The last of a request: its reply is out, or nobody waits for it any more."""
-        request, endpoint, counters = exchange.request, exchange.endpoint, self.counters
-        seconds = self.platform.clock.tick() - exchange.started
+        exchange.end()
+        endpoint = exchange.endpoint
         if endpoint is _NOTHING:
-            exchange.path = "other"
-            counters.request("other", "other", exchange.status, seconds)
+            path = method = OTHER
         else:
-            exchange.path = endpoint.label or request.path
-            counters.request(exchange.path, request.method, exchange.status, seconds)
-        if exchange.streams:
-            counters.streaming -= 1
+            path, method = endpoint.label or exchange.request.path, exchange.request.method
+        seconds = self.platform.clock.tick() - exchange.started
+        self.counters.request(path, method, exchange.status, seconds)
         if exchange.trace is not None:
             try:
-                exchange.trace.end(exchange)
+                exchange.trace.end(exchange, path)
             except Exception as error:  # noqa: BLE001 - whatever it is, the caller has a reply
                 self.report(exchange.id, error)
+
+    def _streamed(self, exchange: Exchange) -> None:
+        """A stream was closed, perhaps not for the first time."""
+        if exchange.streams:
+            exchange.streams = False
+            self.counters.streaming -= 1
+            self._over(exchange)
 
 
 def build(

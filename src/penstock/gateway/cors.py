@@ -27,8 +27,8 @@ class Cors:
         return origin in self._origins
 
     def preflight(self, request: Request) -> Response | None:
-        """The answer to a preflight; None where the request is not one."""
-        if request.method != "OPTIONS" or request.header("access-control-request-method") is None:
+        """The answer to a preflight; None where a request by OPTIONS is not one."""
+        if request.header("access-control-request-method") is None:
             return None
         headers = self.headers(request)
         if len(headers) > 1:

@@ -2,13 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from msgspec import Struct
 
 from penstock.cache.generations import KINDS
-from penstock.gateway.measures import GAUGE, Counts, Sample, Times, family, one
+from penstock.gateway.measures import (
+    BOUNDS,
+    FIRST,
+    GAUGE,
+    MOST,
+    OTHER,
+    Counts,
+    Sample,
+    Times,
+    family,
+    one,
+)
+from penstock.prices import amount_nanos
+from penstock.routing.offers import Offer
 from penstock.wire.chat import Usage
+
+TOKENS = ("cache_write", "cached_input", "input", "output")
+"""Kinds of a target's tokens in the order of its sums; the first two are told of a target that has any."""
 
 
 class Load(Struct, frozen=True):
@@ -37,14 +54,17 @@ class Counters:
         self._found = dict.fromkeys(KINDS, 0)
         self._missed = dict.fromkeys(KINDS, 0)
         self._attempts = Times("target", "outcome")
-        self._tokens = Counts("target", "kind")
-        self._nanos = Counts("target")
-        self._saved = Counts("target")
+        self._spent: dict[str, list[int]] = {}
+        self._saved: dict[str, int] = {}
         self._lost = 0
 
     def request(self, path: str, method: str, status: int, seconds: float) -> None:
         """One has ended, with its reply, after so long."""
-        self._requests.add((path, method, status), seconds)
+        # As `Times.add` has it, without the call: every request comes here.
+        values, requests = (path, method, status), self._requests
+        found = requests.found.get(values) or requests.begin(values)
+        found[0 if seconds <= FIRST else bisect_left(BOUNDS, seconds)] += 1
+        found[-1] += seconds
 
     def refusal(self, code: str) -> None:
         """One was refused, or failed before its reply began."""
@@ -61,17 +81,25 @@ class Counters:
 
     def spent(self, target: str, usage: Usage, nanos: int) -> None:
         """A call was charged."""
-        add = self._tokens.add
-        for kind, number in (("input", usage.input), ("output", usage.output)):
-            add((target, kind), number)
+        sums = self._spent.get(target) or self._begin(target)
+        sums[2] += usage.input
+        sums[3] += usage.output
+        sums[4] += nanos
         if usage.cached_input or usage.cache_write:
-            add((target, "cached_input"), usage.cached_input)
-            add((target, "cache_write"), usage.cache_write)
-        self._nanos.add((target,), nanos)
+            sums[0] += usage.cache_write
+            sums[1] += usage.cached_input
 
-    def saved(self, target: str, nanos: int) -> None:
-        """What an answer would have cost that was found."""
-        self._saved.add((target,), nanos)
+    def saved(self, offers: Sequence[Offer], target: str, usage: Usage) -> None:
+        """What an answer that was found would have cost now, where its target is one that could have been asked."""
+        for offer in offers:
+            if offer.name == target:
+                nanos = amount_nanos(offer.price, usage)
+                try:
+                    self._saved[offer.label] += nanos
+                except KeyError:
+                    label = offer.label if len(self._saved) < MOST else OTHER
+                    self._saved[label] = self._saved.get(label, 0) + nanos
+                return
 
     def lose(self, rows: int) -> None:
         """So many rows that a request's own journal lost."""
@@ -80,7 +108,7 @@ class Counters:
     def text(self, dropped: int, load: Load) -> str:
         """Prometheus' text form; `dropped` are the rows that the journal had no place for."""
         lost = one(dropped + self._lost)
-        found, missed = _by_kind(self._found), _by_kind(self._missed)
+        found, missed = _by("kind", self._found), _by("kind", self._missed)
         samples = Counts.samples
         return (
             self._requests.counts("Requests answered.", "penstock_requests_total")
@@ -91,7 +119,9 @@ class Counters:
             + family("penstock_refusals_total", "Refused or failed.", samples(self._refusals))
             + family("penstock_cache_hits_total", "Answers found, kept or on their way.", found)
             + family("penstock_cache_misses_total", "Answers looked for and not found.", missed)
-            + family("penstock_saved_nanodollars_total", "Of found chats.", samples(self._saved))
+            + family(
+                "penstock_saved_nanodollars_total", "Of found chats.", _by("target", self._saved)
+            )
             + self._upstream()
             + family("penstock_journal_dropped_rows_total", "Rows the journal lost.", lost)
             + family("penstock_upkeep_passes_total", "Upkeep's passes.", samples(self.passes))
@@ -100,15 +130,26 @@ class Counters:
         )
 
     def _upstream(self) -> str:
-        samples = Counts.samples
+        nanos = {target: sums[-1] for target, sums in self._spent.items()}
         return (
             self._attempts.counts("Attempts.", "penstock_upstream_attempts_total")
             + self._attempts.text(
                 "Until the first event or the failure.", "penstock_upstream_duration_seconds"
             )
-            + family("penstock_tokens_total", "Tokens charged.", samples(self._tokens))
-            + family("penstock_cost_nanodollars_total", "Charged.", samples(self._nanos))
+            + family("penstock_tokens_total", "Tokens charged.", self._tokens())
+            + family("penstock_cost_nanodollars_total", "Charged.", _by("target", nanos))
         )
+
+    def _tokens(self) -> Iterator[Sample]:
+        for target, sums in sorted(self._spent.items()):
+            cached = bool(sums[0] or sums[1])
+            for kind, number in list(zip(TOKENS, sums, strict=False))[0 if cached else 2 :]:
+                yield {"target": target, "kind": kind}, number
+
+    def _begin(self, target: str) -> list[int]:
+        if len(self._spent) >= MOST:
+            target = OTHER
+        return self._spent.setdefault(target, [0] * (len(TOKENS) + 1))
 
 
 def _load(load: Load) -> str:
@@ -121,5 +162,5 @@ def _load(load: Load) -> str:
     )
 
 
-def _by_kind(counts: Mapping[str, int]) -> Iterable[Sample]:
-    return (({"kind": kind}, count) for kind, count in sorted(counts.items()))
+def _by(label: str, counts: Mapping[str, int]) -> Iterable[Sample]:
+    return (({label: value}, count) for value, count in sorted(counts.items()))

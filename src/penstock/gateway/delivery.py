@@ -24,7 +24,6 @@ from penstock.ledger.decisions import Decision, row
 from penstock.limits.estimate import UNBILLED, at_most
 from penstock.limits.hold import Hold
 from penstock.ports import Statement
-from penstock.prices import amount_nanos
 from penstock.routing.offers import LEAST_WARM_BYTES, LEAST_WARM_TOKENS, by_own_keys
 from penstock.routing.policies import Choice, elsewhere, fitting
 from penstock.routing.routes import Way
@@ -339,25 +338,26 @@ class Delivery:
         if self._recorded:  # a second row of one request would hold up the journal
             return
         self._recorded = True
-        decision, exchange = self.decision, self.exchange
-        platform = self.gateway.platform
+        decision, exchange, gateway, way = self.decision, self.exchange, self.gateway, self.way
         decision.cache = self.cache
         decision.status = decision.status or 200
-        if self.way is not None:
-            decision.route = decision.arm = self.way.name
-            decision.policy = self.way.policy.name
+        if way is not None:
+            decision.route = decision.arm = way.name
+            decision.policy = way.policy.name
         if self.key is not None:
             decision.cache_key = self.key.name
-        self._tell_bought(decision)
+        if self.leads:
+            self._tell_bought(decision)
         if exchange.trace is not None:
             exchange.trace.chat(self)
-        now, journal = int(platform.clock.now() * 1000), self.gateway.journal
+        now, journal = int(gateway.platform.clock.now() * 1000), gateway.journal
         if self.cache == "hit" and not decision.error:
-            journal.add(_hit_row(self.exchange, decision, self.told, now))
-            self._count_saved()
+            journal.add(_hit_row(exchange, decision, self.told, now))
+            if way is not None:
+                gateway.counters.saved(way.offers, decision.target, self.told.usage)
         journal.add(row(decision, now, exchange.caller.owner))
-        if self.gateway.labels is not None:
-            self.gateway.labels.after(self)
+        if gateway.labels is not None:
+            gateway.labels.after(self)
 
     def _tell_bought(self, decision: Decision) -> None:
         if self.answer is not None:
@@ -367,15 +367,6 @@ class Delivery:
             decision.deployment = self.answer.turn.deployment
         if self.hold is not None:
             decision.reserved_nanos, decision.cost_nanos = self.hold.reserved, self.hold.amount
-
-    def _count_saved(self) -> None:
-        """What the answer would have cost now, where its target is one of those that could have been asked."""
-        assert self.way is not None
-        for offer in self.way.offers:
-            if offer.name == self.decision.target:
-                nanos = amount_nanos(offer.price, self.told.usage)
-                self.gateway.counters.saved(offer.label, nanos)
-                return
 
 
 def _hit_row(exchange: Exchange, decision: Decision, told: Told, now: int) -> Statement:

@@ -46,12 +46,9 @@ class Exchange(Struct):
     room: int = 0
     inner: bool = False
     """Whether it comes from inside a call to a service, which is charged already."""
-    path: str = ""
-    """What its path is counted as, once it is over."""
     status: int = 0
     streams: bool = False
-    over: Callable[[Exchange], None] | None = None
-    """Told once when all of it has ended."""
+    """Whether its reply is being streamed."""
     trace: Trace | None = None
     """Its spans; None where none are made."""
     also: tuple[Statement, ...] = ()
@@ -84,7 +81,7 @@ class Exchange(Struct):
         return data
 
     def query(self) -> dict[str, str]:
-        """The query's fields; raises BadRequest where there are too many or one stands twice."""
+        """The query's fields; raises BadRequest where there are too many, one stands twice or holds what no table can."""
         try:
             pairs = parse_qsl(
                 self.request.query, keep_blank_values=True, max_num_fields=MOST_FIELDS
@@ -96,6 +93,10 @@ class Exchange(Struct):
         found = dict(pairs)
         if len(found) != len(pairs):
             raise BadRequest("The query names a field twice.", code="duplicate_field")
+        if bad := [name for name, value in pairs if "\0" in value]:
+            raise BadRequest(
+                "A field of the query holds a NUL.", code="invalid_field", param=bad[0][:50]
+            )
         return found
 
     @property
@@ -117,9 +118,6 @@ class Exchange(Struct):
         if self.room:
             self.bodies.give(self.room)
             self.room = 0
-        over, self.over = self.over, None
-        if over is not None:
-            over(self)
 
     @property
     def cache_control(self) -> frozenset[str]:

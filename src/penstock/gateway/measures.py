@@ -13,6 +13,8 @@ OTHER = "other"
 """In place of each label, where there are as many as may be."""
 BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
 """Seconds, in which requests and attempts are sorted."""
+FIRST = BOUNDS[0]
+"""Within it are most of all requests."""
 
 COUNTER, GAUGE, HISTOGRAM = "counter", "gauge", "histogram"
 Labels = Mapping[str, object]
@@ -49,34 +51,39 @@ class Counts:
 class Times:
     """Durations in seconds by label values: how many took at most each bound, and all of them together."""
 
-    __slots__ = ("_found", "_most", "_names")
+    __slots__ = ("_most", "_names", "found")
 
     def __init__(self, *names: str, most: int = MOST) -> None:
         self._names = names
         self._most = most
-        self._found: dict[tuple[object, ...], list[float]] = {}
+        self.found: dict[tuple[object, ...], list[float]] = {}
+        """What stands under each label values. Every request adds to one, so that whoever counts them asks here."""
 
     def add(self, values: tuple[object, ...], seconds: float) -> None:
         """One more."""
-        try:
-            found = self._found[values]
-        except KeyError:
-            found = self._begin(values)
-        found[bisect_left(BOUNDS, seconds)] += 1
+        found = self.found.get(values) or self.begin(values)
+        found[0 if seconds <= FIRST else bisect_left(BOUNDS, seconds)] += 1
         found[-1] += seconds
+
+    def begin(self, values: tuple[object, ...]) -> list[float]:
+        """What stands under values that were not counted before."""
+        if len(self.found) >= self._most:
+            values = (OTHER,) * len(values)
+        # One place for each bound, one for what took longer, one for the sum.
+        return self.found.setdefault(values, [0.0] * (len(BOUNDS) + 2))
 
     def counts(self, about: str, name: str) -> str:
         """The family of how many there were, by all of the labels."""
         samples: list[Sample] = [
-            (dict(zip(self._names, values, strict=True)), int(sum(self._found[values][:-1])))
-            for values in sorted(self._found, key=_sortable)
+            (dict(zip(self._names, values, strict=True)), int(sum(self.found[values][:-1])))
+            for values in sorted(self.found, key=_sortable)
         ]
         return family(name, about, samples)
 
     def text(self, about: str, name: str) -> str:
         """The family of how long they took, by the first label alone."""
         first: dict[str, list[float]] = {}
-        for values, found in self._found.items():
+        for values, found in self.found.items():
             value = str(values[0])
             if value not in first and len(first) >= MOST_TIMED:
                 value = OTHER
@@ -86,12 +93,6 @@ class Times:
         for value in sorted(first):
             lines += _timed(name, self._names[0], value, first[value])
         return "\n".join(lines) + "\n"
-
-    def _begin(self, values: tuple[object, ...]) -> list[float]:
-        if len(self._found) >= self._most:
-            values = (OTHER,) * len(values)
-        # One place for each bound, one for what took longer, one for the sum.
-        return self._found.setdefault(values, [0.0] * (len(BOUNDS) + 2))
 
 
 def _timed(name: str, label: str, value: str, found: Sequence[float]) -> list[str]:

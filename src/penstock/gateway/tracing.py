@@ -193,13 +193,13 @@ class Trace:
                 f"{_method(onward)} {name}", began, ended, fields, kind=kind, error=error, id=span
             )
 
-    def end(self, exchange: Exchange) -> None:
-        """The request is over: its own span, and all that were gathered."""
+    def end(self, exchange: Exchange, path: str) -> None:
+        """The request is over, counted under a path: its own span, and all that were gathered."""
         notes, request, status = exchange.notes, exchange.request, exchange.status
         method = _method(request)
         fields: Fields = {
             "http.request.method": method,
-            "http.route": exchange.path,
+            "http.route": path,
             "http.response.status_code": status,
             "url.scheme": "http",
         }
@@ -217,7 +217,7 @@ class Trace:
         spans, self._spans = self._spans, []
         began, ended = exchange.started, self._tracer.clock.tick()
         root = self._span(
-            f"{method} {exchange.path}", began, ended, fields | self._fields, "server",
+            f"{method} {path}", began, ended, fields | self._fields, "server",
             (code or str(status)) if failed else "", self._root,
         )  # fmt: skip
         # What comes late, as of an answer that others still read, comes under it all the same.

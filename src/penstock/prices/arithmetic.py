@@ -33,12 +33,10 @@ def amount_nanos(price: Price, usage: Usage) -> int:
     """What an answer costs."""
     if usage.told is not None:
         return usage.told
-    return _up(
-        usage.input * price.input
-        + usage.cached_input * price.cached_input
-        + usage.cache_write * price.cache_write
-        + usage.output * price.output
-    )
+    product = usage.input * price.input + usage.output * price.output
+    if usage.cached_input or usage.cache_write:
+        product += usage.cached_input * price.cached_input + usage.cache_write * price.cache_write
+    return -(-product // PER)
 
 
 def dearest(price: Price, input_bound: int, max_output: int) -> Usage:

@@ -76,7 +76,13 @@ class Request(Struct):
 
     def header(self, name: str) -> str | None:
         """The first value under a lower-case name."""
-        return header(self.headers, name)
+        for (
+            key,
+            value,
+        ) in self.headers:  # `header`, without another call: it is asked some times a request
+            if key == name:
+                return value
+        return None
 
     async def read(self, limit: int) -> bytes:
         """The whole body, at most `limit` bytes; raises TooLarge."""

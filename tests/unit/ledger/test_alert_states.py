@@ -13,7 +13,7 @@ from penstock.config.alerting import Alert, Alerting, Channel
 from penstock.config.values import Config
 from penstock.config.watched import Rule, rules
 from penstock.gateway.notices import lines
-from penstock.ledger.alerts.states import Event, Facts, Reading, State, Timing, begun, step
+from penstock.ledger.alerts.states import Event, Reading, State, Timing, begun, step
 from penstock.ledger.alerts.turns import (
     MOST_CHANGES,
     MOST_TOLD,
@@ -199,7 +199,13 @@ def test_that_a_rule_is_no_more_is_told_to_whom_it_told() -> None:
 
 
 def test_a_name_that_another_kind_of_rule_has_now_ends_what_was_told_by_it() -> None:
-    facts: Facts = {"used_share": 0.9, "unit": "nanos", "cap": 1, "forecast_share": 0.0, "ends": 9}
+    facts: dict[str, str | int | float] = {
+        "used_share": 0.9,
+        "unit": "nanos",
+        "cap": 1,
+        "forecast_share": 0.0,
+        "ends": 9,
+    }
     known = {("budget", "all"): State("alr_1", "errors", "all", 0, 1, True, 0)}
     reads = {"budget": Readings([Reading("all", 1, facts=facts)])}
     done = turned([rule()], known, reads, MINUTE, names())
