@@ -107,6 +107,6 @@ async def test_a_report_is_one_process_at_a_time(books) -> None:
 
 async def test_both_processes_see_no_row_and_one_makes_the_report(books) -> None:
     note = (duties.sql.NOTE, ("2026-09", "", NOW))
-    claim = (duties.sql.CLAIM, (NOW + duties.LEASE_MS, NOW, "2026-09", ""))
+    claim = (duties.sql.CLAIM, (NOW + duties.LEASE_MS, NOW, NOW + duties.AHEAD_MS, "2026-09", ""))
     claimed = [(await books.batch(note, claim))[-1] for _ in range(2)]
     assert [len(rows) for rows in claimed] == [1, 0]

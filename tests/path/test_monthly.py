@@ -155,7 +155,7 @@ BAD = [
     "month=", "month=2026", "month=2026-13", "month=2026-00", "month=2026-1", "month=26-10", "month=2026-10-01", "month=october",
     "month=2026-W4", "month=%20026-10", "month=2026-12", "month=9999-12", "month=0000-01", "month=0001-01", "month=1969-12",
     "month=2026-10&format=docx", "month=2026-10&tenant=" + "x" * 201, "month=2026-10&user=a", "tenant=acme", "format=pdf",
-    "month=2026-10%27%3Bdrop%20table%20ledger",
+    "month=2026-10%27%3Bdrop%20table%20ledger", "month=2026-10&tenant=a%00b",
 ]  # fmt: skip
 
 

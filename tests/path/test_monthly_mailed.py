@@ -161,6 +161,15 @@ async def test_a_server_that_is_away_is_asked_again() -> None:
     assert [row["state"] for row in await mailed.listed()] == ["sent"]
 
 
+async def test_a_clock_that_was_ahead_puts_nothing_off() -> None:
+    mailed = Mailed(await world(MAILED))
+    mailed.fate = [NotSent()]
+    await mailed.passes(3 * 86_400.0)
+    assert not mailed.letters
+    await mailed.passes(-3 * 86_400.0)
+    assert len(mailed.letters) == 1
+
+
 async def test_what_no_server_takes_is_given_up_and_told() -> None:
     mailed = Mailed(await world(MAILED))
     mailed.fate = [Failed("No such place.", code="mail_refused", retryable=False)]

@@ -68,7 +68,7 @@ class Alert(Struct, frozen=True, forbid_unknown_fields=True):
     money: str = ""
     """Dollars an hour, as `"5.00"`, above which it is told whatever is usual (spend_rate)."""
     least_money: str = ""
-    """Dollars in the window below which nothing is told (spend_rate: `"1.00"`)."""
+    """Dollars in the window below which nothing is told (spend_rate: `"1.00"`, or what `money` comes to in the window where that is less)."""
     objective: Objective = 0.99
     """The share of requests that should end well (errors)."""
     share: Part = 0.8

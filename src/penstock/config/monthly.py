@@ -52,5 +52,7 @@ def check_monthly(report: MonthlyReport, mail: MailServer, platform: str) -> Non
         raise Misconfigured(
             "monthly_report.to is set, and nothing is sent; write enabled = true, or remove it"
         )
+    if "\0" in report.tenant:
+        raise Misconfigured("monthly_report.tenant has a NUL in it; remove it")
     if len(report.tenant) > LONGEST:
         raise Misconfigured(f"monthly_report.tenant is longer than {LONGEST} characters; shorten it")  # fmt: skip

@@ -83,10 +83,12 @@ def _rule(alert: Alert, channels: tuple[str, ...]) -> Rule:
     money = nanos(alert.money) or 0
     lasts = _FOR_MINUTES.get(kind, 0) if alert.for_minutes is None else alert.for_minutes
     after = RECOVER_MINUTES if alert.recover_minutes is None else alert.recover_minutes
-    least = nanos(alert.least_money) if alert.least_money else nanos("1.00")
+    hours, least = alert.hours or 1, nanos(alert.least_money or "1.00") or 0
+    if money and not alert.least_money:
+        least = min(least, money * hours)  # else a smaller amount than a dollar would never be told
     return Rule(
-        alert, alert.name or kind, alert.to or channels, alert.hours or 1,
-        alert.factor or (0.0 if money else _FACTORS.get(kind, 0.0)), money, least or 0,
+        alert, alert.name or kind, alert.to or channels, hours,
+        alert.factor or (0.0 if money else _FACTORS.get(kind, 0.0)), money, least,
         alert.least_requests or _LEAST_REQUESTS.get(kind, 0),
         lasts * minute, after * minute, alert.repeat_hours * 60 * minute,
     )  # fmt: skip

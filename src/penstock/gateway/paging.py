@@ -12,7 +12,7 @@ LONGEST = 200
 
 
 def fields(exchange: Exchange, *known: str) -> dict[str, str]:
-    """The query's fields; raises BadRequest for one that is not known, or too long."""
+    """The query's fields; raises BadRequest for one that is not known, too long, or no text."""
     query = exchange.query()
     unknown = query.keys() - {*known}
     if unknown:
@@ -21,6 +21,9 @@ def fields(exchange: Exchange, *known: str) -> dict[str, str]:
     long = [name for name, value in query.items() if len(value) > LONGEST]
     if long:
         raise BadRequest(f"'{long[0]}' is too long.", code="invalid_field", param=long[0])
+    odd = [name for name, value in query.items() if "\0" in value]
+    if odd:  # no text of PostgreSQL holds it
+        raise BadRequest(f"'{odd[0]}' has a NUL in it.", code="invalid_field", param=odd[0])
     return query
 
 

@@ -27,6 +27,7 @@ def test_it_is_off_unless_asked_for() -> None:
         (MAILED.replace("ops@example.com", "a@b.test\\r\\nBcc: x@y.test"), "is no address"),
         (MAILED + "day = 29", "monthly_report.day must be"),
         (MAILED + 'format = "docx"', "monthly_report.format must be"),
+        (MAILED + 'tenant = "a\\u0000b"', "monthly_report.tenant has a NUL"),
         (MAILED + f'tenant = "{"x" * 201}"', "monthly_report.tenant is longer"),
         (MAILED.replace('["ops@example.com", "boss@example.com"]', str(["a@b.test"] * 51).replace("'", '"')), "more than 50"),
     ],

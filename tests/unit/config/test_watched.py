@@ -92,5 +92,9 @@ def test_what_a_rule_does_not_say_is_as_its_kind_has_it() -> None:
     assert errors.to == ("ops",)
     [amount] = rules(made(rule("spend_rate", 'money = "2.50"')))
     assert (amount.money, amount.factor, amount.least_money) == (2_500_000_000, 0.0, 10**9)
+    [little] = rules(made(rule("spend_rate", 'money = "0.10"\nhours = 2')))
+    assert (little.money, little.least_money) == (10**8, 2 * 10**8)
+    [least] = rules(made(rule("spend_rate", 'money = "0.10"\nleast_money = "0.50"')))
+    assert least.least_money == 5 * 10**8
     [down] = rules(made(rule("provider_down", "recover_minutes = 0")))
     assert (down.for_ms, down.recover_ms) == (120_000, 0)

@@ -15,6 +15,8 @@ LEASE_MS = 600_000
 """How long whoever claimed a report has for making and sending it; then it is another's."""
 BACKOFF_MS = (60_000, 300_000, 900_000, 1_800_000, 3_600_000)
 """After the first, second, third … attempt that failed; after the last of them always so long."""
+AHEAD_MS = 2 * days.HOUR_MS
+"""Nothing is put off for longer: a time beyond that is of a clock that was ahead, and is taken as past."""
 MOST_ATTEMPTS = 60
 """About two and a half days of them."""
 MOST_LISTED = 200
@@ -33,10 +35,12 @@ class Duty(Struct, frozen=True):
 async def claim(tables: Tables, month: str, tenant: str, now: int) -> Duty | None:
     """The report of a month, for whoever asked first; None where it is done, another's, or not due again yet."""
     found = await tables.rows(sql.FIND, month, tenant)
-    if found and (found[0][0] or found[0][1] > now):
+    if found and (found[0][0] or now < found[0][1] <= now + AHEAD_MS):
         return None
     note = [] if found else [(sql.NOTE, (month, tenant, now))]
-    *_, rows = await tables.batch(*note, (sql.CLAIM, (now + LEASE_MS, now, month, tenant)))
+    *_, rows = await tables.batch(
+        *note, (sql.CLAIM, (now + LEASE_MS, now, now + AHEAD_MS, month, tenant))
+    )
     return Duty(month, tenant, rows[0][0]) if rows else None
 
 

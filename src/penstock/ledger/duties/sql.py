@@ -10,7 +10,7 @@ insert into monthly_reports (month, tenant, due_at) values ($1, $2, $3) on confl
 
 CLAIM = """
 update monthly_reports set due_at = $1, attempts = attempts + 1
-where outcome = '' and due_at <= $2 and month = $3 and tenant = $4
+where outcome = '' and (due_at <= $2 or due_at > $3) and month = $4 and tenant = $5
 returning attempts
 """
 
