@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from playwright.sync_api import expect
+import json
+from collections.abc import Callable
+from functools import partial
+
+from playwright.sync_api import Route, expect
 
 from tests.browser.conftest import Visit
 
@@ -33,3 +37,33 @@ def test_when_a_key_was_made_is_told_whole(visit: Visit) -> None:
     expect(made).to_be_visible()
     cut = made.evaluate("one => one.parentElement.scrollWidth > one.parentElement.clientWidth")
     assert not cut
+
+
+def test_signing_in_says_what_to_do_where_it_is_not_the_keys_fault(
+    visiting: Callable[..., Visit],
+) -> None:
+    visit = visiting()
+    visit.watch.expect(401, 403, 429)
+    page = visit.page
+    for status, code, headers, told in (
+        (403, "csrf", {}, "server.trusted_proxies"),
+        (403, "insufficient_scope", {}, "lacks the scope"),
+        (429, "rate_limit_exceeded", {"retry-after": "899"}, "14 min 59 s"),
+    ):
+        page.unroute_all()
+        page.route(
+            "**/dashboard/session",
+            partial(_refused, status=status, headers=headers, body=json.dumps({"code": code})),
+        )
+        page.goto("/dashboard/")
+        page.get_by_label("Admin key or token").fill("pk-x")
+        page.keyboard.press("Enter")
+        expect(page.get_by_text(told)).to_be_visible()
+
+
+def _refused(route: Route, status: int, headers: dict[str, str], body: str) -> None:
+    if route.request.method != "POST":
+        route.continue_()
+        return
+    kind = {"content-type": "application/problem+json"}
+    route.fulfill(status=status, headers=kind | headers, body=body)

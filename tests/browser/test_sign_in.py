@@ -94,7 +94,7 @@ def test_who_guesses_is_made_to_wait(visiting: Visiting, tmp_path_factory) -> No
         assert tries[-1] == 429, tries
         visit.watch.expect(429)
         page = sign_in(visit, token("operator", scope=ADMIN))
-        expect(page.get_by_text("Too many tries")).to_be_visible()
+        expect(page.get_by_text("Too many wrong tries")).to_be_visible()
         visit.page.close()
 
 

@@ -194,7 +194,7 @@ async def test_one_says_why_it_went_where_it_went() -> None:
         ),
         (
             {"target": "dear/gpt-4o", "tokens": 1024, "deployment": "eu"},
-            {"target": "dear/gpt-4o", "tokens": 1024, "deployment": "eu", "insteadOf": None, "savesNanos": "0"},
+            {"target": "dear/gpt-4o", "tokens": 1024, "deployment": "eu", "insteadOf": None, "savesNanos": None},
         ),
     ],
 )  # fmt: skip

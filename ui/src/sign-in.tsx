@@ -2,6 +2,7 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { Input } from './components/field';
 import { Failure, signIn } from './lib/api';
+import { duration } from './lib/format';
 import { ended } from './lib/session';
 import { Mark } from './shell';
 
@@ -10,6 +11,10 @@ const REASONS: Record<number, string> = {
   401: 'The gateway does not know this key or token; it may be revoked or expired.',
   403: 'This key or token is good, but it lacks the scope “admin”.',
 };
+
+/** What a proxy brings about that the gateway does not know of. */
+const FOREIGN =
+  'The gateway does not take this page for its own. Behind a proxy, name that in server.trusted_proxies and have it set X-Forwarded-Host.';
 
 export function SignIn() {
   const [credential, setCredential] = useState('');
@@ -73,7 +78,9 @@ export function SignIn() {
 function reason(failure: unknown): string {
   if (!(failure instanceof Failure)) return 'Something went wrong on this page.';
   if (failure.status === 429) {
-    return `Too many tries. Wait ${failure.wait ?? 'some'} seconds, then try again.`;
+    const wait = failure.wait === null ? 'a while' : duration(failure.wait * 1000);
+    return `Too many wrong tries. Wait ${wait}, then try again.`;
   }
+  if (failure.code === 'csrf') return FOREIGN;
   return REASONS[failure.status] ?? failure.message;
 }

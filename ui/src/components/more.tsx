@@ -1,12 +1,13 @@
 /** Under a list: the button for its next page, and why that did not come. */
 import type { Listed, Paged } from '../lib/list';
+import { counted } from '../lib/words';
 import { ErrorNote } from './states';
 
 interface MoreProps<Page extends Paged> {
   of: Listed<Page>;
   /** How many rows stand above. */
   shown: number;
-  /** What they are, in the plural. */
+  /** What each is. */
   what: string;
 }
 
@@ -16,7 +17,7 @@ export function More<Page extends Paged>({ of, shown, what }: MoreProps<Page>) {
     <div class="more">
       {of.error && <ErrorNote error={of.error} retry={of.more} />}
       <p class="note" role="status">
-        {of.loading ? 'Loading…' : `${shown} ${what}${of.further ? ' so far' : ''}`}
+        {of.loading ? 'Loading…' : `${counted(shown, what)}${of.further ? ' so far' : ''}`}
       </p>
       {of.further && (
         <button type="button" class="button" onClick={of.more} disabled={of.loading}>

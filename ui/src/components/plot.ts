@@ -139,10 +139,16 @@ function yAxis(format: (value: number) => string, colour: Colours): uPlot.Axis {
     font: FONT,
     grid: { stroke: colour('--line'), width: 1 },
     ticks: { show: false },
-    size: 64,
+    size: (_plot, values) => roomOf(values),
     space: 44,
     values: (_plot, places) => places.map(format),
   };
+}
+
+/** As wide as its longest label: fractions of a cent have many digits. */
+function roomOf(values: string[] | null): number {
+  const longest = (values ?? []).reduce((most, one) => Math.max(most, one.length), 0);
+  return Math.max(64, longest * LETTER + BETWEEN);
 }
 
 /** Variables as the page resolves them now: a canvas takes colours, not `light-dark()`. */

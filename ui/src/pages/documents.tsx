@@ -59,7 +59,7 @@ export default function Documents() {
                     )
                   }
                 />
-                <More of={list} shown={rows.length} what="documents" />
+                <More of={list} shown={rows.length} what="document" />
               </>
             )}
           </Shown>

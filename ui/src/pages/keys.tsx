@@ -65,7 +65,7 @@ export default function Keys() {
                     </Empty>
                   }
                 />
-                <More of={list} shown={rows.length} what="keys" />
+                <More of={list} shown={rows.length} what="key" />
               </>
             )}
           </Shown>

@@ -129,7 +129,7 @@ export default function Requests() {
                     <Nothing narrowed={Object.keys(chosen).length > 0} further={list.further} />
                   }
                 />
-                <More of={list} shown={rows.length} what="requests" />
+                <More of={list} shown={rows.length} what="request" />
               </>
             )}
           </Shown>
