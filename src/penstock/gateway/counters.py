@@ -49,6 +49,7 @@ class Counters:
         """Replies that are being streamed."""
         self.passes = Counts("outcome")
         """Passes of the upkeep."""
+        self.passes.add(("done",), 0)
         self._requests = Times("path", "method", "status")
         self._refusals = Counts("code")
         self._found = dict.fromkeys(KINDS, 0)
@@ -119,7 +120,9 @@ class Counters:
             + family("penstock_refusals_total", "Refused or failed.", samples(self._refusals))
             + family("penstock_cache_hits_total", "Answers found, kept or on their way.", found)
             + family("penstock_cache_misses_total", "Answers looked for and not found.", missed)
-            + family("penstock_saved_nanodollars_total", "Of found chats.", _by("target", self._saved))
+            + family(
+                "penstock_saved_nanodollars_total", "Of found chats.", _by("target", self._saved)
+            )
             + self._upstream()
             + family("penstock_journal_dropped_rows_total", "Rows the journal lost.", lost)
             + family("penstock_upkeep_passes_total", "Upkeep's passes.", samples(self.passes))
