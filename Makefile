@@ -3,6 +3,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
 MAKEFLAGS += --no-print-directory --warn-undefined-variables
 
 PYTHON ?= python3
@@ -39,8 +40,8 @@ ui: $(PAGES) ## Build the dashboard's pages (ui/, by Node and npm) into the pack
 
 ##@ Verify
 .PHONY: check
-check: ## All that CI runs: format, lint, types, layers, tests
-	@for step in format-check lint types layers test; do \
+check: ## All that CI runs: format, lint, types, layers, the dashboard's own, tests
+	@for step in format-check lint types layers ui-check test; do \
 		echo "== $$step"; $(MAKE) $$step; \
 	done
 
@@ -59,6 +60,10 @@ types: $(STAMPS)/dev ## mypy: strict on src, lenient on tests and load
 .PHONY: layers
 layers: $(STAMPS)/dev ## Imports point downward only (import-linter)
 	@$(BIN)/lint-imports --no-cache
+
+.PHONY: ui-check
+ui-check: $(UI:%=%/node_modules/.stamp) ## The dashboard's types, lint, format and unit tests
+	@[ -z "$(UI)" ] || { cd ui && npm run check --silent && npm test --silent; }
 
 .PHONY: test
 test: $(STAMPS)/dev $(STAMPS)/stores $(STAMPS)/edge $(STAMPS)/browser $(NPM) $(PAGES) ## Install what tests need and run all of them (ARGS= for pytest, WORKERS=0: one process)
@@ -161,7 +166,7 @@ $(STAMPS)/stores: | $(STAMPS)/base
 
 # The browser that tests/browser drives; Playwright brings its driver and no browser of its own.
 $(STAMPS)/browser: | $(STAMPS)/base
-	@if ! command -v chromium >/dev/null; then \
+	@if ! command -v chromium chromium-browser google-chrome >/dev/null; then \
 		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 			apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq --yes --no-install-recommends chromium fonts-dejavu-core; \
 		else \

@@ -43,6 +43,7 @@ ROWS = (
     ("overview_ms_1e6", "the overview of 31 days on 10⁶ ledger rows, over HTTP, median of 9", "< 300"),
     ("overview_on_screen_ms", "until a browser shows its figures, on 10⁶ rows, a first visit, median of 9", "< 300"),
     ("overview_on_screen_again_ms", "the same where the browser has the scripts", ""),
+    ("ui_kb_gzip", "all that a browser can load of the dashboard, compressed", "≤ 150"),
     ("overview_cpu_ms_1e6", "the gateway's CPU for it", ""),
     ("report_ms_1e7", "31 days by model with percentiles on 10⁷ rows, the same way", "< 200"),
     ("report_cpu_ms_1e7", "the gateway's CPU for it", ""),

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import urllib.request
 from statistics import median
 
 from playwright.sync_api import Browser, BrowserContext
 
+from bench.env import ROOT
 from bench.process import BenchFailed
 from tests.browser.chromium import launched
 
+BUILT = ROOT / "src" / "penstock" / "dashboard"
+SUFFIXES = {".js", ".css", ".html", ".svg"}
 TRIES = 9
 SECONDS = 30.0
 # Two frames after the figures came into the page they have been painted.
@@ -37,7 +41,17 @@ def figures(url: str, credential: str) -> dict[str, float]:
             context = _signed_in(browser, url, credential)
             first.append(_once(context, url))
             context.close()
-    return {"overview_on_screen_ms": median(first), "overview_on_screen_again_ms": median(again)}
+    return {
+        "overview_on_screen_ms": median(first),
+        "overview_on_screen_again_ms": median(again),
+        "ui_kb_gzip": _bytes() / 1024,
+    }
+
+
+def _bytes() -> int:
+    """Of all that a browser can load of the dashboard, compressed."""
+    files = [path for path in BUILT.rglob("*") if path.suffix in SUFFIXES]
+    return sum(len(gzip.compress(path.read_bytes(), 9)) for path in files)
 
 
 def _served(url: str) -> None:

@@ -63,6 +63,7 @@ def pytest_runtest_makereport(
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """A gateway with a day's data, that a session's tests share: who changes something makes it first."""
     with served(tmp_path_factory.mktemp("browser") / "gateway") as found:
+        assert "/dashboard/assets/" in found.client.get("/dashboard").text, "run `make ui`"
         fill(found)
         yield found
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from urllib.parse import urlencode
 
 import pytest
 from playwright.sync_api import Page, Route, expect
@@ -32,13 +33,21 @@ def no_markup(page: Page) -> None:
     expect(page.get_by_text("49 49 49")).to_have_count(0)
 
 
-@pytest.mark.parametrize("path", ["keys", "documents", "requests"])
+@pytest.mark.parametrize("path", ["keys", "documents"])
 def test_they_are_shown_literally(fooled: Visit, world: World, path: str) -> None:
     page = fooled.open(path)
     files = [one["filename"] for one in world.ask("GET", "/admin/documents").json()["documents"]]
     assert NAUGHTY[1] in files, files
     for name in files if path == "documents" else NAUGHTY:
         expect(page.locator("main").get_by_text(name).first).to_be_attached()
+    no_markup(page)
+
+
+@pytest.mark.parametrize("name", NAUGHTY)
+def test_users_are_shown_literally(fooled: Visit, name: str) -> None:
+    page = fooled.open("requests?" + urlencode({"user": name}))
+    row = page.get_by_role("region", name="Requests").get_by_role("row").nth(1)
+    expect(row.locator("bdi").first).to_have_text(name)
     no_markup(page)
 
 

@@ -43,6 +43,17 @@ def test_a_request_is_explained(visiting: Visiting, world: World, kind: str, the
     assert grave(page) == []
 
 
+def test_a_warm_target_is_told_with_what_it_saves(visit: Visit, world: World) -> None:
+    told = world.ask("GET", f"/admin/requests/{world.made['bought']}").json()
+    told["decision"]["warm"] = {
+        "target": "openai/gpt-4o", "tokens": 2048, "deployment": None, "insteadOf": "openai/gpt-4o-mini",
+        "savesNanos": "1500000",
+    }  # fmt: skip
+    visit.page.route("**/admin/requests/*", lambda route: route.fulfill(json=told))
+    main = visit.open(f"requests/{told['id']}").locator("main")
+    expect(main).to_contain_text("2,048 tokens at openai/gpt-4o: saves $0.0015 instead of")
+
+
 def test_it_fits_a_phone(visiting: Visiting, world: World) -> None:
     visit = visiting(width=360)
     visit.sign_in()

@@ -53,16 +53,17 @@ def test_an_api_key_opens_it_until_it_is_revoked(visiting: Visiting, world: Worl
     page = sign_in(visiting(), made["key"])
     overview(page)
     assert world.ask("DELETE", f"/admin/keys/{made['id']}").status_code == 204
-    page.get_by_role("link", name="Keys").click()
-    signed_out(page)
+    signed_out(page)  # the overview asks again every few seconds
 
 
 def test_a_session_ends_with_its_token(visiting: Visiting) -> None:
     claims = {"sub": "operator", "scope": ADMIN}
-    short = mint(claims, SECRET, now=time.time(), lifetime=3.0)
-    page = sign_in(visiting(), short)
-    overview(page)
-    signed_out(page)  # the overview asks again every few seconds
+    short = mint(claims, SECRET, now=time.time(), lifetime=6.0)
+    visit = visiting()
+    visit.watch.expect(BEFORE)
+    visit.sign_in(short)
+    visit.page.goto("/dashboard/")
+    signed_out(visit.page)
 
 
 def test_a_wrong_key_is_told_so(visiting: Visiting) -> None:
@@ -94,7 +95,7 @@ def test_who_guesses_is_made_to_wait(visiting: Visiting, tmp_path_factory) -> No
         visit.watch.expect(429)
         page = sign_in(visit, token("operator", scope=ADMIN))
         expect(page.get_by_text("Too many tries")).to_be_visible()
-        visit.context.close()
+        visit.page.close()
 
 
 def test_signing_out_ends_the_session_everywhere(visiting: Visiting, world: World) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import email
 import email.policy
 from collections.abc import Iterator
+from contextlib import suppress
 from email.message import EmailMessage
 
 import pytest
@@ -12,7 +14,7 @@ from msgspec.structs import replace
 
 from penstock.config.mail import MailServer
 from penstock.errors import Broken, Failed, NotSent
-from penstock.platforms.mail import SmtpMail
+from penstock.platforms.mail import THREADS, SmtpMail
 from penstock.platforms.memory.mail import MemoryMail
 from penstock.ports import Mail
 from penstock.wire.letters import MOST_LETTER_BYTES, MOST_RECIPIENTS, Attached, Letter
@@ -188,6 +190,32 @@ async def test_a_server_that_says_nothing_is_given_up(smtp, box, monkeypatch):
     monkeypatch.setattr("penstock.platforms.mail.WHOLE_SECONDS", 0.0)
     with pytest.raises(Broken):
         await smtp.send(LETTER, at(box))
+
+
+@pytest.mark.parametrize("security", ["none", "starttls"])
+async def test_a_server_that_never_comes_to_an_end_keeps_no_thread(monkeypatch, security):
+    """A byte now and then, so that no silence is too long."""
+    monkeypatch.setattr("penstock.platforms.mail.WHOLE_SECONDS", 0.2)
+
+    async def drips(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(ConnectionError):
+            while not reader.at_eof():
+                writer.write(b"2")
+                await writer.drain()
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(reader.read(100), 0.01)
+        writer.close()
+
+    mail = SmtpMail()
+    async with await asyncio.start_server(drips, "127.0.0.1") as server:
+        port = server.sockets[0].getsockname()[1]
+        at = MailServer("127.0.0.1", port, security, sender="penstock@example.com")
+        for _ in range(THREADS):
+            with pytest.raises(Broken):
+                await mail.send(LETTER, at)
+        free = asyncio.get_running_loop().run_in_executor(mail._threads, int)
+        assert await asyncio.wait_for(free, 60) == 0
+    mail.close()
 
 
 @pytest.mark.parametrize("security", ["starttls", "tls"])

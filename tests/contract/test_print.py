@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 
 import pypdfium2
 import pytest
@@ -89,6 +90,28 @@ async def test_a_letter_that_the_font_lacks_is_told_by_its_number() -> None:
 async def test_marks_stay_marks() -> None:
     found = " ".join(pages(await Printer("")(paper("<b>bold</b> & <i>", "x"))))
     assert "<b>bold</b> & <i>" in found
+
+
+@pytest.mark.parametrize("places", [None, ()], ids=["this machine's", "no fonts"])
+async def test_names_of_any_length_leave_room_for_those_beside_them(monkeypatch, places) -> None:
+    if places is not None:
+        monkeypatch.setattr("penstock.platforms.pdf.fonts.PLACES", places)
+    numbers = ("1,000,000,000,000", "1,000,000,000", "1,000,000", "$1,000,000,000.00")
+    long = ("日" * 80, "W" * 80, "\N{GRINNING FACE}" * 80, "a")
+    rows = tuple((*(shown(name) for name in each), *numbers) for each in itertools.product(long, repeat=3))  # fmt: skip
+    columns = ("Service", "Provider", "Model", "Requests", "Tokens", "Free", "Spent")
+    one = ("chat", "a", "日" * 80, *numbers)
+    blocks = (Table("One", columns, (one, one), 3), Table("All", columns, rows, 3, total=True))
+    found = pages(await Printer("")(Paper("日" * 80, "x", (Section("s", blocks),))))
+    assert f"{len(found)} of {len(found)}" in found[-1]
+    assert "Service" in found[-1]
+
+
+async def test_figures_are_read_without_any_font(monkeypatch) -> None:
+    monkeypatch.setattr("penstock.platforms.pdf.fonts.PLACES", ())
+    found = " ".join(pages(await Printer("")(paper("\N{MINUS SIGN}$5.00 \N{EN DASH}", "x"))))
+    assert "-$5.00" in found
+    assert "[U+" not in found
 
 
 async def test_a_font_is_a_font(tmp_path) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -51,12 +50,12 @@ def answer(request: Request, tokens: dict[str, int] = TOKENS) -> Response:
     if json.loads(request.body).get("stream"):
         said = [chunk({"role": "assistant", "content": "Yes."}), chunk({}, "stop")]
         return streamed(
-            [*said, b"data: " + json.dumps(_usage_chunk(tokens)).encode() + b"\n\n", DONE]
+            [*said, b"data: " + json.dumps(usage_chunk(tokens)).encode() + b"\n\n", DONE]
         )
     return Response(200, [JSON], json.dumps(completion("Yes.") | {"usage": tokens}).encode())
 
 
-def _usage_chunk(tokens: dict[str, int]) -> dict[str, Any]:
+def usage_chunk(tokens: dict[str, int]) -> dict[str, Any]:
     return {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m", "choices": [], "usage": tokens}  # fmt: skip
 
 
@@ -157,6 +156,28 @@ async def _two_turns_each(world: World) -> tuple[list[str], list[str], int]:
     return first, then, kept
 
 
+async def test_the_log_of_requests_says_that_it_was_warm() -> None:
+    world = made("heuristic")
+    told = []
+    for messages in (TURN, NEXT):
+        await ask(world, messages)
+        listed = await read_json(world, "/admin/requests")
+        id = listed["requests"][0]["id"]
+        told.append((await read_json(world, f"/admin/requests/{id}"))["decision"]["warm"])
+    cold, warm = told
+    assert cold is None
+    saves = int(warm.pop("savesNanos"))
+    assert saves > 0
+    assert warm == {"target": DEAR, "deployment": None, "tokens": 9_984, "insteadOf": CHEAP}
+
+
+async def read_json(world: World, path: str) -> dict[str, Any]:
+    response = await world.get(path, token=world.token(role="admin"))
+    assert response.status == 200
+    found: dict[str, Any] = json.loads(await read(response))
+    return found
+
+
 async def test_a_split_is_by_conversations_once_they_are_long() -> None:
     world = World(Net(), more=BOTH_CACHE + ROUTES["weighted"])
     first, then, kept = await _two_turns_each(world)
@@ -246,48 +267,6 @@ async def test_a_prompt_that_no_provider_caches_is_cold(tokens: int, then: str) 
     assert await ask(world, NEXT) == then
 
 
-async def test_who_wants_nothing_stored_leaves_no_mark() -> None:
-    world = made("heuristic")
-    assert await ask(world, TURN, headers=[("cache-control", "no-store")]) == DEAR
-    assert await ask(world, NEXT) == CHEAP
-
-
-async def test_a_mark_tells_nothing_of_what_was_said_or_who_said_it() -> None:
-    world = made("heuristic")
-    await ask(world, TURN, headers=[("cache-control", "no-cache")])
-    marks = [key for key in world.platform.store._entries if key.startswith("warm:")]
-    (name,) = marks
-    assert len(name) == len("warm:") + 64
-    value = await world.platform.store.get(name)
-    assert value is not None
-    assert len(value) < 60
-    assert b"word" not in value
-    assert b"alice" not in value
-
-
-@pytest.mark.parametrize("value", [b"", b"junk", b"\x97\x01\x02\x03\x04\x05\x06\x07"])
-async def test_a_mark_that_cannot_be_read_counts_for_nothing(value: bytes) -> None:
-    world = made("heuristic")
-    await ask(world, TURN)
-    for key in [key for key in world.platform.store._entries if key.startswith("warm:")]:
-        await world.platform.store.put(key, value, 60)
-    assert await ask(world, NEXT) == CHEAP
-    assert world.reports == []
-
-
-async def test_a_store_that_fails_costs_the_saving_and_no_answer(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    async def fails(*_: Any) -> None:
-        raise ValueError("not foreseen")
-
-    world = made("heuristic")
-    monkeypatch.setattr("penstock.gateway.affinity._store", lambda _: SimpleNamespace(get=fails, put=fails))  # fmt: skip
-    assert await ask(world, TURN) == DEAR
-    assert await ask(world, NEXT) == CHEAP
-    assert [type(error) for error in world.reports] == [ValueError] * 2
-
-
 async def test_no_more_is_reserved_than_without() -> None:
     once = (
         '[routes.x]\npolicy = "heuristic"\nsimple = "cheap/gpt-4o-mini"\nmedium = "cheap/gpt-4o-mini"\n'
@@ -296,17 +275,6 @@ async def test_no_more_is_reserved_than_without() -> None:
     world = made("heuristic", more=once)
     assert await ask(world, TURN, "x") == DEAR
     assert await ask(world, NEXT, "x") == CHEAP
-
-
-async def test_an_answer_that_broke_off_leaves_no_mark() -> None:
-    world = made("heuristic")
-    used = b"data: " + json.dumps(_usage_chunk(TOKENS)).encode() + b"\n\n"
-    begun = [chunk({"role": "assistant", "content": "Ye"}), used]
-    whole = world.platform.fetch.handler
-    world.platform.fetch.handler = lambda _: streamed(begun)
-    assert await ask(world, TURN, stream=True) == DEAR
-    world.platform.fetch.handler = whole
-    assert await ask(world, NEXT) == CHEAP
 
 
 MANY = """

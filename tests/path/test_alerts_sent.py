@@ -133,6 +133,34 @@ async def test_a_receiver_that_is_away_is_told_all_in_order_when_it_is_back() ->
     assert [one["deliveries"][0]["status"] for one in told["notices"]] == ["http 200", "http 200"]
 
 
+async def test_a_clock_that_was_ahead_holds_up_nothing() -> None:
+    made = await near()
+    made.platform.clock.advance(300 * 86_400.0)
+    made.answer = lambda request: Response(503)
+    await read(await made.chat())
+    await made.platform.tables.batch(("update budgets set spent = 900000000", ()))
+    await made.minutes(2)
+    assert [row[3] for row in await outcomes(made)] == [""]
+    made.answer = lambda request: Response(200)
+    made.platform.clock.advance(-300 * 86_400.0)
+    await made.minutes(2)
+    assert made.events == [("budget", "firing")]
+    await made.platform.tables.batch((WELL, ()))
+    await made.minutes(8)
+    assert made.events[1:] == [("budget", "recovered")]
+
+
+async def test_a_channel_is_left_behind_by_tries_where_no_time_passes(monkeypatch) -> None:
+    monkeypatch.setattr("penstock.ledger.alerts.MOST_ATTEMPTS", 3)
+    made = await near()
+    made.answer = lambda request: Response(503)
+    for _ in range(6):
+        await made.minutes()
+        await made.platform.tables.batch(("update alert_deliveries set due_at = 0", ()))
+    assert [row[3] for row in await outcomes(made)] == ["given_up"]
+    assert len(made.posts) == 3
+
+
 async def test_one_that_stays_away_is_given_up_after_a_day_and_counted(caplog) -> None:
     made = await near()
     made.answer = lambda request: Response(500, body=b"a secret of theirs")
@@ -171,7 +199,7 @@ async def test_what_waits_for_a_channel_has_a_bound() -> None:
     made = await near()
     rows = [
         ("insert into alert_deliveries (id, notice, channel, at, due_at, attempts, status, outcome, ended_at)"
-         " values ($1, 'ntc_0', 'ops', 0, $2, 0, '', '', 0)", (f"ntc_0{each:05}:ops", 1 << 50))
+         " values ($1, 'ntc_0', 'ops', 0, $2, 0, '', '', 0)", (f"ntc_0{each:05}:ops", int((made.platform.clock.now() + 1_800) * 1000)))
         for each in range(MOST_WAITING)
     ]  # fmt: skip
     await made.platform.tables.batch(*rows)

@@ -83,7 +83,7 @@ async def test_no_header_leads_elsewhere(header: tuple[str, str]) -> None:
 
 @pytest.mark.parametrize("method", ["GET", "POST", "DELETE", "BREW"])
 @pytest.mark.parametrize(
-    "path", ["/v1/responses", "/v1/nothing", "/api/rag/nothing", "/dashboard", "/v2/chat", "/v1"]
+    "path", ["/v1/responses", "/v1/nothing", "/api/rag/nothing", "/dashboards", "/v2/chat", "/v1"]
 )
 async def test_what_is_not_there_is_not_found(path: str, method: str) -> None:
     world = plain()
@@ -212,7 +212,7 @@ async def test_credentials_in_the_query_are_refused_even_beside_a_good_one(name:
         ("made_up=1", "invalid_field", "made_up"), ("from=yesterday", "invalid_field", "from"),
         ("to=2026-13-01", "invalid_field", "to"), ("from=2026-11-02&to=2026-11-01", "invalid_field", "from"),
         ("from=2020-01-01&to=2026-01-01", "invalid_field", "from"), ("from=1969-01-01&to=1969-02-01", "invalid_field", "from"),
-        ("from=0001-01-01&to=9999-12-31", "invalid_field", "from"), ("to=9999-12-31T23:59:59%2B00:00", "", ""),
+        ("from=0001-01-01&to=9999-12-31", "invalid_field", "from"), ("to=9999-12-31T23:59:59%2B00:00", "invalid_field", "to"),
         ("from=0001-01-01T00:00:00%2B23:59", "invalid_field", "from"),
         ("&".join(["a=b"] * 21), "invalid_field", None), ("&".join(["a=b"] * 10_000), "invalid_field", None),
         ("from=%00", "invalid_field", "from"), ("from=%ff", "invalid_field", "from"), ("by=%", "invalid_field", "by"),

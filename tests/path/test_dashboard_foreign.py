@@ -179,6 +179,17 @@ backends = [{ url = "http://orders.test" }]
         assert request.header("authorization") is None
 
 
+@pytest.mark.parametrize(
+    "path", ["/api/usage-sheets", "/api/usage/1", "/metrics-old", "/api/rag/pictures", "/administer", "/v1x"]
+)  # fmt: skip
+async def test_a_session_is_nobody_at_a_service_beside_the_gateways_own_paths(path: str) -> None:
+    browser = await signed_in(
+        '[services.all]\nprefixes = ["/"]\nbackends = [{ url = "http://all.test" }]\n'
+    )
+    assert await code(await browser.get(path)) == (401, "missing_credential")
+    assert browser.world.platform.fetch.requests == []
+
+
 async def test_a_session_is_nobody_at_a_service() -> None:
     more = """
 [services.chat]

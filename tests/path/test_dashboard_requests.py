@@ -180,8 +180,31 @@ async def test_one_says_why_it_went_where_it_went() -> None:
         "heuristic", "cheap/gpt-4o-mini", 1, "auto",
     )  # fmt: skip
     assert why["reason"]
+    assert why["warm"] is None
     assert [step["stage"] for step in found["ledger"]] == ["reserve", "dispatched", "final"]
     assert found["ledger"][-1]["costNanos"] == first["costNanos"]
+
+
+@pytest.mark.parametrize(
+    ("warm", "told"),
+    [
+        (
+            {"target": "dear/gpt-4o", "tokens": 2048, "instead_of": "cheap/gpt-4o-mini", "saves_nanos": 15},
+            {"target": "dear/gpt-4o", "tokens": 2048, "deployment": None, "insteadOf": "cheap/gpt-4o-mini", "savesNanos": "15"},
+        ),
+        (
+            {"target": "dear/gpt-4o", "tokens": 1024, "deployment": "eu"},
+            {"target": "dear/gpt-4o", "tokens": 1024, "deployment": "eu", "insteadOf": None, "savesNanos": "0"},
+        ),
+    ],
+)  # fmt: skip
+async def test_a_warm_prompt_is_told_with_what_it_saves(
+    warm: dict[str, Any], told: dict[str, Any]
+) -> None:
+    world = World()
+    decision = Decision("req_1", "chat", status=200, warm=warm)
+    await world.platform.tables.batch(decisions.row(decision, DAY_MS, "default/alice"))
+    assert (await asked(world, id="req_1"))["decision"]["warm"] == told
 
 
 async def test_one_that_only_the_ledger_knows_is_told_as_far_as_that_goes() -> None:

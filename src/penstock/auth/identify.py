@@ -101,9 +101,9 @@ class Identity:
             raise missing
         if not self._sessions:
             raise missing
-        from penstock.auth.sessions import PLACES
+        from penstock.auth.sessions import counts_at
 
-        if not request.path.startswith(PLACES):
+        if not counts_at(request.path):
             raise missing
         credential = (await self.session(request)).credential
         request.headers = [*request.headers, ("authorization", f"Bearer {credential}")]

@@ -26,8 +26,11 @@ PLAIN, SECURE = "penstock_session", "__Host-penstock_session"
 NAMES = frozenset({PLAIN, SECURE})
 CSRF = "x-csrf-token"
 SAFE = frozenset({"GET", "HEAD"})
-PLACES = ("/admin/", "/dashboard/", "/metrics", "/v1/", "/api/rag/", "/api/usage")
-"""Where a session counts: the gateway's own paths, none of a service."""
+PLACES = ("/admin/", "/dashboard/", "/v1/", "/api/rag/documents/")
+PATHS = frozenset(
+    {"/metrics", "/api/usage", "/api/rag/documents", "/api/rag/query", "/api/rag/search", "/api/rag/upload"}
+)  # fmt: skip
+"""Where a session counts, below the first and at the second: the gateway's own paths, none that a service can have."""
 SWEEP_ROWS = 500
 _TOKEN_BYTES = 32
 _SHAPE = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)
@@ -85,6 +88,11 @@ class Browser:
         """The first that a trusted proxy says under a name."""
         value = header(self._request.headers, name) if self._believed else None
         return (value or "").partition(",")[0].strip(" ")
+
+
+def counts_at(path: str) -> bool:
+    """Whether a session counts there."""
+    return path in PATHS or path.startswith(PLACES)
 
 
 async def begin(platform: Platform, credential: str, until: float) -> tuple[str, Session]:

@@ -56,6 +56,10 @@ def check_mail(mail: MailServer) -> None:
         raise Misconfigured("mail.sender is no address; write it as penstock@example.com")
     if bool(mail.user) != bool(mail.password):
         raise Misconfigured("mail.user and mail.password go together; set both or none")
+    if not (mail.user + mail.password).isascii():
+        raise Misconfigured(
+            "mail.user or mail.password has letters beyond ASCII, which no way of logging in here takes; change it"
+        )
     if mail.security == "none" and mail.user and mail.host not in HERE:
         raise Misconfigured(
             'mail.security is none, and a password would go in clear; write "starttls" or "tls"'

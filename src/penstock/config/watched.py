@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
@@ -165,6 +166,12 @@ def _check_numbers(alert: Alert, path: str) -> None:
             )
     if alert.kind == "errors" and alert.hours > MOST_HOURS_OF_ERRORS:
         raise Misconfigured(f"{path}.hours is at most {MOST_HOURS_OF_ERRORS} for errors; lower it")
+    factor = alert.factor or _FACTORS.get(alert.kind, 0.0)
+    if alert.kind == "errors" and factor * (1 - alert.objective) > 1:
+        raise Misconfigured(
+            f"{path} never fires: {factor:g} times the errors that an objective of {alert.objective:g} bears are more than"
+            f" all requests; set factor to at most {math.floor(1 / (1 - alert.objective) * 10) / 10:g}"
+        )
     if alert.kind == "errors" and alert.each == "provider":
         raise Misconfigured(
             f"{path}.each is provider, and a request that nobody answered is no provider's; write each = "

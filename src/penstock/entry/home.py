@@ -63,7 +63,7 @@ async def opened(config: Config, *, beside: bool = False) -> AsyncGenerator[Plat
         mail = SmtpMail()
         stack.callback(mail.close)
         platform = await stack.enter_async_context(open_home(config, fetch, runner, parse))
-        platform = dataclasses.replace(platform, mail=mail, pdf=_printer(config))
+        platform = dataclasses.replace(platform, mail=mail, pdf=papers(config))
         if config.telemetry.enabled and not beside:
             traces = await stack.enter_async_context(telemetry(config))
             platform = dataclasses.replace(platform, traces=traces)
@@ -72,8 +72,8 @@ async def opened(config: Config, *, beside: bool = False) -> AsyncGenerator[Plat
         yield platform
 
 
-def _printer(config: Config) -> Print | None:
-    """Who writes PDF, if anybody does; raises Missing where one is to be mailed and nobody does."""
+def papers(config: Config) -> Print | None:
+    """Who writes PDF, if anybody does; raises Missing where one is to be mailed and nobody does, Misconfigured for a bad font."""
     wanted = config.monthly_report.to and config.monthly_report.format == "pdf"
     return printer_for(config) if wanted else printer(config.monthly_report.font)
 

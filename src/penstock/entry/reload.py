@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from penstock.config import Config
 from penstock.entry import judging
+from penstock.entry.home import papers
 from penstock.entry.inside import check_same
 from penstock.entry.listener import Listener
 from penstock.entry.secrets import with_issuer
@@ -74,6 +75,7 @@ class Serving:
         config, kept = lasting(self.gateway.config, wanted)
         config = with_issuer(config)
         check_same(self.gateway.config, config)
+        papers(config)
         return config, kept, notes, judging.given(config)
 
     def _take(self, gateway: Gateway) -> None:
@@ -101,13 +103,15 @@ def lasting(now: Config, wanted: Config) -> tuple[Config, list[str]]:
         "server.port": (here.port, there.port),
         "server.access_log": (here.access_log, there.access_log),
         "telemetry": (now.telemetry, wanted.telemetry),
+        "monthly_report.font": (now.monthly_report.font, wanted.monthly_report.font),
         "cache.max_bytes": (now.cache.max_bytes, wanted.cache.max_bytes),
     }
     server = replace(there, host=here.host, port=here.port, access_log=here.access_log)
     cache = replace(wanted.cache, max_bytes=now.cache.max_bytes)
+    monthly = replace(wanted.monthly_report, font=now.monthly_report.font)
     whole = replace(
         wanted, platform=now.platform, data=now.data, durability=now.durability, stores=now.stores,
-        server=server, cache=cache, telemetry=now.telemetry,
+        server=server, cache=cache, telemetry=now.telemetry, monthly_report=monthly,
     )  # fmt: skip
     return whole, [name for name, (old, new) in pairs.items() if old != new]
 

@@ -20,6 +20,8 @@ from penstock.wire.json import decode_object, encode
 if TYPE_CHECKING:
     from penstock.gateway import Gateway
 
+NO_STORE = ("cache-control", "no-store")
+PRIVATE = (JSON, NO_STORE)
 OWN_KEY = ("tenant", "provider", "key")
 TEXT = ("content-type", "text/plain; version=0.0.4; charset=utf-8")
 
@@ -29,7 +31,7 @@ async def metrics(gateway: Gateway, exchange: Exchange) -> Response:
     from penstock.gateway.installed import told  # requests start without it
 
     text = tally.added([own_metrics(gateway), *gateway.counters.elsewhere()])
-    return Response(200, [TEXT], (text + await told(gateway)).encode())
+    return Response(200, [TEXT, NO_STORE], (text + await told(gateway)).encode())
 
 
 def own_metrics(gateway: Gateway) -> str:
@@ -55,13 +57,13 @@ async def services(gateway: Gateway, exchange: Exchange) -> Response:
     """The services and how their backends stand, as this process sees them."""
     now = gateway.platform.clock.tick()
     listed = backends.listed(gateway.config.services, gateway.lasting.pools, now)
-    return Response(200, [JSON], encode({"services": listed}))
+    return Response(200, PRIVATE, encode({"services": listed}))
 
 
 async def deployments(gateway: Gateway, exchange: Exchange) -> Response:
     """The targets' deployments and how they stand, as this process sees them."""
     listed = standing.listed(gateway.lasting.fleet, gateway.platform.clock.tick())
-    return Response(200, [JSON], encode({"targets": listed}))
+    return Response(200, PRIVATE, encode({"targets": listed}))
 
 
 async def own_keys(gateway: Gateway, exchange: Exchange) -> Response:
@@ -72,7 +74,7 @@ async def own_keys(gateway: Gateway, exchange: Exchange) -> Response:
             "'tenant' names one, or is left out.", code="invalid_field", param="tenant"
         )
     found = await tenant_keys.listing(gateway.platform.tables, tenant or "")
-    return Response(200, [JSON], encode({"keys": plain(found)}))
+    return Response(200, PRIVATE, encode({"keys": plain(found)}))
 
 
 async def put_own_key(gateway: Gateway, exchange: Exchange) -> Response:
@@ -85,7 +87,7 @@ async def put_own_key(gateway: Gateway, exchange: Exchange) -> Response:
     now = gateway.platform.clock.now()
     made = await _keeper(gateway).put(tenant, provider, key, now)
     await gateway.generations.read()
-    return Response(200, [JSON], encode(plain([made])[0]))
+    return Response(200, PRIVATE, encode(plain([made])[0]))
 
 
 async def drop_own_key(gateway: Gateway, exchange: Exchange) -> Response:
@@ -95,7 +97,7 @@ async def drop_own_key(gateway: Gateway, exchange: Exchange) -> Response:
         raise BadRequest("Name 'tenant' and 'provider' in the query.", code="invalid_field")
     was = await _keeper(gateway).drop(wanted["tenant"], wanted["provider"])
     await gateway.generations.read()
-    return Response(200, [JSON], encode({"deleted": was}))
+    return Response(200, PRIVATE, encode({"deleted": was}))
 
 
 def _keeper(gateway: Gateway) -> Keeper:
@@ -107,7 +109,7 @@ async def cache_stats(gateway: Gateway, exchange: Exchange) -> Response:
     """Hits and misses of each kind."""
     await gateway.journal.flush()
     counts = await reports.cache_counts(gateway.platform.tables)
-    return Response(200, [JSON], encode({"kinds": counts}))
+    return Response(200, PRIVATE, encode({"kinds": counts}))
 
 
 async def cache_purge(gateway: Gateway, exchange: Exchange) -> Response:
@@ -116,4 +118,4 @@ async def cache_purge(gateway: Gateway, exchange: Exchange) -> Response:
     if wanted.get("owner"):
         wanted["owner"] = owner_named(wanted["owner"])
     await gateway.generations.purge(wanted, gateway.platform.tables)
-    return Response(200, [JSON], encode({"purged": wanted or "all"}))
+    return Response(200, PRIVATE, encode({"purged": wanted or "all"}))

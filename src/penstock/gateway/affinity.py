@@ -17,6 +17,11 @@ from penstock.wire.chat import Usage
 if TYPE_CHECKING:
     from penstock.gateway.delivery import Delivery
 
+WAIT_SECONDS = 0.25
+"""For a mark to be read or written: what it may save is worth no more of a caller's time."""
+MOST_BYTES = 8 << 10
+"""Of a mark: more was written by somebody else."""
+
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Mark).decode
 
@@ -27,6 +32,8 @@ async def warm_first(delivery: Delivery, choice: Choice) -> Choice:
     What can be given up for it is the policy's word. What is not well counts as cold.
     """
     if not choice.offers or not _chosen(delivery, choice.offers[0]):
+        return choice
+    if not affinity.possible(choice.offers, delivery.ask):
         return choice
     try:
         mark = await _found(delivery)
@@ -50,17 +57,25 @@ async def note(delivery: Delivery, usage: Usage) -> None:
             answer.offer, answer.turn.deployment, delivery.ask, usage, trail.found, platform.clock.now()
         )  # fmt: skip
         if mark is not None:
-            await _store(platform).put(trail.here(), _encode(mark), affinity.SECONDS)
+            async with platform.clock.timeout(WAIT_SECONDS):
+                await _store(platform).put(trail.here(), _encode(mark), affinity.SECONDS)
+    except TimeoutError:
+        return
     except Exception as error:  # noqa: BLE001 - as above
         delivery.gateway.report(delivery.exchange.id, error)
 
 
 async def _found(delivery: Delivery) -> Mark | None:
-    """The mark of the turn before."""
-    trail = _trail(delivery)
+    """The mark of the turn before, if it is there soon."""
+    trail, platform = _trail(delivery), delivery.gateway.platform
     name = trail.before()
-    data = await _store(delivery.gateway.platform).get(name) if name else None
-    if data is not None:
+    if not name:
+        return None
+    data = None
+    with suppress(TimeoutError):
+        async with platform.clock.timeout(WAIT_SECONDS):
+            data = await _store(platform).get(name)
+    if data is not None and len(data) <= MOST_BYTES:
         with suppress(msgspec.DecodeError):
             trail.found = _decode(data)
     return trail.found

@@ -82,7 +82,7 @@ class Exchange(Struct):
         return data
 
     def query(self) -> dict[str, str]:
-        """The query's fields; raises BadRequest where there are too many or one stands twice."""
+        """The query's fields; raises BadRequest where there are too many, one stands twice or holds what no table can."""
         try:
             pairs = parse_qsl(
                 self.request.query, keep_blank_values=True, max_num_fields=MOST_FIELDS
@@ -94,6 +94,10 @@ class Exchange(Struct):
         found = dict(pairs)
         if len(found) != len(pairs):
             raise BadRequest("The query names a field twice.", code="duplicate_field")
+        if bad := [name for name, value in pairs if "\0" in value]:
+            raise BadRequest(
+                "A field of the query holds a NUL.", code="invalid_field", param=bad[0][:50]
+            )
         return found
 
     @property

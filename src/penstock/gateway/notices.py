@@ -7,7 +7,7 @@ from typing import Any
 
 from penstock.ledger import days
 from penstock.ledger.alerts.states import CRITICAL
-from penstock.ledger.alerts.turns import Notice, Told
+from penstock.ledger.alerts.turns import NO_RULE, Notice, Told
 from penstock.prices import usd
 from penstock.wire.json import encode
 from penstock.wire.letters import Letter
@@ -93,9 +93,14 @@ def shown(text: str) -> str:
 
 
 def _line(notice: Notice, one: Told) -> str:
+    subject = shown(one.subject)
     if notice.event == "recovered":
-        return f"{shown(one.subject)}: well again, after {_lasted(notice.at - one.since)}"
-    return f"{shown(one.subject)}: {_SAID[notice.kind](one.facts)}"
+        how = "watched by no rule any more" if one.facts.get("reason") == NO_RULE else "well again"
+        return f"{subject}: {how}, after {_lasted(notice.at - one.since)}"
+    try:
+        return f"{subject}: {_SAID[notice.kind](one.facts)}"
+    except (KeyError, TypeError, ValueError):  # another version wrote it, with other facts
+        return subject
 
 
 Facts = Mapping[str, Any]

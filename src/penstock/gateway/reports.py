@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from penstock.auth.caller import owner_of
 from penstock.errors import BadRequest
 from penstock.gateway.exchange import Exchange
-from penstock.gateway.paging import fields
+from penstock.gateway.paging import fields, limit
 from penstock.gateway.upkeep import caught_up
 from penstock.gateway.usage import instants, open_span
 from penstock.ledger import budgets, days, exports, logins
@@ -78,11 +78,9 @@ async def top(gateway: Gateway, exchange: Exchange) -> Response:
     query = fields(exchange, "from", "to", "of", "order", "limit", *FILTERS)
     order = one_of(query, "order", ORDERS, "cost")
     asked = _asked(gateway, {"of": "user", **query})
-    most = query.get("limit", "10")
-    if not (most.isascii() and most.isdigit()) or not 0 < int(most[:4]) <= MOST_TOP:
-        raise BadRequest(f"'limit' is 1 to {MOST_TOP}.", code="invalid_field", param="limit")
+    most = limit(query, 10, MOST_TOP)
     await caught_up(gateway)
-    found = await figures.top(gateway.platform.tables, asked, order, int(most))
+    found = await figures.top(gateway.platform.tables, asked, order, most)
     rows = [{**_named(asked.of, ("", *key)), **_told(sums)} for key, sums in found]
     for row in rows:
         row.pop("period", None)

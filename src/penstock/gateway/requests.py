@@ -151,9 +151,24 @@ def _why(decision: Decision) -> dict[str, Any]:
         "offers": list(decision.ranks),
         "tries": decision.attempts,
         "deployment": decision.deployment or None,
+        "warm": _warm(decision.warm),
         "price": decision.price or None,
         "reservedNanos": str(decision.reserved_nanos),
         "upstreamMs": decision.upstream_us / 1000,
+    }
+
+
+def _warm(told: Mapping[str, Any]) -> dict[str, Any] | None:
+    """What went first for its warm prompt, in whose place, and what that was to save; None where nothing did."""
+    if not told:
+        return None
+    saves = told.get("saves_nanos")
+    return {
+        "target": told.get("target", ""),
+        "deployment": told.get("deployment"),
+        "tokens": told.get("tokens", 0),
+        "insteadOf": told.get("instead_of"),
+        "savesNanos": None if saves is None else str(saves),
     }
 
 

@@ -20,7 +20,7 @@ OWN = ("hour", "day", "model", "service")
 DEFAULT_DAYS = 31
 MOST_DAYS = 366
 LAST = 253_000_000_000_000
-"""In the year 9987: days after it have no name."""
+"""In the year 9987, for days after the last of 9999 have no name: a later `to` is this."""
 
 Choice = TypeVar("Choice", bound=str)
 
@@ -64,16 +64,18 @@ def span(exchange: Exchange, now: int, allowed: tuple[Choice, ...]) -> tuple[int
 
 def instants(query: Mapping[str, str], now: int) -> tuple[int, int]:
     """`from` and `to` in ms, by default the last 31 days and today; raises BadRequest."""
-    until = _instant(query, "to", (now // days.DAY_MS + 1) * days.DAY_MS)
+    until = min(_instant(query, "to", (now // days.DAY_MS + 1) * days.DAY_MS), LAST)
     since = _instant(
         query, "from", (until - 1) // days.DAY_MS * days.DAY_MS - DEFAULT_DAYS * days.DAY_MS
     )
-    if not 0 <= since < until <= LAST or until - since > MOST_DAYS * days.DAY_MS:
+    if not 0 <= since < until or until - since > MOST_DAYS * days.DAY_MS:
         raise BadRequest(
             f"'from' must lie before 'to', by at most {MOST_DAYS} days.",
             code="invalid_field",
             param="from",
         )
+    if until > LAST:
+        raise BadRequest("'to' lies too far ahead.", code="invalid_field", param="to")
     return since, until
 
 

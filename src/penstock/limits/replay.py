@@ -186,6 +186,8 @@ class Replay:
         self.plain = {name: Books() for name in choices}
         self.cached = {name: Books() for name in choices}
         self.lines = self.undated = self.hits = self.textless = self.estimated = self.own = 0
+        self.back = 0
+        """Lines that are older than the one before them."""
         self._newest = _offers(config, days.day(today))
         self.unpriced = {name for name, offer in self._newest.items() if not offer.priced}
         self.later: set[str] = set()
@@ -241,6 +243,7 @@ class Replay:
         if one.at is None:
             self.undated += 1
         else:
+            self.back += self.last is not None and one.at < self._now
             self._now = one.at
             self.first = one.at if self.first is None else min(self.first, one.at)
             self.last = one.at if self.last is None else max(self.last, one.at)
@@ -260,14 +263,15 @@ class Replay:
         return found | {name: self._newest[name] for name in later}
 
     def _found(self, one: Logged) -> bool:
-        """Whether the cache would have served it; else it is kept from now on."""
+        """Whether the cache would have served it; else it is kept from now on. Where the log goes back in time, the later of the two
+        would have been served: that comes to the same."""
         route = self._config.routes.get(one.line.route)
         key = one.shared if route is not None and route.cache.shared else one.key
         if not key:
             return False
         ttl = self._ttl if route is None else route.cache.ttl
         since = self._kept.get(key)
-        if since is not None and self._now - since < int(ttl * 1000):
+        if since is not None and abs(self._now - since) < int(ttl * 1000):
             return True
         self._kept.pop(key, None)
         self._kept[key] = self._now

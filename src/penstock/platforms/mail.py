@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import smtplib
+import socket
 import ssl
 import time
 from collections.abc import Sequence
@@ -29,22 +30,43 @@ _KIND = re.compile(r"[a-z]+/[a-z0-9.+-]+")
 _UNFIT = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
 
 
+class Talk:
+    """A conversation that a thread leads, and that can be broken off from outside, whatever its server still says."""
+
+    def __init__(self) -> None:
+        self.link: smtplib.SMTP | None = None
+        self._over = False
+
+    def begun(self, link: smtplib.SMTP) -> None:
+        self.link = link
+        if self._over:
+            raise TimeoutError
+
+    def end(self) -> None:
+        self._over = True
+        if self.link is not None and (at := self.link.sock) is not None:
+            with suppress(OSError):  # the plain socket's own: a thread is still reading by TLS
+                socket.socket.shutdown(at, socket.SHUT_RDWR)
+
+
 class SmtpMail:
-    """Letters by whatever server is named. A thread that a server holds up is let go of after the time above."""
+    """Letters by whatever server is named. One that holds up its thread is hung up on after the time above."""
 
     def __init__(self) -> None:
         self._threads = ThreadPoolExecutor(THREADS, "mail")
 
     async def send(self, letter: Letter, server: MailServer) -> Sequence[str]:
         data = message(letter, server.sender, time.time())
-        loop = asyncio.get_running_loop()
+        loop, talk = asyncio.get_running_loop(), Talk()
         try:
             async with asyncio.timeout(WHOLE_SECONDS):
                 return await loop.run_in_executor(
-                    self._threads, _sent, server, letter.to, data.as_bytes()
+                    self._threads, _sent, server, letter.to, data.as_bytes(), talk
                 )
         except TimeoutError as error:
             raise Broken("The mail server took too long.") from error
+        finally:
+            talk.end()
 
     def close(self) -> None:
         """Waits for nothing: what is under way ends by itself."""
@@ -76,11 +98,11 @@ def in_header(text: str) -> str:
     return _UNFIT.sub(" ", text)[:LONGEST_HEADER].strip()
 
 
-def _sent(server: MailServer, to: Sequence[str], data: bytes) -> Sequence[str]:
+def _sent(server: MailServer, to: Sequence[str], data: bytes, talk: Talk) -> Sequence[str]:
     """The whole conversation, on a thread; raises Failed."""
     told = False
     try:
-        link = _connected(server)
+        link = _connected(server, talk)
         try:
             if server.user:
                 link.login(server.user, server.password)
@@ -106,15 +128,21 @@ def _sent(server: MailServer, to: Sequence[str], data: bytes) -> Sequence[str]:
         raise NotSent("The mail server could not be reached.") from error
 
 
-def _connected(server: MailServer) -> smtplib.SMTP:
-    host, port = server.at
-    context = ssl.create_default_context()
-    if server.security == "tls":
-        return smtplib.SMTP_SSL(host, port, timeout=STEP_SECONDS, context=context)
-    link = smtplib.SMTP(host, port, timeout=STEP_SECONDS)
+def _connected(server: MailServer, talk: Talk) -> smtplib.SMTP:
+    """A socket of our own, so that it can be hung up on from the first byte on."""
+    context, link = ssl.create_default_context(), smtplib.SMTP(timeout=STEP_SECONDS)
     try:
+        link.sock = socket.create_connection(server.at, STEP_SECONDS)
+        if server.security == "tls":
+            link.sock = context.wrap_socket(link.sock, server_hostname=server.host)
+        link._host = server.host  # type: ignore[attr-defined]  # the certificate's name, which its own way of connecting sets
+        talk.begun(link)
+        code, said = link.getreply()
+        if code != 220:
+            raise smtplib.SMTPConnectError(code, said)
         if server.security == "starttls":
             link.starttls(context=context)
+        talk.begun(link)
     except BaseException:
         link.close()
         raise

@@ -16,6 +16,8 @@ from penstock.errors import Misconfigured
 FILE = re.compile(r"(\d{4})_(\w+)\.sql")
 Kind = Literal["sqlite", "postgres"]
 
+MADE = re.compile(r"^create table (\w+) \(", re.MULTILINE)
+
 
 class Migration(NamedTuple):
     """One step: plain SQL in the subset the platforms share, statements ended by `;`."""
@@ -56,3 +58,8 @@ def outstanding(steps: Iterable[Migration], version: int) -> list[Migration]:
             f" one knows {newest}. Install the newer version, or restore a backup from before it."
         )
     return [step for step in known if step.version > version]
+
+
+def tables(steps: Iterable[Migration]) -> list[str]:
+    """What the steps make and need: not the first design's own, which may be another's."""
+    return sorted({name for step in steps for name in MADE.findall(step.sql)})

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from hashlib import blake2b
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
-from msgspec import Struct, structs
+from msgspec import Meta, Struct, structs
 
 from penstock.prices import amount_nanos
 from penstock.providers import CACHES_UNASKED
@@ -37,13 +37,20 @@ Well = Callable[[Offer, str], bool]
 _lines = msgspec.json.Encoder(order="sorted").encode_lines
 
 
+Count = Annotated[int, Meta(ge=0, le=1 << 40)]
+
+
 class Warm(Struct, frozen=True, array_like=True):
     """A target that has the beginning of a conversation in its cache, so many tokens of it, at one deployment; until then."""
 
     target: str
     deployment: str
-    tokens: int
+    tokens: Count
     until: float
+
+    def lasts(self, now: float) -> bool:
+        """Whether it still is; clocks may differ, but what would last for long is no mark of ours."""
+        return now < self.until <= now + 2 * SECONDS
 
 
 class Mark(Struct, frozen=True, array_like=True):
@@ -52,11 +59,11 @@ class Mark(Struct, frozen=True, array_like=True):
     `tokens`, `output`, `bound` and `images` are the turn's own, by which the next one's length is told.
     """
 
-    tokens: int
-    output: int
-    bound: int
-    images: int
-    each: tuple[Warm, ...]
+    tokens: Count
+    output: Count
+    bound: Count
+    images: Count
+    each: Annotated[tuple[Warm, ...], Meta(max_length=MOST)]
 
 
 class Trail:
@@ -92,6 +99,11 @@ class Trail:
         return f"warm:{self._hash.hexdigest()}"
 
 
+def possible(offers: Sequence[Offer], ask: Ask) -> bool:
+    """Whether any of them could have this ask's prompt warm, and for less: else no mark need be looked for."""
+    return any(_discounted(offer) and _caches(offer, ask) for offer in offers)
+
+
 def left(
     offer: Offer, deployment: str, ask: Ask, usage: Usage, before: Mark | None, now: float
 ) -> Mark | None:
@@ -99,7 +111,7 @@ def left(
     here = _tokens(offer, usage)
     each = [Warm(offer.name, deployment, here, now + SECONDS)] if here else []
     for one in before.each if before else ():
-        if one.until > now and (one.target, one.deployment) != (offer.name, deployment):
+        if one.lasts(now) and (one.target, one.deployment) != (offer.name, deployment):
             each.append(one)
     if not each:
         return None
@@ -131,10 +143,7 @@ def weighed(
         other, its = (best, None) if choice.drawn else (first, warm.get(first.name))
         saves = cost(other, its, mark, ask) - cost(best, one, mark, ask)
         told |= {"instead_of": first.name, "saves_nanos": saves}
-    others = [offer for offer in choice.offers if offer is not best]
-    if one.deployment:
-        best = structs.replace(best, deployment=one.deployment)
-    return structs.replace(choice, offers=(best, *others)), told
+    return structs.replace(choice, offers=_first(choice.offers, best, one.deployment)), told
 
 
 def cost(offer: Offer, warm: Warm | None, mark: Mark, ask: Ask) -> int:
@@ -159,7 +168,7 @@ def _warm(may: Sequence[Offer], mark: Mark, ask: Ask, now: float, well: Well) ->
     found: dict[str, Warm] = {}
     for offer in may:
         for one in mark.each if _discounted(offer) and _caches(offer, ask) else ():
-            if one.target == offer.name and one.until > now and well(offer, one.deployment):
+            if one.target == offer.name and one.lasts(now) and well(offer, one.deployment):
                 found.setdefault(offer.name, one)
     return found
 
@@ -177,6 +186,14 @@ def _kept(choice: Choice, mark: Mark, ask: Ask, warm: Mapping[str, Warm]) -> Off
     if last in warm and all(_discounted(one) and _caches(one, ask) for one in choice.offers):
         return next(offer for offer in choice.offers if offer.name == last)
     return choice.offers[0]
+
+
+def _first(offers: Sequence[Offer], best: Offer, deployment: str) -> tuple[Offer, ...]:
+    """The offers with that one first, to be asked at a deployment; one that stands there twice does so after it."""
+    others = list(offers)
+    others.remove(best)
+    named = structs.replace(best, deployment=deployment) if deployment else best
+    return (named, *[named if offer is best else offer for offer in others])
 
 
 def _best(may: Sequence[Offer], mark: Mark, ask: Ask, warm: Mapping[str, Warm]) -> Offer:

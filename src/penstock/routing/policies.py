@@ -83,7 +83,8 @@ class Heuristic:
     name = "heuristic"
 
     def __init__(self, simple: Offer, medium: Offer, strong: Offer) -> None:
-        self._rising = _unique(simple, medium, strong)
+        # A target that stands in two places is as strong as the higher of them.
+        self._rising = _unique(strong, medium, simple)[::-1]
         self._orders = {
             "simple": _unique(simple, medium, strong),
             "medium": _unique(medium, simple, strong),

@@ -65,6 +65,10 @@ def refusal(text):
         ("[tiers.' ']\n", 'tiers." " is no name'),
         ("[mail]\nport=25", "mail.host is empty; name the mail server"),
         ("[mail]\nhost='a b'", "mail.host is no host; write it as smtp.example.com"),
+        (
+            "[mail]\nhost='h'\nsender='us@h.test'\nuser='me'\npassword='gehe\u00efm'",
+            "mail.user or mail.password has letters beyond ASCII",
+        ),
         ("[mail]\nhost='h'\nsender='Us <us@h>'", "mail.sender is no address; write it as"),
         ("[mail]\nhost='h'\nsender='us@h'\nuser='u'", "mail.user and mail.password go together"),
         (

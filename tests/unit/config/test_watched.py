@@ -43,6 +43,8 @@ def rule(kind: str, more: str = "") -> str:
         (rule("spend_rate", 'money = "lots"'), "alerts[0].money is no amount of dollars above 0"),
         (rule("spend_rate", 'tenant = "a"\neach = "route"'), "alerts[0].tenant stands alone; remove each"),
         (rule("errors", "hours = 13"), "alerts[0].hours is at most 12 for errors; lower it"),
+        (rule("errors", "objective = 0.9"), "alerts[0] never fires: 14.4 times the errors that an objective of 0.9 bears are"),
+        (rule("errors", "objective = 0.5\nfactor = 2.1"), "alerts[0] never fires: 2.1 times"),
         (rule("errors", 'each = "provider"'), "alerts[0].each is provider, and a request that nobody answered is no"),
         (rule("errors", 'provider = "sandbox"'), "alerts[0].provider does not go with kind errors; remove it"),
         (rule("errors", 'route = "nowhere"'), "alerts[0].route names no route that is configured; change it"),
@@ -58,6 +60,15 @@ def test_what_does_not_fit_is_named_with_its_mend(text: str, said: str) -> None:
     with pytest.raises(Misconfigured) as refused:
         made(text)
     assert refused.value.message.startswith(said)
+
+
+def test_the_largest_factor_that_a_refusal_names_can_fire() -> None:
+    for objective in (0.5, 0.9, 0.95, 0.3, 0.05):
+        with pytest.raises(Misconfigured) as refused:
+            made(rule("errors", f"objective = {objective}\nfactor = 900"))
+        most = refused.value.message.rpartition(" ")[2]
+        [errors] = rules(made(rule("errors", f"objective = {objective}\nfactor = {most}")))
+        assert errors.factor * (1 - objective) <= 1
 
 
 def test_secrets_come_from_the_environment() -> None:

@@ -14,6 +14,7 @@ from penstock.entry.listener import Listener
 from penstock.entry.reload import Serving, lasting
 from penstock.errors import Error, Misconfigured
 from penstock.wire.http import Request, Response
+from tests.path.test_monthly_mailed import MAILED
 from tests.path.world import CONFIG, Script, World, pieces, read, text_of
 
 OTHER = CONFIG.replace('simple = "cheap/gpt-4o-mini"', 'simple = "dear/gpt-4o"')
@@ -108,6 +109,16 @@ async def test_a_bad_file_changes_nothing_and_says_why() -> None:
     assert world.gateway is not before
 
 
+async def test_a_report_that_nobody_here_can_write_is_refused(monkeypatch) -> None:
+    monkeypatch.setattr("penstock.platforms.pdf.INSTALLED", ("no_such_library",))
+    mailed = CONFIG + MAILED
+    world = Reloaded(mailed)
+    before = world.gateway
+    await world.reload()
+    assert world.gateway is before
+    assert [(line["reload"], line["code"]) for line in world.said] == [("refused", "not_installed")]
+
+
 async def test_rows_counts_and_purges_are_not_lost() -> None:
     world = Reloaded(OTHER)
     await world.chat("kept")
@@ -173,6 +184,7 @@ FIXED = {
     "server.host": '[server]\nhost = "::1"\n',
     "server.port": "[server]\nport = 1\n",
     "server.access_log": "[server]\naccess_log = false\n",
+    "monthly_report.font": '[monthly_report]\nfont = "other.ttf"\n',
     "cache.max_bytes": "[cache]\nmax_bytes = 1000\n",
 }
 

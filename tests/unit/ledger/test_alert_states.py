@@ -7,12 +7,22 @@ from itertools import count, pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from penstock.config.alerting import Alert, Alerting, Channel
 from penstock.config.values import Config
 from penstock.config.watched import Rule, rules
+from penstock.gateway.notices import lines
 from penstock.ledger.alerts.states import Event, Reading, State, Timing, begun, step
-from penstock.ledger.alerts.turns import MOST_CHANGES, MOST_TOLD, Notice, Readings, turned
+from penstock.ledger.alerts.turns import (
+    MOST_CHANGES,
+    MOST_TOLD,
+    NO_RULE,
+    Notice,
+    Readings,
+    Told,
+    turned,
+)
 
 MINUTE = 60_000
 timings = st.builds(
@@ -158,6 +168,57 @@ def test_a_budget_that_is_over_is_well_though_not_all_are_read() -> None:
     part = {"budget": Readings([], whole=False)}
     done = turned([rule()], {("budget", "s"): state}, part, MINUTE * 10, names())
     assert [one.event for one in done.notices] == ["recovered"]
+
+
+def test_what_a_clock_wrote_that_was_ahead_lasts_no_longer() -> None:
+    ahead = 365 * 24 * 60 * MINUTE
+    timing = Timing(0, MINUTE, 10 * MINUTE)
+    state = State("alr_1", "budget", "s", ahead, 1, True, ahead, ahead)
+    well, event = step(state, None, timing, MINUTE)
+    assert well is not None
+    assert event is None
+    assert step(well, None, timing, 2 * MINUTE) == (None, "recovered")
+    bad, _ = step(replace(state, well_since=0), Reading("s", 1), timing, MINUTE)
+    assert bad is not None
+    assert step(bad, Reading("s", 1), timing, 11 * MINUTE)[1] == "reminder"
+    pending, _ = step(State("alr_2", "budget", "s", ahead, 1), Reading("s", 1), Timing(2, 0), 1)
+    assert pending is not None
+    assert step(pending, Reading("s", 1), Timing(2, 0), 3)[1] == "firing"
+
+
+def test_that_a_rule_is_no_more_is_told_to_whom_it_told() -> None:
+    mine = rule(to=("two",), name="mine")
+    made = turned([mine], {}, {"mine": Readings([Reading("s", 1)])}, 0, names())
+    known = {key: state for key, state in made.changes.items() if state is not None}
+    going = turned([], known, {}, MINUTE, names())
+    known |= {key: state for key, state in going.changes.items() if state is not None}
+    [over] = turned([], known, {}, 6 * MINUTE, names()).notices
+    assert (over.event, over.to) == ("recovered", ("two",))
+    assert over.subjects[0].facts["reason"] == NO_RULE
+    assert lines(over) == ["s: watched by no rule any more, after 6 min"]
+
+
+def test_a_name_that_another_kind_of_rule_has_now_ends_what_was_told_by_it() -> None:
+    facts: dict[str, str | int | float] = {
+        "used_share": 0.9,
+        "unit": "nanos",
+        "cap": 1,
+        "forecast_share": 0.0,
+        "ends": 9,
+    }
+    known = {("budget", "all"): State("alr_1", "errors", "all", 0, 1, True, 0)}
+    reads = {"budget": Readings([Reading("all", 1, facts=facts)])}
+    done = turned([rule()], known, reads, MINUTE, names())
+    assert [(one.event, one.kind) for one in done.notices] == [("recovered", "errors")]
+    assert done.changes == {("budget", "all"): None}
+    [begins] = turned([rule()], {}, reads, 2 * MINUTE, names()).notices
+    assert (begins.event, begins.kind) == ("firing", "budget")
+
+
+def test_a_notice_of_another_version_can_be_told() -> None:
+    for kind in ("budget", "errors", "spend_rate", "hit_rate", "provider_down", "backend_down", "new"):  # fmt: skip
+        notice = Notice("ntc_1", 0, "firing", kind, kind, 1, (Told("alr_1", "s", 1, 0, {"a": 1}),))
+        assert lines(notice) == ["s"]
 
 
 def test_a_notice_goes_where_its_rule_says() -> None:

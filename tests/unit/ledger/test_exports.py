@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
+
 from penstock.ledger import days
-from penstock.ledger.exports import bounds, sql
+from penstock.ledger.exports import bounds, harmless, sql
 from penstock.platforms import memory
 
 SECRETS = frozenset({"hash", "sealed", "body", "signature", "value_bytes", "fingerprint", "prompt", "master", "credential", "features"})  # fmt: skip
@@ -41,6 +43,17 @@ async def test_each_column_is_exported_or_left_out_for_a_reason() -> None:
 
 def test_what_opens_something_is_in_no_export() -> None:
     assert not {column for table in sql.TABLES.values() for column in table.columns} & SECRETS
+
+
+@pytest.mark.parametrize(
+    ("text", "cell"),
+    [
+        ("=1", "'=1"), ("-1", "'-1"), ("\t=1", "'\t'=1"), ("\n", "'\n"), ("a;=1", "a;'=1"), ("a;;+1;@x", "a;;'+1;'@x"),
+        ("a\r\n-1", "a\r\n'-1"), ("a\t\uff1d1", "a\t'\uff1d1"), ("a=1, b-2; c", "a=1, b-2; c"), ("", ""), (-1, -1), (None, None),
+    ],
+)  # fmt: skip
+def test_no_cell_is_a_formula_whatever_parts_cells_there(text: object, cell: object) -> None:
+    assert harmless(text) == cell
 
 
 def test_a_span_is_told_as_the_table_counts_time() -> None:

@@ -179,6 +179,27 @@ def test_a_deployment_that_is_warm_is_named() -> None:
     assert told == {"target": "a/m", "tokens": 9_984, "deployment": "west"}
 
 
+def test_a_target_that_stands_there_twice_still_does() -> None:
+    # Else a third one, perhaps a dearer one, would be among those that may be tried.
+    one, other = offer("a", DEAR), offer("b", PLAIN)
+    choice = Choice((one, one, other), "why")
+    then = weighed(choice, mark(warm(deployment="east")))[0].offers
+    assert [(offer.name, offer.deployment) for offer in then] == [
+        ("a/m", "east"), ("a/m", "east"), ("b/m", ""),
+    ]  # fmt: skip
+    assert then[0] is then[1]
+    twice = Choice((other, one, one), "why", instead=(one,))
+    assert weighed(twice, mark())[0].offers == (one, other, one)
+
+
+def test_a_mark_of_a_later_day_than_marks_have_counts_for_nothing() -> None:
+    other = offer("a", DEAR)
+    choice = Choice((offer("b", PLAIN), other), "why", instead=(other,))
+    for until in (601.0, float("inf"), float("nan")):
+        assert weighed(choice, mark(warm(until=until))) == (choice, {})
+        assert left(offer("d", PLAIN), Usage(3_000), before=mark(warm(until=until))) is None
+
+
 def left(at: Offer, usage: Usage, deployment: str = "", before: Mark | None = None) -> Mark | None:
     return affinity.left(at, deployment, ask(), usage, before, 0.0)
 
@@ -297,6 +318,9 @@ def test_what_each_policy_gives_up() -> None:
     assert found.rank(ask([said("user", "hi")]), (strong, weak)).instead == (strong,)
     assert found.rank(ask([said("user", "explain")]), (middle, weak)).instead == ()
     assert found.rank(ask(), ()).instead == ()
+    twice = Heuristic(weak, middle, weak)  # what is strong here is simple's target too
+    assert twice.rank(ask([said("user", "explain")]), (weak, middle)).instead == ()
+    assert twice.rank(ask([said("user", "w" * 800)]), (weak, middle)).instead == (weak,)
     assert Fixed().rank(ask(), all_three).instead == ()
     assert Cheapest().rank(ask(), all_three).instead == (middle, strong)
     drawn = Weighted(all_three, (1, 1, 1)).rank(ask(), all_three)

@@ -25,8 +25,13 @@ export function Dialog({ title, open, onClose, children, closable = true }: Dial
       class="dialog"
       aria-labelledby={id}
       onClose={onClose}
+      // Esc: browsers heed a refused `cancel` once or twice, and close all the same; older ones do not know `closedby`.
+      closedby={closable ? 'closerequest' : 'none'}
       onCancel={(event) => {
         if (!closable) event.preventDefault();
+      }}
+      onKeyDown={(event) => {
+        if (!closable && event.key === 'Escape') event.preventDefault();
       }}
     >
       {open && (

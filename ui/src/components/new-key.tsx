@@ -122,7 +122,7 @@ function Form({ busy, setBusy, onCancel, onMade }: FormProps) {
         <Input
           label="Name"
           required
-          maxLength={200}
+          maxLength={128}
           value={name}
           onText={setName}
           hint="What it is for."

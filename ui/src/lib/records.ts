@@ -38,6 +38,14 @@ export interface Step {
   costNanos?: Nanos;
 }
 
+export interface Warm {
+  target: string;
+  deployment: string | null;
+  tokens: number;
+  insteadOf: string | null;
+  savesNanos: Nanos | null;
+}
+
 export interface Why {
   asked: string;
   tier: string;
@@ -49,6 +57,8 @@ export interface Why {
   offers: string[];
   tries: number;
   deployment: string | null;
+  /** What went first since this conversation's prompt is warm there. */
+  warm?: Warm | null;
   price: string | null;
   reservedNanos: Nanos;
   upstreamMs: number;

@@ -1,5 +1,6 @@
 /** Words and colours for the states that the gateway names. */
 import type { Tone } from '../components/figures';
+import type { Budget } from './types';
 
 export function statusTone(status: number | null): Tone {
   if (status === null) return 'plain';
@@ -25,6 +26,18 @@ const STATES: Record<string, Tone> = {
 
 export function stateTone(state: string): Tone {
   return STATES[state] ?? 'plain';
+}
+
+const NEAR = 0.8;
+
+/** Of a budget: whether it is used up, will be before its period is over, or is near it. */
+export function budgetTone({
+  used_share,
+  empty_at,
+}: Pick<Budget, 'used_share' | 'empty_at'>): Tone {
+  const used = used_share ?? 0;
+  if (used >= 1 || empty_at) return 'bad';
+  return used >= NEAR ? 'warn' : 'accent';
 }
 
 /** `insufficient_quota` as words: `insufficient quota`. */

@@ -1,6 +1,6 @@
 /** What may be spent and asked: how the running budgets stand, and what the configuration allows. */
 import { Card, Shown } from '../components/card';
-import { Count, Meter, Money, Percent, Time, type Tone } from '../components/figures';
+import { Count, Meter, Money, Percent, Time } from '../components/figures';
 import { PageHead } from '../components/page';
 import { Refresh } from '../components/refresh';
 import { Empty } from '../components/states';
@@ -11,8 +11,7 @@ import { pace } from '../lib/live';
 import { useLoad } from '../lib/load';
 import type { ConfiguredBudget, Limits, Tier } from '../lib/records';
 import type { Budget } from '../lib/types';
-
-const NEAR = 0.8;
+import { budgetTone } from '../lib/words';
 
 export default function Budgets() {
   const running = useLoad<{ budgets: Budget[] }>('/admin/reports/budgets', {}, pace(15));
@@ -75,12 +74,6 @@ function Amount({ unit, value }: { unit: string; value: string }) {
   return unit === 'nanos' ? <Money nanos={value} /> : <Count value={Number(value)} />;
 }
 
-function tone(row: Budget): Tone {
-  const used = row.used_share ?? 0;
-  if (used >= 1 || row.empty_at) return 'bad';
-  return used >= NEAR ? 'warn' : 'accent';
-}
-
 const RUNNING: Column<Budget>[] = [
   {
     key: 'name',
@@ -101,7 +94,7 @@ const RUNNING: Column<Budget>[] = [
           label={`Used of ${row.name}`}
           share={row.used_share}
           mark={row.elapsed_share}
-          tone={tone(row)}
+          tone={budgetTone(row)}
         />
         <Percent share={row.used_share} />
       </span>

@@ -82,8 +82,9 @@ export default function Keys() {
         }}
       >
         <p>
-          “{ending?.name || ending?.id}” of {ending?.sub} will be refused from its next request on,
-          on every process, and its running streams end within seconds. This cannot be undone.
+          “<bdi>{ending?.name || ending?.id}</bdi>” of <bdi>{ending?.sub}</bdi> will be refused from
+          its next request on, on every process, and its running streams end within seconds. This
+          cannot be undone.
         </p>
       </Confirm>
     </>
@@ -113,7 +114,7 @@ const COLUMNS: Column<ApiKey>[] = [
     label: 'Made',
     value: (row) => row.created,
     render: (row) => (
-      <span class="two">
+      <span class="two whole">
         <Time at={row.created} />
         <small class="muted">
           {row.expires ? (

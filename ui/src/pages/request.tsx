@@ -9,7 +9,7 @@ import { Empty } from '../components/states';
 import { Table, type Column } from '../components/table';
 import { exactDollars, dollars } from '../lib/format';
 import { useLoad } from '../lib/load';
-import type { Explained, Step, Why } from '../lib/records';
+import type { Explained, Step, Warm, Why } from '../lib/records';
 import { href } from '../lib/router';
 import { counted, statusTone, words } from '../lib/words';
 
@@ -133,6 +133,7 @@ function Decision({ one, why }: { one: Explained; why: Why }) {
           Policy: why.policy,
           Reason: why.reason,
           Arm: why.arm === one.route ? null : why.arm,
+          Warm: why.warm ? warmth(why.warm) : null,
           Tries: why.tries ? String(why.tries) : null,
           'Seen in it': features.length ? <Features of={features} /> : null,
         }}
@@ -140,6 +141,13 @@ function Decision({ one, why }: { one: Explained; why: Why }) {
       {why.offers.length > 0 && <Offers one={one} offers={why.offers} />}
     </div>
   );
+}
+
+function warmth({ target, deployment, tokens, insteadOf, savesNanos }: Warm): string {
+  const where = deployment ? `${target} (${deployment})` : target;
+  const first = insteadOf ? ` went before ${insteadOf}` : '';
+  const saves = savesNanos ? `, which was to save ${exactDollars(savesNanos)}` : '';
+  return `${where}${first}: ${tokens} tokens of this conversation are warm there${saves}`;
 }
 
 function Features({ of }: { of: [string, unknown][] }) {

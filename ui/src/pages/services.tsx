@@ -102,7 +102,7 @@ const BACKENDS: Column<Backend>[] = [
     render: (row) => (
       <>
         <Badge tone={stateTone(row.state)}>{row.state}</Badge>{' '}
-        <span class="note">
+        <span class="note one-line">
           for <Duration ms={row.for * 1000} />
         </span>
       </>
@@ -157,7 +157,7 @@ const DEPLOYMENTS: Column<Spread>[] = [
       <>
         <Badge tone={stateTone(state(row))}>{state(row)}</Badge>
         {row.cooling > 0 && (
-          <span class="note">
+          <span class="note one-line">
             {' '}
             for <Duration ms={row.cooling * 1000} />
           </span>

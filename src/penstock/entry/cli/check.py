@@ -10,6 +10,7 @@ from penstock.config.schema import schema
 from penstock.entry import settings
 from penstock.entry.cli import show
 from penstock.entry.cli.command import Command, configured
+from penstock.entry.home import papers
 from penstock.entry.judging import given
 from penstock.entry.settings import Loaded
 from penstock.prices import price_of, usd
@@ -27,6 +28,7 @@ def run(args: argparse.Namespace) -> int:
         return 0
     loaded = configured(args)
     given(loaded.config)
+    papers(loaded.config)
     if args.json:
         show.as_json(described(loaded))
     else:

@@ -139,6 +139,10 @@ def assumptions(replay: Replay, lengths: Lengths, output: int, ttl: float) -> li
         found.append(
             f"{replay.undated} lines have no time: they count to the time of the line before, at first to now."
         )
+    if replay.back:
+        found.append(
+            f"{replay.back} lines are older than the line before them: sort the log by time, or its hits are no more than about right."
+        )
     if replay.textless:
         found.append(
             f"{replay.textless} lines have no text: policies go by what the log says of them, where they can."

@@ -139,7 +139,10 @@ def fitted(args: argparse.Namespace) -> int:
 
 
 def _refuse_named(args: argparse.Namespace) -> None:
-    """A file that a route goes by is not written over: the next start would take another router, and nobody said so."""
+    """Neither the labels are written over, nor a file that a route goes by: the next start would take another router, and nobody
+    said so."""
+    if args.out.exists() and args.labels.exists() and args.out.samefile(args.labels):
+        raise Misused(f"{args.out} is the file of labels: write the router to another one")
     try:
         routes = configured(args).config.routes
     except Error:

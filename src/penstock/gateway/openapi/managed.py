@@ -114,6 +114,13 @@ def _requests() -> dict[str, Schema]:
     row: dict[str, Schema] = {
         "id": TEXT, "time": TEXT, **absent, **words, **sizes, **_AMOUNTS, **times, "stream": _maybe("boolean"),
     }  # fmt: skip
+    warm = exact(
+        {
+            "target": TEXT,
+            **dict.fromkeys(("deployment", "insteadOf", "savesNanos"), _maybe("string")),
+            "tokens": COUNT,
+        }
+    )
     why = exact(
         {
             **dict.fromkeys(("asked", "tier", "policy", "arm", "reason"), TEXT),
@@ -121,6 +128,7 @@ def _requests() -> dict[str, Schema]:
             "offers": {"type": "array", "items": TEXT},
             "tries": COUNT,
             "deployment": _maybe("string"),
+            "warm": {"anyOf": [warm, {"type": "null"}]},
             "price": _maybe("string"),
             "reservedNanos": _NANOS,
             "upstreamMs": NUMBER,

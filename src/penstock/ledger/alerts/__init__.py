@@ -22,12 +22,16 @@ MOVED = "alert_turns_moved"
 """The constraint that refuses a turn which another one was quicker to take."""
 TURN_MS = 60_000
 """How long whoever has a turn may take for it."""
+AHEAD_MS = days.HOUR_MS
+"""Nothing is put off for longer: a time beyond that is of a clock that was ahead, and is taken as past."""
 LEASE_MS = 120_000
 """How long whoever sends a notice has for it; then it is another's."""
 BACKOFF_MS = (15_000, 30_000, 60_000, 120_000, 300_000, 600_000, 1_800_000)
 """After the first, second, third … failure; after the last of them always so long."""
 PATIENCE_MS = days.DAY_MS
 """After that it is given up, and counted."""
+MOST_ATTEMPTS = 100
+"""And after so many, whatever the clock says; a day has about 52."""
 MOST_WAITING = 500
 """Notices that wait for one channel."""
 KEPT_MS = 40 * days.DAY_MS
@@ -61,9 +65,9 @@ async def turn(tables: Tables, now: int) -> Turn | None:
     """This process's turn; None where it is not due, or another's."""
     found = await tables.rows(sql.TURN)
     version, due_at, lease_until, samples = found[0] if found else (0, 0, 0, "[]")
-    if due_at > now or lease_until > now:
+    if any(now < at <= now + AHEAD_MS for at in (due_at, lease_until)):
         return None
-    [taken] = await tables.batch((sql.CLAIM, (version, now + TURN_MS, now)))
+    [taken] = await tables.batch((sql.CLAIM, (version, now + TURN_MS, now, now + AHEAD_MS)))
     return Turn(version, samples) if taken else None
 
 
@@ -95,12 +99,12 @@ async def write(
 
 async def due(tables: Tables, now: int) -> bool:
     """Whether anything is to be sent."""
-    return bool(await tables.rows(sql.DUE, now))
+    return bool(await tables.rows(sql.DUE, now, now + AHEAD_MS))
 
 
 async def claim(tables: Tables, now: int) -> tuple[Delivery, Notice] | None:
     """The delivery that is due longest, for whoever asked first; None where none is."""
-    [rows] = await tables.batch((sql.DELIVER, (now + LEASE_MS, now)))
+    [rows] = await tables.batch((sql.DELIVER, (now + LEASE_MS, now, now + AHEAD_MS)))
     if not rows:
         return None
     delivery = Delivery(*rows[0])
@@ -121,7 +125,7 @@ async def failed(
 ) -> bool:
     """It is not: it is due again later, or (then this is true) given up."""
     status = status[:LONGEST_STATUS]
-    if for_good or now - delivery.at >= PATIENCE_MS:
+    if for_good or now - delivery.at >= PATIENCE_MS or delivery.attempts >= MOST_ATTEMPTS:
         await tables.batch((sql.END, ("given_up", status, now, delivery.id)))
         return True
     after = now + BACKOFF_MS[min(delivery.attempts, len(BACKOFF_MS)) - 1]

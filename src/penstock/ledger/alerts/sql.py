@@ -9,7 +9,8 @@ TURN = "select version, due_at, lease_until, samples from alert_turns where name
 CLAIM = """
 insert into alert_turns (name, version, due_at, lease_until, samples) values ('judge', $1, 0, $2, '[]')
 on conflict (name) do update set lease_until = excluded.lease_until
-where alert_turns.version = $1 and alert_turns.lease_until <= $3 and alert_turns.due_at <= $3
+where alert_turns.version = $1 and (alert_turns.lease_until <= $3 or alert_turns.lease_until > $4)
+  and (alert_turns.due_at <= $3 or alert_turns.due_at > $4)
 returning version
 """
 
@@ -45,8 +46,8 @@ from (
 # In order for each channel: a recovery never comes before what it ends, and one that fails holds up those behind it.
 DELIVER = """
 update alert_deliveries set due_at = $1, attempts = attempts + 1
-where outcome = '' and due_at <= $2 and id = (
-  select id from alert_deliveries due where outcome = '' and due_at <= $2 and not exists (
+where outcome = '' and (due_at <= $2 or due_at > $3) and id = (
+  select id from alert_deliveries due where outcome = '' and (due_at <= $2 or due_at > $3) and not exists (
     select 1 from alert_deliveries before
     where before.channel = due.channel and before.outcome = '' and before.id < due.id
   )
@@ -55,7 +56,7 @@ where outcome = '' and due_at <= $2 and id = (
 returning id, notice, channel, at, attempts
 """
 
-DUE = "select 1 from alert_deliveries where outcome = '' and due_at <= $1 limit 1"
+DUE = "select 1 from alert_deliveries where outcome = '' and (due_at <= $1 or due_at > $2) limit 1"
 
 NOTICE = "select notice from alert_notices where id = $1"
 

@@ -38,6 +38,8 @@ class State(Struct, frozen=True):
     told_at: int = 0
     well_since: int = 0
     facts: Facts = field(default_factory=dict)
+    to: tuple[str, ...] = ()
+    """The channels of its rule, for when that is no more."""
 
 
 class Timing(Struct, frozen=True):
@@ -61,7 +63,7 @@ def begun(reading: Reading, kind: str, timing: Timing, now: int, new: Callable[[
 
 def step(state: State, reading: Reading | None, timing: Timing, now: int) -> Step:
     """Of one that was not; None was read where nothing is known of it any more, which counts as well."""
-    level = reading.level if reading is not None else 0
+    state, level = _not_ahead(state, now), reading.level if reading is not None else 0
     if not state.firing:
         return _pending(state, reading, timing, now) if level else (None, None)
     if reading is not None and (level or reading.holds):
@@ -70,6 +72,12 @@ def step(state: State, reading: Reading | None, timing: Timing, now: int) -> Ste
     if now - since >= timing.recover_ms:
         return None, "recovered"
     return replace(state, well_since=since), None
+
+
+def _not_ahead(state: State, now: int) -> State:
+    """Without times that are still to come, which a clock wrote that was ahead: else it would last until they came."""
+    since, told_at, well_since = (min(at, now) for at in (state.since, state.told_at, state.well_since))  # fmt: skip
+    return replace(state, since=since, told_at=told_at, well_since=well_since)
 
 
 def _pending(state: State, reading: Reading | None, timing: Timing, now: int) -> Step:

@@ -18,6 +18,8 @@ MOST_FIRING = 2_000
 """Of a rule, pending ones included."""
 GONE = Timing(0, RECOVER_MINUTES * 60_000)
 """Of a rule that is no more."""
+NO_RULE = "no_rule"
+"""Why something is told as over that nobody knows to be well."""
 
 
 class Readings(Struct, frozen=True):
@@ -79,9 +81,10 @@ def turned(
             continue
         of = {subject: state for (one, subject), state in known.items() if one == name}
         events: dict[Event, list[State]] = {}
-        for subject, before, (state, event) in _steps(rule, of, read, now, new):
+        for subject, before, (stepped, event) in _steps(rule, of, read, now, new):
             if len(changes) >= most:
                 break
+            state = replace(stepped, to=rule.to) if stepped is not None and rule else stepped
             if event is not None or not _same(state, before):
                 changes[name, subject] = state
             if event is not None and (told := state or before) is not None:
@@ -96,6 +99,9 @@ def _steps(
     timing = Timing(rule.for_ms, rule.recover_ms, rule.repeat_ms) if rule else GONE
     given = {one.subject: one for one in (read.each if read else ())}
     for subject, state in known.items():
+        if rule is not None and state.kind != rule.kind:  # another rule has the name now
+            yield subject, state, (None, "recovered" if state.firing else None)
+            continue
         if subject not in given and read is not None and not read.whole and _lasts(state, now):
             continue
         yield subject, state, step(state, given.get(subject), timing, now)
@@ -123,8 +129,20 @@ def _notice(
     name: str, rule: Rule | None, event: Event, told: Sequence[State], now: int, new: Callable[[str], str]
 ) -> Notice:  # fmt: skip
     first = sorted(told, key=lambda one: (-one.level, one.subject))
-    subjects = [Told(one.alert, one.subject, one.level, one.since, one.facts) for one in first]
+    subjects = [Told(one.alert, one.subject, one.level, one.since, _facts(one, rule)) for one in first]  # fmt: skip
     return Notice(
         new("ntc_"), now, event, name, first[0].kind, first[0].level, tuple(subjects[:MOST_TOLD]),
-        max(0, len(subjects) - MOST_TOLD), rule.to if rule else (),
+        max(0, len(subjects) - MOST_TOLD), rule.to if rule else _together(told),
     )  # fmt: skip
+
+
+def _facts(state: State, rule: Rule | None) -> Facts:
+    """What is told with a subject: where its rule is no more, that too, for then nobody knows whether it is well."""
+    watched = rule is not None and rule.kind == state.kind
+    return state.facts if watched else {**state.facts, "reason": NO_RULE}
+
+
+def _together(told: Sequence[State]) -> tuple[str, ...]:
+    """Whoever was told that any of them began; empty: all."""
+    each = [one.to for one in told]
+    return tuple(sorted({name for to in each for name in to})) if all(each) else ()

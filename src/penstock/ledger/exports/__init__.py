@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import AsyncIterator, Sequence
 from typing import Any, Literal
 
@@ -19,8 +20,10 @@ FORMATS: tuple[Format, ...] = ("csv", "json")
 TABLES = tuple(sql.TABLES)
 Span = tuple[int, int]
 PAGE = 1_000
-TRICKS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
-"""What makes a spreadsheet take a text for a formula, also in the wide letters that some take for the same."""
+_TRICKS = "=+@\uff1d\uff0b\uff0d\uff20\\-"
+FORMULA = re.compile(rf"^(?=[{_TRICKS}\t\r\n])|(?<=[;\t\r\n])(?=[{_TRICKS}])")
+"""Where a spreadsheet takes a text for a formula, also in the wide letters that some take for the same; and within it after
+what parts cells or lines where a comma does not, as in much of Europe."""
 
 _encode = msgspec.json.Encoder().encode
 
@@ -95,7 +98,5 @@ def bounds(table: sql.Table, span: Span) -> tuple[Value, Value]:
 
 
 def harmless(value: Any) -> Any:
-    """A cell that no spreadsheet runs: a text that looks like a formula begins with an apostrophe; numbers are as they are."""
-    if isinstance(value, str) and value.startswith(TRICKS):
-        return f"'{value}"
-    return value
+    """A cell that no spreadsheet runs: an apostrophe stands where a formula would begin; numbers are as they are."""
+    return FORMULA.sub("'", value) if isinstance(value, str) else value

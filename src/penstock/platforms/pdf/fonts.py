@@ -19,6 +19,9 @@ PLACES = (
 )  # fmt: skip
 """A regular and a bold file, where systems have them; `fonts-dejavu-core` on Debian."""
 
+INSTEAD = {"\N{MINUS SIGN}": "-", "\N{EN DASH}": "-", "\N{HORIZONTAL ELLIPSIS}": "..."}
+"""What figures are written with, where a font lacks it; Helvetica has no minus."""
+
 
 class Fonts(Struct, frozen=True):
     """The names of a regular and a bold one, and the characters that both have; None: those of Windows-1252."""
@@ -28,8 +31,11 @@ class Fonts(Struct, frozen=True):
     has: frozenset[int] | None
 
     def told(self, text: str) -> str:
-        """The text, each character that the font lacks as its number: `[U+4E2D]`."""
-        return "".join(c if self._has(c) else f"[U+{ord(c):04X}]" for c in text)
+        """The text, each character that the font lacks as its number, `[U+4E2D]`, or as what stands for it everywhere."""
+        return "".join(c if self._has(c) else self._instead(c) for c in text)
+
+    def _instead(self, c: str) -> str:
+        return INSTEAD.get(c) or f"[U+{ord(c):04X}]"
 
     def _has(self, c: str) -> bool:
         if self.has is not None:

@@ -26,6 +26,9 @@ LEAST = 90
 TITLED = 40
 """And as many more for a title above it."""
 
+LONGEST_FOOT = 80
+"""Characters of the title at a page's foot, beside its number."""
+
 
 def pdf(paper: Paper, font: str = "") -> bytes:
     """The same bytes for the same paper, font and library: no time of making is in it."""
@@ -99,7 +102,7 @@ def _numbered(letters: Fonts, title: str) -> type[Canvas]:
                 self.__dict__.update(page)
                 self.setFont(letters.plain, 7.5)
                 self.setFillColor(parts.FAINT)
-                self.drawString(SIDE, 10 * mm, letters.told(title))
+                self.drawString(SIDE, 10 * mm, letters.told(title)[:LONGEST_FOOT])
                 self.drawRightString(A4[0] - SIDE, 10 * mm, f"{number} of {len(self._pages)}")
                 super().showPage()
             super().save()

@@ -23,6 +23,8 @@ SIZE = 7.5
 PAD = 4.0
 COLUMNS = 3
 """Tiles side by side."""
+LONGEST_CELL = 160
+"""Characters of a cell, the numbers of letters that the font lacks included: a row never fills a page, which nothing could part."""
 Styles = Mapping[str, ParagraphStyle]
 
 
@@ -104,7 +106,7 @@ def _tile(one: Figure, letters: Fonts, styles: Styles) -> list[Flowable]:
 
 def table(block: Table, width: float, letters: Fonts, styles: Styles) -> Flowable:
     """Rows whose head is repeated on each page that they reach."""
-    told = [[letters.told(text) for text in row] for row in (block.columns, *block.rows)]
+    told = [[_cell(text, letters) for text in row] for row in (block.columns, *block.rows)]
     last = len(told) - 1 if block.total else -1
     cells = [
         [
@@ -126,6 +128,11 @@ def table(block: Table, width: float, letters: Fonts, styles: Styles) -> Flowabl
     return Grid(cells, _widths(told, block, width, letters), repeatRows=1, style=style)
 
 
+def _cell(text: str, letters: Fonts) -> str:
+    told = letters.told(text)
+    return told if len(told) <= LONGEST_CELL else f"{told[: LONGEST_CELL - 3]}..."
+
+
 def _style(row: int, at: int, last: int, block: Table) -> str:
     kind = "head" if row == 0 else "total" if row == last else "cell"
     return kind if at < block.names else f"{kind}-n"
@@ -143,11 +150,22 @@ def _widths(
     heads = [max(map(long, name.split() or [""])) for name in told[0]]
     needed = [max(pair) for pair in zip(whole, heads, strict=True)]
     for_names = max(width - sum(needed[block.names :]), width / 4)
-    wanted = sum(needed[: block.names])
-    names = [one * for_names / wanted for one in needed[: block.names]]
+    names = _shared(for_names, needed[: block.names], heads[: block.names])
     numbers = needed[block.names :]
     fit = (width - sum(names)) / sum(numbers) if numbers else 1.0
     return [*names, *(one * min(1.0, fit) for one in numbers)]
+
+
+def _shared(room: float, needed: list[float], least: list[float]) -> list[float]:
+    """Each gets the least, and of what is left by what it needs beyond that: a long name beside it takes no column away."""
+    left = room - sum(least)
+    if left < 0:
+        return [room / len(least)] * len(least)
+    beyond = [need - one for need, one in zip(needed, least, strict=True)]
+    if not any(beyond):
+        return [one + left / len(least) for one in least]
+    part = left / sum(beyond)
+    return [one + more * part for one, more in zip(least, beyond, strict=True)]
 
 
 class Drawn(Flowable):  # type: ignore[misc]  # the library has no types

@@ -9,7 +9,7 @@ import asyncpg
 
 from penstock.errors import Misconfigured
 from penstock.platforms.memory.sqlite import MIGRATIONS, RECORD, VERSION
-from penstock.platforms.migrations import Migration, outstanding
+from penstock.platforms.migrations import Migration, outstanding, tables
 from penstock.platforms.server import sql
 from penstock.platforms.server.failures import OUT_OF_REACH
 from penstock.platforms.server.line import Connection
@@ -59,16 +59,17 @@ async def check(dsn: str, steps: Iterable[Migration]) -> None:
     connection = await connect(dsn)
     try:
         await _writable(connection)
+        steps = list(steps)
         due = outstanding(steps, at := await _version(connection))
         if due:
             raise Misconfigured(
                 f"stores.postgres: the tables in {place(dsn)} are at migration {at}, and this Penstock needs"
                 f" {due[-1].version}; run `penstock migrate up`"
             )
-        if not await connection.fetchval(sql.MAY_WRITE):
+        if lacking := await connection.fetchval(sql.UNWRITABLE, tables(steps)):
             raise Misconfigured(
-                f"stores.postgres: this user may not write the tables in {place(dsn)}; grant it"
-                " select, insert, update and delete on all of them"
+                f"stores.postgres: this user may not write the tables {lacking} in {place(dsn)}; grant it"
+                " select, insert, update and delete on all of them, also on those that a migration adds"
             )
     except OUT_OF_REACH as error:
         raise _unusable(dsn, error) from error

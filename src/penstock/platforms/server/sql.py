@@ -11,9 +11,10 @@ BEGIN_GROUP = "begin; set local lock_timeout = '50ms'"
 EXISTS = "select to_regclass('migrations') is not null"
 READ_ONLY = "select pg_is_in_recovery() or current_setting('transaction_read_only') = 'on'"
 VERSION_OF_SERVER = "select current_setting('server_version_num')::bigint"
-MAY_WRITE = (
-    "select has_table_privilege('ledger', 'insert') and has_table_privilege('ledger', 'select')"
-)
+UNWRITABLE = """
+select string_agg(name, ', ' order by name) from unnest($1::text[]) as name
+where to_regclass(name) is not null and not (has_table_privilege(name, 'insert') and has_table_privilege(name, 'select'))
+"""
 # `local` and stronger survive the server's own crash, which is what the ledger asks.
 LOOSE = """
 select string_agg(name, ', ') from pg_settings

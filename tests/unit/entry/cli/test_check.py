@@ -8,6 +8,7 @@ import pytest
 
 from penstock.config.schema import schema
 from penstock.entry.cli import main
+from tests.path.test_monthly_mailed import MAILED
 
 KEY = "sk-canary-canary-canary"
 
@@ -88,6 +89,18 @@ def test_a_file_that_cannot_be_used(home, capsys, content, said):
         (home / "f.toml").write_bytes(content)
     assert main(["check", "--config", "f.toml"]) == 1
     assert capsys.readouterr().err.startswith(f"penstock: misconfigured: {said}")
+
+
+def test_what_serve_would_refuse_for_a_report_is_refused(home, capsys, monkeypatch):
+    (home / "f.toml").write_text(MAILED)
+    assert main(["check", "--config", "f.toml"]) == 0
+    (home / "g.toml").write_text(MAILED + 'font = "/nowhere.ttf"\n')
+    capsys.readouterr()
+    assert main(["check", "--config", "g.toml"]) == 1
+    assert "monthly_report.font is no TrueType file" in capsys.readouterr().err
+    monkeypatch.setattr("penstock.platforms.pdf.INSTALLED", ("no_such_library",))
+    assert main(["check", "--config", "f.toml"]) == 1
+    assert "pip install 'penstock[reports]'" in capsys.readouterr().err
 
 
 def test_a_byte_order_mark_is_no_error(home, capsys):

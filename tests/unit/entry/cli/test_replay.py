@@ -81,6 +81,18 @@ def test_what_a_log_leaves_out_is_assumed_and_said(cloud, capsys):
     assert "lines have no text" in said(capsys, "replay", bare, "--output-tokens", "9")
 
 
+def test_a_log_with_the_newest_first_has_the_hits_of_its_reverse(cloud, capsys):
+    hello = {"prompt": "hello there", "input_tokens": 1_000, "output_tokens": 100}
+    at = ("2026-11-01T00:00:00Z", "2026-11-01T00:30:00Z", "2026-11-02T00:00:00Z", "2026-11-03")
+    lines = [hello | {"time": one} for one in at]
+    rising = told(capsys, write(cloud, *lines))
+    falling = told(capsys, write(cloud, *lines[::-1]))
+    assert rising["hits"] == falling["hits"] == 1
+    assert rising["policies"] == falling["policies"]
+    assert not any("sort the log" in text for text in rising["assumptions"])
+    assert any("3 lines are older than the line before" in text for text in falling["assumptions"])
+
+
 def test_a_learned_router_stands_beside_at_a_quality_or_a_share(cloud, capsys):
     prompts = ["what is 2+2", "prove that there are infinitely many primes", "translate hello"]
     path = write(cloud, *({"prompt": text, "output_tokens": 9} for text in prompts))

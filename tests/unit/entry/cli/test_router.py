@@ -60,6 +60,15 @@ def test_a_router_that_a_route_names_is_not_written_over(capsys, labels, home) -
     said(capsys, "router", "fit", labels, "--out", "auto.router")
 
 
+def test_the_labels_are_not_written_over(capsys, labels, tmp_path) -> None:
+    before = (tmp_path / "labels.jsonl").read_bytes()
+    (tmp_path / "link").symlink_to(labels)
+    for out in (labels, str(tmp_path / "link"), str(tmp_path / "." / "labels.jsonl")):
+        line = failed(capsys, "router", "fit", labels, "--out", out, code=2)
+        assert "the file of labels" in line
+    assert (tmp_path / "labels.jsonl").read_bytes() == before
+
+
 def test_an_evaluation_prints_its_figures(capsys, labels) -> None:
     found = json.loads(said(capsys, "router", "evaluate", labels, "--json"))
     for name in ("apgr", "cpt50", "cpt80"):

@@ -20,7 +20,7 @@ export function Glance({ figures }: { figures: Loaded<Overview> }) {
             <Stat label="Requests" note={<Tokens value={totals.tokens} />}>
               <Count value={totals.requests} />
             </Stat>
-            <Stat label="From the cache" note={<Of value={totals.cached} what="hits" />}>
+            <Stat label="From the cache" note={<Of value={totals.cached} one="hit" />}>
               <Percent share={totals.cachedShare} />
             </Stat>
             <Stat label="Served free" note="hits and free models">
@@ -32,7 +32,7 @@ export function Glance({ figures }: { figures: Loaded<Overview> }) {
             <Stat label="Slow time" note="one in 20 is slower (p95)">
               <Duration ms={latency?.p95_ms} />
             </Stat>
-            <Stat label="Failed" note={<Of value={errors?.number} what="requests" />}>
+            <Stat label="Failed" note={<Of value={errors?.number} one="request" />}>
               <span class={errors?.number ? 'bad-text' : ''}>
                 <Percent share={errors?.share} />
               </span>
@@ -66,15 +66,15 @@ function Each({ nanos, of }: { nanos: string; of: number }) {
 function Tokens({ value }: { value: number }) {
   return (
     <>
-      <Count value={value} /> tokens
+      <Count value={value} /> {value === 1 ? 'token' : 'tokens'}
     </>
   );
 }
 
-function Of({ value, what }: { value: number | undefined; what: string }) {
+function Of({ value, one }: { value: number | undefined; one: string }) {
   return (
     <>
-      <Count value={value} /> {what}
+      <Count value={value} /> {value === 1 ? one : `${one}s`}
     </>
   );
 }

@@ -27,6 +27,7 @@ export function Month({ after }: { after: boolean }) {
                 <Line key={line.line} line={line} />
               ))}
             </ul>
+            <p class="note">By line as forecast; the mark on a bar is what is spent to date.</p>
             {preset && (
               <p class="note">
                 Budgets are presets; set your own in <code>[[costs]]</code>.

@@ -1,6 +1,6 @@
 /** What is wrong or nearly so: failures, budgets, services and targets. */
 import { Card, Shown } from '../../components/card';
-import { Badge, Count, Meter, Money, Percent, Time, type Tone } from '../../components/figures';
+import { Badge, Count, Meter, Money, Percent, Time } from '../../components/figures';
 import { Empty } from '../../components/states';
 import { pace } from '../../lib/live';
 import { useLoad, type Loaded } from '../../lib/load';
@@ -9,7 +9,7 @@ import { inAddress, type Range } from '../../lib/range';
 import { href } from '../../lib/router';
 import { ownerName } from '../../lib/series';
 import type { Budget, Deployments, Overview, Services } from '../../lib/types';
-import { stateTone } from '../../lib/words';
+import { budgetTone, stateTone } from '../../lib/words';
 import { See } from './see';
 
 const MOST = 5;
@@ -99,7 +99,7 @@ function Near({ budget }: { budget: Budget }) {
         label={`Budget of ${per} ${whose}: used`}
         share={used_share}
         mark={elapsed_share}
-        tone={toneOf(budget)}
+        tone={budgetTone(budget)}
       />
       {empty_at && (
         <p class="note">
@@ -108,11 +108,6 @@ function Near({ budget }: { budget: Budget }) {
       )}
     </li>
   );
-}
-
-function toneOf({ used_share, empty_at }: Budget): Tone {
-  if ((used_share ?? 0) >= 0.9) return 'bad';
-  return empty_at ? 'warn' : 'accent';
 }
 
 interface Place {
