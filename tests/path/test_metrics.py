@@ -287,6 +287,27 @@ async def test_what_runs_and_how_far_its_sums_are_behind(monkeypatch) -> None:
     assert ("rollup_rows_behind", 'book="ledger"') not in found
 
 
+@pytest.mark.parametrize("away", ["budgets.nearest", "rollups.behind"])
+async def test_what_cannot_be_read_takes_nothing_else_along(monkeypatch, away: str) -> None:
+    async def down(*_: Any) -> Any:
+        raise Unavailable
+
+    world = World(more='[[budgets]]\nper = "user"\nperiod = "day"\ntokens = 1000\n')
+    await world.chat(max_tokens=10)
+    monkeypatch.setattr(f"penstock.ledger.{away}", down)
+    names = {name for name, _ in await scraped(world)}
+    assert ("budget_used_ratio" in names, "rollup_rows_behind" in names) == (
+        away != "budgets.nearest",
+        away != "rollups.behind",
+    )
+    assert "requests_total" in names
+
+
+async def test_passes_are_told_of_before_there_was_one() -> None:
+    # Nothing can be said to stand still that was never there.
+    assert (await scraped(World()))["upkeep_passes_total", 'outcome="done"'] == 0
+
+
 def test_labels_are_bounded() -> None:
     counters = Counters()
     for number in range(2 * MOST):

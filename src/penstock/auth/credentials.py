@@ -14,6 +14,8 @@ _QUERY_NAMES = frozenset(
     {"access_token", "api-key", "api_key", "apikey", "authorization", "bearer", "jwt", "x-api-key"}
 )
 
+_NAMES = frozenset({"authorization", "x-api-key"})
+
 
 def shown(request: Request) -> str:
     """The one token or key in the headers, ASCII and at most 8 KB.
@@ -22,9 +24,11 @@ def shown(request: Request) -> str:
     """
     authorization = key = ""
     for name, value in request.headers:
+        if name not in _NAMES:
+            continue
         if name == "authorization":
             authorization = _first(name, authorization, value)
-        elif name == "x-api-key":
+        else:
             key = _first(name, key, value)
     if request.query:
         _refuse_in_query(request.query)

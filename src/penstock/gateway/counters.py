@@ -49,6 +49,7 @@ class Counters:
         """Replies that are being streamed."""
         self.passes = Counts("outcome")
         """Passes of the upkeep."""
+        self.passes.add(("done",), 0)
         self._requests = Times("path", "method", "status")
         self._refusals = Counts("code")
         self._found = dict.fromkeys(KINDS, 0)

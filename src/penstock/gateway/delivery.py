@@ -352,9 +352,9 @@ class Delivery:
             exchange.trace.chat(self)
         now, journal = int(gateway.platform.clock.now() * 1000), gateway.journal
         if self.cache == "hit" and not decision.error:
+            assert way is not None
             journal.add(_hit_row(exchange, decision, self.told, now))
-            if way is not None:
-                gateway.counters.saved(way.offers, decision.target, self.told.usage)
+            gateway.counters.saved(way.offers, decision.target, self.told.usage)
         journal.add(row(decision, now, exchange.caller.owner))
         if gateway.labels is not None:
             gateway.labels.after(self)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 MOST_FIELDS = 20
 """Fields of one query."""
+NOTHING_ASKED: frozenset[str] = frozenset()
 
 
 class Exchange(Struct):
@@ -125,9 +126,9 @@ class Exchange(Struct):
         if self.inner:
             # What it is a part of may be in the air under the same key, and waits for it.
             return frozenset({"no-store"})
+        if self.request.header("cache-control") is None:
+            return NOTHING_ASKED
         value = ",".join([text for name, text in self.request.headers if name == "cache-control"])
-        if not value:
-            return frozenset()
         return frozenset(part.strip().lower() for part in value.split(",")) & {
             "no-cache",
             "no-store",

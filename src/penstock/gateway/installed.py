@@ -23,8 +23,9 @@ SHOWN = ("tenant", "route")
 async def told(gateway: Gateway) -> str:
     """Where the tables are out of reach, without what they alone know."""
     text = _build(gateway)
-    with suppress(Unavailable):
-        text += await _budgets(gateway) + await _sums(gateway)
+    for part in (_budgets, _sums):
+        with suppress(Unavailable):
+            text += await part(gateway)
     return text
 
 

@@ -73,16 +73,17 @@ class Request(Struct):
     """The bytes of an outbound one's `Stream`, where that is known."""
     notes: dict[str, Any] = {}
     """What the access log says of an inbound one beside status and time (id, caller, route, target, cache, replayed)."""
+    _read: Headers | None = None
+    """The headers that `_first` has by their names: others take their place, and none is changed in place."""
+    _first: Any = None
 
     def header(self, name: str) -> str | None:
         """The first value under a lower-case name."""
-        for (
-            key,
-            value,
-        ) in self.headers:  # `header`, without another call: it is asked some times a request
-            if key == name:
-                return value
-        return None
+        # Asked some times a request, so that they are looked through once.
+        if self._read is not self.headers:
+            self._read, self._first = self.headers, dict(reversed(self.headers))
+        found: str | None = self._first.get(name)
+        return found
 
     async def read(self, limit: int) -> bytes:
         """The whole body, at most `limit` bytes; raises TooLarge."""

@@ -7,6 +7,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Sequence
+from contextlib import suppress
 
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan
@@ -77,8 +78,9 @@ class OtlpTraces:
         self._wake.set()
         await within(seconds, self._thread.join)
         self._exporter.shutdown()
-        while self._waiting:
-            self.failed += len(self._waiting.popleft()[1])
+        with suppress(IndexError):  # the thread, which may go on, took the last
+            while self._waiting:
+                self.failed += len(self._waiting.popleft()[1])
 
     def _run(self) -> None:
         while True:
@@ -86,11 +88,7 @@ class OtlpTraces:
             self._wake.clear()
             closing = self._closing
             while self._waiting:
-                try:
-                    self._send(self._next())
-                except Exception as error:  # noqa: BLE001 - whatever it is, what comes next is to be sent
-                    self.failed += 1
-                    LOG.error("A piece of telemetry was lost to %s.", type(error).__name__)
+                self._send(self._next())
             if closing:
                 return
 
@@ -99,12 +97,18 @@ class OtlpTraces:
         found: list[ReadableSpan] = []
         read = 0
         while self._waiting and len(found) < BATCH:
-            weight, spans = self._waiting.popleft()
+            try:
+                weight, spans = self._waiting.popleft()
+            except IndexError:
+                break  # a stop that waited long enough has taken the last
             self._taken += weight
             for span in spans:
-                self._measures.observe(span)
-                if span.sampled:
-                    found.append(self._readable(span))
+                try:
+                    self._measures.observe(span)
+                    if span.sampled:
+                        found.append(self._readable(span))
+                except Exception as error:  # noqa: BLE001 - whatever it is, the others are to be sent
+                    self._lost(1, error)
             read += 1
             if read % PIECE == 0:
                 time.sleep(0)
@@ -113,9 +117,17 @@ class OtlpTraces:
     def _send(self, spans: Sequence[ReadableSpan]) -> None:
         if not spans:
             return
-        sent = self._exporter.export(spans)
+        try:
+            sent = self._exporter.export(spans)
+        except Exception as error:  # noqa: BLE001 - whatever it is, what comes next is to be sent
+            self._lost(len(spans), error)
+            return
         if sent is not SpanExportResult.SUCCESS:
             self.failed += len(spans)
+
+    def _lost(self, number: int, error: Exception) -> None:
+        self.failed += number
+        LOG.error("A piece of telemetry was lost to %s.", type(error).__name__)
 
     def _readable(self, span: Span) -> ReadableSpan:
         trace = int(span.trace, 16)

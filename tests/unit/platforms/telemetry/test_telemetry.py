@@ -207,6 +207,39 @@ async def test_nobody_there_is_the_same(caplog: pytest.LogCaptureFixture) -> Non
     assert logging.getLogger("opentelemetry").propagate
 
 
+class Broken(Slow):
+    """Takes nothing, by an error of its own."""
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        super().export(spans)
+        raise ValueError("sk-secret")
+
+
+async def test_every_span_of_a_piece_that_broke_is_counted(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    broken = Broken()
+    kept = traces(broken)
+    kept.record([span("first")])
+    assert broken.began.wait(30)
+    kept.record([span(str(number)) for number in range(6)])
+    broken.go.set()
+    await kept.aclose(30)
+    assert kept.failed == 7
+    assert "ValueError" in caplog.text
+    assert "sk-secret" not in caplog.text
+
+
+async def test_one_span_that_cannot_be_read_takes_no_other_along() -> None:
+    slow = Slow()
+    slow.go.set()
+    kept = traces(slow)
+    kept.record([span("one"), span("bad", id="no hex"), span("two")])
+    await kept.aclose(30)
+    assert kept.failed == 1
+    assert slow.batches == [["one", "two"]]
+
+
 async def test_what_takes_too_long_goes_on_without_who_waited() -> None:
     go, ended = threading.Event(), threading.Event()
 
