@@ -20,7 +20,7 @@ OWN = ("hour", "day", "model", "service")
 DEFAULT_DAYS = 31
 MOST_DAYS = 366
 LAST = 253_000_000_000_000
-"""In the year 9987, for days after the last of 9999 have no name: a later `to` is this."""
+"""In the year 9987, for days after the last of 9999 have no name: `to` is not later."""
 
 Choice = TypeVar("Choice", bound=str)
 
@@ -64,7 +64,7 @@ def span(exchange: Exchange, now: int, allowed: tuple[Choice, ...]) -> tuple[int
 
 def instants(query: Mapping[str, str], now: int) -> tuple[int, int]:
     """`from` and `to` in ms, by default the last 31 days and today; raises BadRequest."""
-    until = min(_instant(query, "to", (now // days.DAY_MS + 1) * days.DAY_MS), LAST)
+    until = _instant(query, "to", (now // days.DAY_MS + 1) * days.DAY_MS)
     since = _instant(
         query, "from", (until - 1) // days.DAY_MS * days.DAY_MS - DEFAULT_DAYS * days.DAY_MS
     )

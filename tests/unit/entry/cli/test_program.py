@@ -36,7 +36,7 @@ ALL = [
 def test_the_commands_of_this_version():
     assert list(COMMANDS) == [
         "serve", "check", "token", "keys", "tenant-keys", "usage", "explain", "alerts", "cache", "deploy", "doctor",
-        "migrate", "rag", "reconcile", "replay", "router", "services",
+        "migrate", "rag", "reconcile", "replay", "report", "router", "services",
     ]  # fmt: skip
 
 
