@@ -15,6 +15,7 @@ from tests.path.asking import EATS, Asking
 from tests.path.documents import WALRUS, Documents
 from tests.path.services import Served
 from tests.path.test_disconnects import Left
+from tests.path.test_metrics import ANY
 from tests.path.traced import GIVEN, PARENT, TRACE, Traced
 from tests.path.world import World, body, pieces, read, streamed, whole
 
@@ -351,3 +352,15 @@ async def test_a_broken_recorder_breaks_no_request() -> None:
     traced.kept.record = broken  # type: ignore[method-assign]  # a recorder that fails
     assert (await body(await world.chat()))["choices"]
     assert [type(error) for error in world.reports] == [RuntimeError]
+
+
+async def test_a_model_that_a_caller_made_up_is_in_no_span() -> None:
+    world = World(lambda _: whole("Hello!"), ANY)
+    traced = Traced(world)
+    assert (await world.chat(model="house/my-secret")).status == 200
+    assert (await world.chat(model="house/my-secret")).header("x-penstock-cache") == "hit"
+    vectors = {"model": "house/my-secret", "input": "a walrus"}
+    await world.ask("/v1/embeddings", vectors)
+    assert traced.one("chat ").name == "chat *"
+    assert traced.one("chat ").attributes["penstock.target"] == "house/*"
+    assert "my-secret" not in str([(span.name, span.attributes) for span in traced.spans])

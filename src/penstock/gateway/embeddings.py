@@ -322,6 +322,7 @@ class Work:
         decision.deployment = self.deployment
         if (trace := self.exchange.trace) is not None:
             decision.trace = trace.id
+            trace.named(self.way)
             trace.vectors(self.cache, self._began, self._looked, self.cost)
         if error is not None:
             decision.error = error.code if isinstance(error, Error) else "cancelled"

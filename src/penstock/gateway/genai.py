@@ -33,6 +33,8 @@ HERE = frozenset({"local", "hashed", "sandbox"})
 PORTS = {"http": 80, "https": 443}
 MOST_NAME = 200
 """Characters of a name that a provider gave."""
+MADE_UP = "*"
+"""In place of a model that a caller's own words named."""
 MOST_CONTENT_BYTES = 64 << 10
 SETTINGS = {
     "temperature": "gen_ai.request.temperature",
@@ -62,7 +64,7 @@ def tried(one: Tried, operation: str) -> Fields:
     found: Fields = {
         "gen_ai.operation.name": operation,
         "gen_ai.provider.name": PROVIDERS.get(one.at.kind, one.at.kind),
-        "gen_ai.request.model": target.model,
+        "gen_ai.request.model": target.model if one.offer.configured else MADE_UP,
         "penstock.target": one.offer.label,
         "penstock.attempt": one.number,
     }
@@ -93,7 +95,7 @@ def answered(delivery: Delivery, last: Tried) -> Fields:
     named = name_of(answer.head)
     if named.id:
         found["gen_ai.response.id"] = named.id[:MOST_NAME]
-    if named.model:
+    if named.model and last.offer.configured:  # a provider says a caller's word again
         found["gen_ai.response.model"] = named.model[:MOST_NAME]
     if answer.finish:
         found["gen_ai.response.finish_reasons"] = [answer.finish[:MOST_NAME]]

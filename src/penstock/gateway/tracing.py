@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from penstock.gateway.delivery import Delivery
     from penstock.gateway.exchange import Exchange
     from penstock.gateway.retrieval import Retrieved
+    from penstock.routing.routes import Way
 
 METHODS = frozenset(
     {"CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "QUERY", "TRACE"}
@@ -114,6 +115,8 @@ class Trace:
         self._fields["penstock.tier"] = decision.tier
         self._cost += decision.cost_nanos
         decision.trace = self.id
+        if delivery.way is not None:
+            self.named(delivery.way)
         if self._look is not None:
             self.looked(delivery.face.verb, decision.cache, self._look, self._found or now)
         tried = delivery.hold.tried if delivery.hold is not None else None
@@ -125,6 +128,12 @@ class Trace:
                 fields["penstock.cost.nanodollars"] = decision.cost_nanos
                 ended, error = max(ended, delivery.answer.heard), decision.error
             self._called(one, fields, ended, error)
+
+    def named(self, way: Way) -> None:
+        """Where it went, in place of what a caller's own words make of it."""
+        first = way.offers[0] if way.offers else None
+        if first is not None and not first.configured:
+            self._fields["penstock.route"] = self._fields["penstock.target"] = first.label
 
     def embedded(self, hold: Hold, usage: Usage | None) -> None:
         """One call of an embeddings request, with every attempt at it."""
@@ -226,7 +235,7 @@ class Trace:
 
     def _called(self, one: Tried, fields: Fields, ended: float, outcome: str) -> None:
         kind: tracing.Kind = "internal" if one.at.kind in genai.HERE else "client"
-        name = f"{fields['gen_ai.operation.name']} {one.offer.target.model}"
+        name = f"{fields['gen_ai.operation.name']} {fields['gen_ai.request.model']}"
         error = "" if outcome == ANSWERED else outcome
         self._add(name, one.began, ended, fields, kind=kind, error=error)
 
