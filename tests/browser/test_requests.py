@@ -51,7 +51,7 @@ def test_a_warm_target_is_told_with_what_it_saves(visit: Visit, world: World) ->
     }  # fmt: skip
     visit.page.route("**/admin/requests/*", lambda route: route.fulfill(json=told))
     main = visit.open(f"requests/{told['id']}").locator("main")
-    expect(main).to_contain_text("2,048 tokens at openai/gpt-4o: saves $0.0015 instead of")
+    expect(main).to_contain_text("openai/gpt-4o went before openai/gpt-4o-mini: 2,048 tokens")
 
 
 def test_it_fits_a_phone(visiting: Visiting, world: World) -> None:

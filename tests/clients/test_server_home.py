@@ -164,7 +164,8 @@ async def test_a_worker_that_dies_is_replaced_and_a_stop_ends_them_all(
 
         async def counted() -> int:
             text = (await client.get(f"{host.url}/metrics", headers=admin)).text
-            lines = [line for line in text.splitlines() if 'path="/health"' in line]
+            counters = [line for line in text.splitlines() if "_requests_total{" in line]
+            lines = [line for line in counters if 'path="/health"' in line]
             return sum(int(line.rpartition(" ")[2]) for line in lines)
 
         # Whoever answers tells of both, and of the one that died.

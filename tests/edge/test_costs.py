@@ -19,8 +19,8 @@ from tests.edge.worker import Worker as Process
 UNCOUNTED = {"worker_requests", "worker_cpu_ms", "object_duration", "d1_bytes", "d1_questions"}
 """What no binding counts, or only by the page."""
 MANY = 16
-DUE = 16
-"""Rows read to see what else is due: documents, labels, sums, and what is swept in an hour's first minute."""
+DUE = 32
+"""Rows read to see what else is due: documents, labels, sums, alerts, sessions, the month's report, and what is swept in an hour's first minute."""
 
 
 @pytest.fixture(scope="module")

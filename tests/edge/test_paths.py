@@ -77,6 +77,8 @@ NO_TEST = dict.fromkeys(FLIGHTS, "requests wait for each other there") | {
     "test_what_another_version_kept_is_not_used": "it looks into the store in memory",
     "test_a_mark_tells_nothing_of_what_was_said_or_who_said_it": "it looks into the store in memory",
     "test_a_mark_that_cannot_be_read_counts_for_nothing": "it looks into the store in memory",
+    "test_what_runs_and_how_far_its_sums_are_behind": "it names the platform in memory",
+    "test_each_metric_is_in_the_reference_and_none_else": "the documentation is not there",
     "test_replies_have_their_share_of_the_store_and_no_more": "the cache there has a bound of its own",
     "test_a_hundred_thousand_callers_are_held_by_bounded_counts": "counts in this process, held for 100,000 callers",
     "test_probes_bring_it_back": "a Worker probes no backends yet",

@@ -7,7 +7,7 @@ import { Facts } from '../components/facts';
 import { PageHead } from '../components/page';
 import { Empty } from '../components/states';
 import { Table, type Column } from '../components/table';
-import { exactDollars, dollars } from '../lib/format';
+import { count, dollars, exactDollars } from '../lib/format';
 import { useLoad } from '../lib/load';
 import type { Explained, Step, Warm, Why } from '../lib/records';
 import { href } from '../lib/router';
@@ -147,7 +147,7 @@ function warmth({ target, deployment, tokens, insteadOf, savesNanos }: Warm): st
   const where = deployment ? `${target} (${deployment})` : target;
   const first = insteadOf ? ` went before ${insteadOf}` : '';
   const saves = savesNanos ? `, which was to save ${exactDollars(savesNanos)}` : '';
-  return `${where}${first}: ${tokens} tokens of this conversation are warm there${saves}`;
+  return `${where}${first}: ${count(tokens)} tokens of this conversation are warm there${saves}`;
 }
 
 function Features({ of }: { of: [string, unknown][] }) {
