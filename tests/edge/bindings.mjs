@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { Miniflare, Response } from "miniflare";
 
 import { cache } from "./caches.mjs";
+import { relayed } from "./relayed.mjs";
 
 export const tests = fileURLToPath(new URL(".", import.meta.url));
 
@@ -42,8 +43,7 @@ export async function bound(source, counting, probe) {
   const METER = {
     getByName: (name) => ({
       async run(body) {
-        const url = `http://meter/?object=${encodeURIComponent(name)}`;
-        return (await miniflare.dispatchFetch(url, { method: "POST", body })).text();
+        return relayed(miniflare, `/?object=${encodeURIComponent(name)}`, body);
       },
     }),
   };

@@ -1,5 +1,7 @@
 // A D1 database as a Worker's binding has it, each call one message to the relay: what runs and answers is workerd's D1.
 
+import { relayed } from "./relayed.mjs";
+
 class Statement {
   constructor(ask, sql, args = []) {
     Object.assign(this, { ask, sql, args });
@@ -22,8 +24,7 @@ function plain(given) {
 export function database(miniflare, name) {
   const ask = async (how, statements) => {
     const body = JSON.stringify({ how, statements: statements.map(({ sql, args }) => ({ sql, args })) });
-    const response = await miniflare.dispatchFetch(`https://relay/?tables=${name}`, { method: "POST", body });
-    const { answer, error } = await response.json();
+    const { answer, error } = JSON.parse(await relayed(miniflare, `/?tables=${name}`, body));
     if (error !== undefined) throw new Error(error);
     return answer;
   };
