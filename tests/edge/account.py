@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from email import message_from_bytes
+from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -17,6 +20,7 @@ from penstock import __version__
 ROOT = "/accounts/acc"
 DAY = "2026-11-27T00:00:00Z"
 VERSION = "00000000-0000-0000-0000-{:012}"
+WHOLE = "-whole"  # ends the token of assets that all came
 UUID = "11111111-1111-1111-1111-{:012}"
 
 Reply = tuple[int, Any]
@@ -34,7 +38,12 @@ class Account:
         self.secrets: dict[str, dict[str, str]] = {}
         self.versions: dict[str, list[str]] = {}
         self.uploads: dict[str, bytes] = {}
+        # What each Worker serves as static assets, by path; what has come of any, by its hash.
+        self.assets: dict[str, dict[str, bytes]] = {}
+        self.files: dict[str, bytes] = {}
+        self.manifests: dict[str, dict[str, Any]] = {}
         self.unknown: list[str] = []
+        self.headers: Message = Message()  # of the request that is answered
         self.healthy = True
         self._turn = threading.Lock()
         self._databases: dict[str, sqlite3.Connection] = {}
@@ -46,10 +55,11 @@ class Account:
             self._databases[uuid] = made
         return self._databases[uuid]
 
-    def answer(self, method: str, url: str, body: bytes) -> Reply:
+    def answer(self, method: str, url: str, body: bytes, headers: Message) -> Reply:
         parts = urlsplit(url)
         query = {name: values[0] for name, values in parse_qs(parts.query).items()}
         with self._turn:
+            self.headers = headers
             for pattern, handler in ROUTES.items():
                 found = re.fullmatch(pattern, parts.path)
                 if found:
@@ -163,10 +173,59 @@ def _upload(account, method, query, body, name):
     for bound in re.findall(rb'"type":"service","service":"([^"]+)"', body):
         if bound.decode() not in account.versions:
             return _wrong(10143, f"Could not resolve service binding to {bound.decode()}.")
+    if refused := _take_assets(account, name, body):
+        return refused
     account.uploads[name] = body
     versions = account.versions.setdefault(name, [])
     versions.append(VERSION.format(len(versions) + 1))
     return _good({"id": name, "etag": "e", "startup_time_ms": 1, "deployment_id": versions[-1]})
+
+
+def _session(account, method, query, body, name):
+    """What of a manifest has not come yet, and a token: to send it by, or of the whole where nothing lacks."""
+    jwt = f"session-{len(account.manifests)}"
+    account.manifests[jwt] = json.loads(body)["manifest"]
+    lacking = _lacking(account, jwt)
+    if not lacking:
+        return _good({"jwt": f"{jwt}{WHOLE}", "buckets": []})
+    return _good({"jwt": jwt, "buckets": [lacking]})
+
+
+def _files(account, method, query, body):
+    jwt = account.headers.get("authorization", "").removeprefix("Bearer ")
+    if jwt not in account.manifests or query.get("base64") != "true":
+        return _wrong(10000, "Authentication error")
+    kind = account.headers["content-type"].encode()
+    sent: Any = message_from_bytes(b"content-type: " + kind + b"\r\n\r\n" + body)
+    for part in sent.get_payload():
+        key = part.get_param("name", header="content-disposition")
+        account.files[key] = base64.b64decode(part.get_payload(decode=True), validate=True)
+    if _lacking(account, jwt):
+        return 202, _good({"jwt": None})[1]
+    return 201, _good({"jwt": f"{jwt}{WHOLE}"})[1]
+
+
+def _lacking(account, jwt):
+    wanted = {one["hash"]: one["size"] for one in account.manifests[jwt].values()}
+    return [key for key, size in wanted.items() if _length(account, key) != size]
+
+
+def _length(account, key):
+    return len(account.files[key]) if key in account.files else None
+
+
+def _take_assets(account, name, body):
+    """Those whose token a script's metadata names; why it is refused, where that is of no whole upload."""
+    found = re.search(rb'"assets":\{"jwt":"([^"]+)"', body)
+    if not found:
+        return None
+    jwt = found[1].decode()
+    session = jwt.removesuffix(WHOLE)
+    if session == jwt or session not in account.manifests or _lacking(account, session):
+        return _wrong(10021, "The assets' completion token is not valid.")
+    manifest = account.manifests[session]
+    account.assets[name] = {at: account.files[one["hash"]] for at, one in manifest.items()}
+    return None
 
 
 def _worker(account, method, query, body, name):
@@ -209,6 +268,8 @@ def _get_version(account, body, name, rest):
 
 
 def _new_version(account, body, name, rest):
+    if refused := _take_assets(account, name, body):
+        return refused
     account.uploads[name] = body
     return _good(_version(VERSION.format(len(account.versions[name]) + 1)))
 
@@ -267,6 +328,8 @@ ROUTES: dict[str, Any] = {
     f"{ROOT}/workers/services/([^/]+)": _service,
     f"{ROOT}/workers/workers/([^/]+)": _worker,
     f"{ROOT}/workers/scripts/([^/]+)": _upload,
+    f"{ROOT}/workers/scripts/([^/]+)/assets-upload-session": _session,
+    f"{ROOT}/workers/assets/upload": _files,
     f"{ROOT}/workers/scripts/([^/]+)/(.+)": _script,
     f"{ROOT}/workers/subdomain": _subdomain,
     "/health": _health,
@@ -285,7 +348,7 @@ def served(account: Account) -> Iterator[str]:
             """Nothing: what matters is asserted."""
 
         def do_GET(self) -> None:
-            status, found = account.answer(self.command, self.path, self._body())
+            status, found = account.answer(self.command, self.path, self._body(), self.headers)
             text = json.dumps(found).encode()
             self.send_response(status)
             self.send_header("content-type", "application/json")

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+import penstock
 from penstock.entry.cli.program import main
 from penstock.entry.cloudflare import adopt
 from penstock.entry.cloudflare.rehearse import MOST_BYTES
@@ -19,6 +20,7 @@ from tests.edge.home import HERE, PACKAGES
 
 BIN = HERE / "node_modules" / ".bin"
 SECRET = "a-secret-of-forty-characters-no-fewer-yes"
+PAGES = Path(penstock.__file__).parent / "dashboard"
 FOLDER = Path(".penstock/cloudflare/production")
 FIRST = (
     "create table usage_tracking (id integer primary key autoincrement, user_id text not null, service text not null,"
@@ -143,6 +145,17 @@ def test_migrations_apply_beside_the_first_designs_tables(place, capsys):
     assert local("select hits from first_cache_stats") == [{"hits": 3}]
 
 
+def pages_of(worker: str) -> dict[str, dict[str, bytes]]:
+    """What an account is to serve: the dashboard's built pages by that Worker, or nothing where none are built."""
+    files = [file for file in PAGES.rglob("*") if file.is_file()]
+    pages = {f"/{file.relative_to(PAGES).as_posix()}": file.read_bytes() for file in files}
+    if not pages:
+        return {}
+    assert "/index.html" in pages
+    assert any(path.startswith("/assets/") for path in pages)
+    return {worker: pages}
+
+
 def apply() -> int:
     return run("--apply", "--json", "--url", os.environ["TRIED_AT"])
 
@@ -161,6 +174,7 @@ def test_applied_to_an_empty_account(account, monkeypatch, capsys):
     rows = account.database(database["uuid"]).execute("select name from d1_migrations").fetchall()
     assert len(rows) == len([*FOLDER.glob("migrations/*.sql")])
     assert b"penstock/gateway/chat.py" in account.uploads["penstock"]
+    assert account.assets == pages_of("penstock")
     assert b"new_sqlite_classes" in account.uploads["penstock-meter"]
     everything = [*account.uploads.values(), shown.out.encode(), shown.err.encode()]
     assert [where for where in everything if SECRET.encode() in where] == []
