@@ -119,6 +119,10 @@ export interface Service {
   backends: Backend[];
 }
 
+export interface Services {
+  services: Service[];
+}
+
 export interface Deployment {
   name: string;
   weight: number;
@@ -137,6 +141,10 @@ export interface Deployment {
 export interface Target {
   target: string;
   deployments: Deployment[];
+}
+
+export interface Deployments {
+  targets: Target[];
 }
 
 export interface Tier {

@@ -131,37 +131,3 @@ export interface Session {
   caller: Caller;
   expires: string;
 }
-
-export interface Backend {
-  url: string;
-  weight: number;
-  state: string;
-  for: number;
-  probe: string;
-  failures_in_a_row: number;
-  ejections: number;
-  in_air: number;
-  requests: Record<string, number>;
-}
-
-export interface Services {
-  services: { name: string; prefixes: string[]; balance: string; backends: Backend[] }[];
-}
-
-export interface Deployment {
-  name: string;
-  weight: number;
-  state: string;
-  cooling: number;
-  full: number;
-  requests_per_minute: number;
-  tokens_per_minute: number;
-  used: number;
-  in_air: number;
-  picks: number;
-  failures_in_a_row: number;
-}
-
-export interface Deployments {
-  targets: { target: string; deployments: Deployment[] }[];
-}

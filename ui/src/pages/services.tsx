@@ -8,12 +8,12 @@ import { Table, type Column } from '../components/table';
 import { Two } from '../components/two';
 import { pace } from '../lib/live';
 import { useLoad } from '../lib/load';
-import type { Backend, Deployment, Service, Target } from '../lib/records';
+import type { Backend, Deployment, Deployments, Service, Services, Target } from '../lib/records';
 import { stateTone, words } from '../lib/words';
 
 export default function Services() {
-  const services = useLoad<{ services: Service[] }>('/admin/services', {}, pace(5));
-  const targets = useLoad<{ targets: Target[] }>('/admin/deployments', {}, pace(5));
+  const services = useLoad<Services>('/admin/services', {}, pace(5));
+  const targets = useLoad<Deployments>('/admin/deployments', {}, pace(5));
   return (
     <>
       <PageHead title="Services" note="As the process that answers sees them, every few seconds.">

@@ -8,7 +8,8 @@ import { short } from '../../lib/format';
 import { inAddress, type Range } from '../../lib/range';
 import { href } from '../../lib/router';
 import { ownerName } from '../../lib/series';
-import type { Budget, Deployments, Overview, Services } from '../../lib/types';
+import type { Deployments, Services } from '../../lib/records';
+import type { Budget, Overview } from '../../lib/types';
 import { budgetTone, stateTone } from '../../lib/words';
 import { See } from './see';
 
