@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { Miniflare, Response } from "miniflare";
 
 import { cache } from "./caches.mjs";
-import { relayed } from "./relayed.mjs";
+import { object } from "./relayed.mjs";
 
 export const tests = fileURLToPath(new URL(".", import.meta.url));
 
@@ -40,12 +40,6 @@ export async function bound(source, counting, probe) {
   });
   const { KV, DB, BLOBS } = await miniflare.getBindings();
   globalThis.caches = { default: cache(miniflare) };
-  const METER = {
-    getByName: (name) => ({
-      async run(body) {
-        return relayed(miniflare, `/?object=${encodeURIComponent(name)}`, body);
-      },
-    }),
-  };
+  const METER = { getByName: (name) => ({ run: (body) => object(miniflare, name, body) }) };
   return { miniflare, KV, DB, BLOBS, METER };
 }

@@ -17,3 +17,5 @@ export async function relayed(miniflare, query, body) {
     asked.end(body);
   });
 }
+
+export const object = (miniflare, name, body) => relayed(miniflare, `/?object=${encodeURIComponent(name)}`, body);

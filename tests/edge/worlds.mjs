@@ -7,6 +7,7 @@ import { Miniflare } from "miniflare";
 
 import { cache } from "./caches.mjs";
 import { database } from "./d1.mjs";
+import { object } from "./relayed.mjs";
 import { VectorizeIndexImpl } from "./vectorize.mjs";
 
 // As many as are in use at once: a test that makes more worlds than these meets its first one's database again, emptied.
@@ -80,11 +81,7 @@ export class Worlds {
   }
 
   #objects(number) {
-    // Read at once: Miniflare's response loses a body that waits until the garbage collector comes.
-    const run = async (name, body) => {
-      const url = `http://meter/?object=${encodeURIComponent(`${number}:${name}`)}`;
-      return (await this.miniflare.dispatchFetch(url, { method: "POST", body })).text();
-    };
+    const run = (name, body) => object(this.miniflare, `${number}:${name}`, body);
     return { getByName: (name) => ({ run: (text) => this.#watch(run(name, text)) }) };
   }
 
