@@ -55,6 +55,18 @@ def test_it_shows_its_data_and_axe_has_nothing_grave_to_say(
     assert grave(page) == []
 
 
+def test_the_overview_asks_for_its_figures_once_and_before_its_script(visit: Visit) -> None:
+    asked: list[str] = []
+    visit.page.on("request", lambda one: asked.append(one.url.removeprefix(visit.world.url)))
+    page = visit.open()
+    expect(page.locator(".hero").first).to_be_visible()
+    settled(page)
+    figures = [one for one in asked if one.startswith("/admin/reports/overview")]
+    assert len(figures) == asked.count("/dashboard/session") == 1
+    script = next(at for at, one in enumerate(asked) if one.endswith(".js"))
+    assert asked.index(figures[0]) < script
+
+
 @each_page
 def test_it_fits_a_phone(visiting: Visiting, place: Place) -> None:
     visit = visiting(width=PHONE, height=740)

@@ -10,7 +10,7 @@ import pytest
 
 from penstock.platforms import assets
 from penstock.wire.http import Response
-from tests.path.dashboard import code, framed
+from tests.path.dashboard import Browser, code, framed
 from tests.path.world import World, read
 
 PAGE = b"<!doctype html><title>Penstock</title><script type=module src=/dashboard/assets/app-1a.js></script>"
@@ -49,6 +49,35 @@ async def test_every_view_is_the_one_page(world: World, path: str) -> None:
     assert response.header("content-type") == "text/html; charset=utf-8"
     assert response.header("cache-control") == "no-cache"
     assert await read(response) == PAGE
+
+
+FIRST = "</dashboard/session>; rel=preload; as=fetch; crossorigin"
+FIGURES = (
+    "</admin/reports/overview?from=2026-12-17&to=2027-01-15>; rel=preload; as=fetch; crossorigin"
+)
+
+
+@pytest.mark.parametrize(
+    ("path", "query", "told"),
+    [("", "", [FIRST, FIGURES]), ("/", "", [FIRST, FIGURES]), ("", "range=7d", [FIRST]), ("/keys", "", [FIRST])],
+)  # fmt: skip
+async def test_a_page_names_what_it_will_ask_for_first(
+    world: World, path: str, query: str, told: list[str]
+) -> None:
+    browser = Browser(world)
+    await browser.sign_in()
+    page = await browser.get(f"/dashboard{path}", query)
+    assert [value for name, value in page.headers if name == "link"] == told
+    script = await browser.get("/dashboard/assets/app-1a.js")
+    assert script.header("link") is None
+
+
+async def test_whoever_is_not_signed_in_is_sent_for_nothing(world: World) -> None:
+    assert (await get(world, "/dashboard")).header("link") is None
+    browser = Browser(world)
+    await browser.sign_in()
+    foreign = ("sec-fetch-site", "same-site")
+    assert (await browser.get("/dashboard", site=foreign)).header("link") is None
 
 
 async def test_hashed_files_are_kept_for_good_and_packed_for_who_takes_that(world: World) -> None:

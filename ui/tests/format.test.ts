@@ -60,10 +60,26 @@ test.each([
   [12_345_678, '12 MB'],
 ])('%s bytes', (size, told) => expect(format.bytes(size)).toBe(told));
 
-test('counts are short from ten thousand on', () => {
-  expect(format.short(9999)).toBe('9,999');
-  expect(format.short(12_345)).toBe('12.3K');
-  expect(format.short(1_200_000)).toBe('1.2M');
+test.each([
+  [0, '0', '0'],
+  [999, '999', '999'],
+  [0.12345, '0.123', '0.123'],
+  [1234.5678, '1,234.568', '1,234.568'],
+  [-9999, '-9,999', '-9,999'],
+  [12_345, '12,345', '12.3K'],
+  [-12_345, '-12,345', '-12.3K'],
+  [999_949, '999,949', '999.9K'],
+  [999_951, '999,951', '1M'],
+  [1_200_000, '1,200,000', '1.2M'],
+  [45_600_000_000, '45,600,000,000', '45.6B'],
+  [1_234_567_890_123_456, '1,234,567,890,123,456', '1234.6T'],
+])('the count %s, and short from ten thousand on', (value, told, short) => {
+  expect(format.count(value)).toBe(told);
+  expect(format.short(value)).toBe(short);
+});
+
+test('a count that no double can hold is still exact', () => {
+  expect(format.count(9_007_199_254_740_993n)).toBe('9,007,199,254,740,993');
 });
 
 describe('times', () => {

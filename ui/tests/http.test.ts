@@ -1,5 +1,4 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { begin } from '../src/lib/ahead';
 import { Failure, call, get, resume, send, signIn, signOut } from '../src/lib/api';
 import { chat, type Piece } from '../src/lib/chat';
 import { ended, session } from '../src/lib/session';
@@ -84,13 +83,6 @@ test('a 401 ends the session, and says so; signing out does not', async () => {
   expect([session.value, ended.value]).toEqual([ADA, false]);
   await signOut();
   expect([session.value, ended.value]).toEqual([null, false]);
-});
-
-test('whoever signs in does not get what was refused before', async () => {
-  gateway(json(401, {}), json(200, ADA), json(200, 'fresh'));
-  begin('/admin/x');
-  await signIn('pk-1');
-  expect(await get('/admin/x')).toBe('fresh');
 });
 
 test('nobody is signed in where the gateway knows no session', async () => {

@@ -12,7 +12,7 @@ from penstock.auth.sessions import Session
 from penstock.errors import BadRequest, NotFound, Unauthorized, UnsupportedEncoding
 from penstock.gateway.exchange import Exchange
 from penstock.ledger import days
-from penstock.wire.http import JSON, Request, Response
+from penstock.wire.http import JSON, Headers, Request, Response
 from penstock.wire.json import decode_object, encode
 
 if TYPE_CHECKING:
@@ -22,6 +22,10 @@ PLACE = "/dashboard"
 INDEX = "/index.html"
 HASHED = "/assets/"
 """Below it each name goes with one content for good."""
+SESSION = "/dashboard/session"
+OVERVIEW = "/admin/reports/overview"
+OVERVIEW_DAYS = 30
+"""That the overview shows where its address names no others, as ui/src/lib/range.ts has it."""
 RATE = "login"
 MOST_BYTES = 16 << 10
 """Of what a sign-in sends: nobody has shown yet who they are."""
@@ -68,7 +72,20 @@ async def page(gateway: Gateway, exchange: Exchange) -> Response:
         raise NotFound("There is no such file.", code="not_found")
     kept = [pair for pair in found.headers if pair[0] in _OF_FILES]
     lasting = _FOR_GOOD if path.startswith(HASHED) else _ASKED_AGAIN
-    return Response(found.status, [*kept, lasting, *HEADERS], found.body)
+    ahead = _ahead(gateway, exchange.request) if path == INDEX else ()
+    return Response(found.status, [*kept, *ahead, lasting, *HEADERS], found.body)
+
+
+def _ahead(gateway: Gateway, asked: Request) -> Headers:
+    """What the page will ask for first, told with it: the browser fetches that before it has read any script."""
+    if not gateway.identity.browser(asked).token:
+        return ()
+    places = [SESSION]
+    if asked.path.rstrip("/") == PLACE and not asked.query:
+        now = int(gateway.platform.clock.now() * 1000)
+        since = days.day(now - (OVERVIEW_DAYS - 1) * days.DAY_MS)
+        places.append(f"{OVERVIEW}?from={since}&to={days.day(now)}")
+    return [("link", f"<{place}>; rel=preload; as=fetch; crossorigin") for place in places]
 
 
 def file_of(path: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -14,6 +15,7 @@ from penstock.gateway.usage import instants, open_span
 from penstock.ledger import budgets, days, exports, logins
 from penstock.ledger.reports import costs, figures, latencies, sql
 from penstock.ledger.reports.figures import Asked, Key, share
+from penstock.ports import Tables
 from penstock.wire.embeddings import dollars
 from penstock.wire.http import JSON, Response
 from penstock.wire.json import encode
@@ -40,17 +42,20 @@ async def overview(gateway: Gateway, exchange: Exchange) -> Response:
     asked = _asked(gateway, query)
     await caught_up(gateway)
     tables = gateway.platform.tables
-    found = await figures.sums(tables, asked)
-    sums = next(iter(found.values()), dict.fromkeys(sql.SUMS, 0))
-    counts = await figures.timed(tables, asked, 1)
-    body = {**_span(asked), "totals": _told(sums), "latency": _latency(counts, ("",))}
-    if not asked.owned:
-        failed = await figures.failed(tables, asked)
-        body["errors"] = _errors(failed, counts)
-        body["cache"] = await figures.cached(tables, asked.since, asked.until)
-        if not any(query.get(name) for name in FILTERS):
-            body["savings"] = await _savings(gateway, asked)
-    return _reply(body)
+    if asked.owned:
+        return _reply({**_span(asked), "totals": await _totals(tables, asked), "latency": None})
+    filtered = any(query.get(name) for name in FILTERS)
+    # A person waits for the slowest of these, which is named first, and not for one after the other.
+    counts, totals, failed, cached, savings = await asyncio.gather(
+        figures.timed(tables, asked, 1),
+        _totals(tables, asked),
+        figures.failed(tables, asked),
+        figures.cached(tables, asked.since, asked.until),
+        _savings(gateway, asked, filtered),
+    )
+    body = {**_span(asked), "totals": totals, "latency": _latency(counts, ("",))}
+    body |= {"errors": _errors(failed, counts), "cache": cached}
+    return _reply(body if filtered else {**body, "savings": savings})
 
 
 async def series(gateway: Gateway, exchange: Exchange) -> Response:
@@ -168,10 +173,15 @@ def one_of(
     return found
 
 
-async def _savings(gateway: Gateway, asked: Asked) -> dict[str, Any] | None:
-    """Against all chats by the strong target; None where nothing has that place or its price is unknown."""
+async def _totals(tables: Tables, asked: Asked) -> dict[str, Any]:
+    found = await figures.sums(tables, asked)
+    return _told(next(iter(found.values()), dict.fromkeys(sql.SUMS, 0)))
+
+
+async def _savings(gateway: Gateway, asked: Asked, filtered: bool) -> dict[str, Any] | None:
+    """Against all chats by the strong target; None where nothing has that place, its price is unknown, or not all is asked for."""
     against = figures.baseline(gateway.config)
-    if against is None:
+    if filtered or against is None:
         return None
     name, price = against
     found = await figures.saved(gateway.platform.tables, asked, price)

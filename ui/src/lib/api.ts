@@ -1,5 +1,4 @@
 /** The gateway's HTTP: the session's cookie goes by itself, and what changes something carries its CSRF token. */
-import { forget, take } from './ahead';
 import { ended, session } from './session';
 import type { Session } from './types';
 
@@ -57,10 +56,9 @@ export async function send(method: string, path: string, sent: Sent = {}): Promi
 
 async function once(method: string, path: string, sent: Sent): Promise<Response> {
   const url = address(path, sent.query);
-  const ahead = method === 'GET' && !sent.headers ? take(url) : undefined;
   let reply: Response;
   try {
-    reply = await (ahead ?? fetch(url, init(method, sent)));
+    reply = await fetch(url, init(method, sent));
   } catch (error) {
     if (sent.signal?.aborted) throw error;
     throw new Failure(0, 'unreachable', 'The gateway did not answer. Is it running?');
@@ -156,7 +154,6 @@ export async function resume(): Promise<void> {
 
 export async function signIn(credential: string): Promise<void> {
   const begun = await call<Session>('POST', '/dashboard/session', { body: { credential } });
-  forget();
   ended.value = false;
   session.value = begun;
 }

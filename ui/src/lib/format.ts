@@ -1,18 +1,27 @@
 /** Figures and times as people read them; what they are exactly stands in the title of whatever shows them. */
 
-const LOCALE = 'en-US';
 const NANO = 9;
+const SIZES = ['', 'K', 'M', 'B', 'T'];
 
-const whole = new Intl.NumberFormat(LOCALE);
-const compact = new Intl.NumberFormat(LOCALE, { notation: 'compact', maximumFractionDigits: 1 });
+/** 1234567 becomes 1,234,567. Not by `Intl.NumberFormat`: the first of these takes longer to make than the overview to draw. */
+export function count(value: number | bigint): string {
+  const digits = typeof value === 'number' ? Number(value.toFixed(3)) : value;
+  return String(digits).replace(/\B(?=(\d{3})+(?!\d))/g, ',');
+}
 
-export function count(value: number): string {
-  return whole.format(value);
+function compact(value: number): string {
+  let size = value;
+  let at = 0;
+  while (Math.abs(size) >= 999.95 && at < SIZES.length - 1) {
+    size /= 1000;
+    at++;
+  }
+  return `${Number(size.toFixed(1))}${SIZES[at]}`;
 }
 
 /** 1234 stays as it is, 1234567 becomes 1.2M. */
 export function short(value: number): string {
-  return Math.abs(value) < 10_000 ? whole.format(value) : compact.format(value);
+  return Math.abs(value) < 10_000 ? count(value) : compact(value);
 }
 
 /** Nano-dollars to every digit that is not an idle zero, two decimals at least: `$0.00508`. */
@@ -21,7 +30,7 @@ export function exactDollars(nanos: string | number | bigint): string {
   const digits = (value < 0n ? -value : value).toString().padStart(NANO + 1, '0');
   const left = BigInt(digits.slice(0, -NANO));
   const right = digits.slice(-NANO).replace(/0+$/, '').padEnd(2, '0');
-  return `${value < 0n ? '−' : ''}$${whole.format(left)}.${right}`;
+  return `${value < 0n ? '−' : ''}$${count(left)}.${right}`;
 }
 
 /** Nano-dollars as a glance needs them: cents from a dollar on, two telling digits below. */
@@ -30,8 +39,8 @@ export function dollars(nanos: string | number | bigint): string {
   const size = Math.abs(value);
   const sign = value < 0 ? '−' : '';
   if (size === 0) return '$0.00';
-  if (size >= 100_000) return `${sign}$${compact.format(size)}`;
-  if (size >= 1000) return `${sign}$${whole.format(Math.round(size))}`;
+  if (size >= 100_000) return `${sign}$${compact(size)}`;
+  if (size >= 1000) return `${sign}$${count(Math.round(size))}`;
   const places = size >= 1 ? 2 : Math.min(NANO, Math.max(2, 1 - Math.floor(Math.log10(size))));
   return `${sign}$${size.toFixed(places)}`;
 }
@@ -89,6 +98,16 @@ export function bytes(value: number): string {
   return `${size.toFixed(size < 9.95 ? 1 : 0)} ${units[at]}`;
 }
 
+const dates = new Map<string, Intl.DateTimeFormat>();
+
+/** A chart names its days all alike, and to make what formats them takes far longer than to use it. */
+function dated(when: Date, options: Intl.DateTimeFormatOptions): string {
+  const key = JSON.stringify(options);
+  const made = dates.get(key) ?? new Intl.DateTimeFormat('en-GB', options);
+  dates.set(key, made);
+  return made.format(when);
+}
+
 const DATE: Intl.DateTimeFormatOptions = { day: 'numeric', month: 'short' };
 const CLOCK: Intl.DateTimeFormatOptions = { hour: '2-digit', minute: '2-digit', hour12: false };
 
@@ -99,7 +118,7 @@ export function local(iso: string, zone?: string, now = new Date(), precise = fa
   const year = when.getFullYear() === now.getFullYear() ? {} : { year: 'numeric' as const };
   const clock = precise ? { ...CLOCK, second: '2-digit' as const } : CLOCK;
   const at = { ...(zone && { timeZone: zone }) };
-  return new Intl.DateTimeFormat('en-GB', { ...DATE, ...year, ...clock, ...at }).format(when);
+  return dated(when, { ...DATE, ...year, ...clock, ...at });
 }
 
 /** The same in full and in UTC, as the ledger has it. */
@@ -131,14 +150,10 @@ export function period(text: string, bare = false): string {
   const when = new Date(text.length === 7 ? `${text}-01T00:00:00Z` : instant(text));
   if (Number.isNaN(when.getTime())) return text;
   const at = { timeZone: 'UTC' };
-  if (text.length === 7) {
-    return new Intl.DateTimeFormat('en-GB', { ...at, month: 'short', year: 'numeric' }).format(
-      when,
-    );
-  }
+  if (text.length === 7) return dated(when, { ...at, month: 'short', year: 'numeric' });
   const clock = text.length > 10 ? CLOCK : {};
   const date = bare && text.length > 10 ? {} : DATE;
-  return new Intl.DateTimeFormat('en-GB', { ...at, ...date, ...clock }).format(when);
+  return dated(when, { ...at, ...date, ...clock });
 }
 
 function instant(text: string): string {

@@ -17,6 +17,30 @@ export interface Loaded<T> {
   reload: () => void;
 }
 
+interface Begun {
+  asked: Promise<unknown>;
+  data?: unknown;
+}
+const begun = new Map<string, Begun>();
+
+/** Asks for something before there is a component that shows it; done when it is there, or failed. */
+export async function begin(url: string): Promise<void> {
+  const one: Begun = { asked: get(url, undefined, AbortSignal.timeout(PATIENCE)) };
+  begun.set(url, one);
+  try {
+    one.data = await one.asked;
+  } catch {
+    begun.delete(url); // whoever signs in must not be told what was refused before
+  }
+}
+
+/** What was begun, once. */
+function take(url: string): Begun | undefined {
+  const found = begun.get(url);
+  begun.delete(url);
+  return found;
+}
+
 interface State<T> {
   /** Of the data. */
   url?: string;
@@ -28,9 +52,10 @@ interface State<T> {
 
 /** Without a path nothing is asked. `every` is in milliseconds, and counts while the page is visible. */
 export function useLoad<T>(path: string | null, query: Query = {}, every = 0): Loaded<T> {
-  const [state, setState] = useState<State<T>>({ loading: path !== null });
-  const running = useRef<AbortController | null>(null);
   const url = path === null ? null : address(path, query);
+  const [state, setState] = useState<State<T>>(() => atFirst(url));
+  const here = useRef(state.data !== undefined);
+  const running = useRef<AbortController | null>(null);
 
   const load = useCallback(async () => {
     if (url === null) return;
@@ -40,7 +65,7 @@ export function useLoad<T>(path: string | null, query: Query = {}, every = 0): L
     setState((before) => ({ ...before, loading: true }));
     try {
       const signal = AbortSignal.any([mine.signal, AbortSignal.timeout(PATIENCE)]);
-      const data = await get<T>(url, undefined, signal);
+      const data = await ((take(url)?.asked as Promise<T>) ?? get<T>(url, undefined, signal));
       if (!mine.signal.aborted) setState({ url, data, loading: false, at: Date.now() });
     } catch (error) {
       if (mine.signal.aborted) return;
@@ -51,7 +76,8 @@ export function useLoad<T>(path: string | null, query: Query = {}, every = 0): L
   }, [url]);
 
   useEffect(() => {
-    void load();
+    if (!here.current) void load();
+    here.current = false;
     return () => running.current?.abort();
   }, [load]);
   useEvery(load, every);
@@ -62,6 +88,13 @@ export function useLoad<T>(path: string | null, query: Query = {}, every = 0): L
     at: state.at,
     reload: () => void load(),
   };
+}
+
+function atFirst<T>(url: string | null): State<T> {
+  const data = url === null ? undefined : (begun.get(url)?.data as T | undefined);
+  if (url === null || data === undefined) return { loading: url !== null };
+  take(url);
+  return { url, data, loading: false, at: Date.now() };
 }
 
 /** Does something again, that long after it was done, while the page is visible; at once when it comes back late. */

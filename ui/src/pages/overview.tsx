@@ -1,10 +1,11 @@
 /** What was saved, what is being spent, how it goes, what fails: live, each card by itself. */
-import { useRef } from 'preact/hooks';
+import { useLayoutEffect, useState } from 'preact/hooks';
 import { PageHead } from '../components/page';
 import { RangePicker, useRange } from '../components/range';
-import { overviewOf } from '../lib/first';
+import { figuresOf } from '../lib/first';
 import { live, pace } from '../lib/live';
-import { useLoad } from '../lib/load';
+import { useLoad, type Loaded } from '../lib/load';
+import type { Range } from '../lib/range';
 import type { Overview as Figures } from '../lib/types';
 import { Glance } from './overview/glance';
 import { Month } from './overview/month';
@@ -14,12 +15,8 @@ import { TopModels, TopUsers } from './overview/top';
 
 export default function Overview() {
   const range = useRange();
-  const asked = overviewOf(range);
-  const figures = useLoad<Figures>(asked.totals, {}, pace(5));
-  // The gateway has the figures first to itself; the other cards ask once these are there, or failed.
-  const first = useRef(false);
-  first.current ||= figures.data !== undefined || figures.error !== undefined;
-  const after = first.current;
+  const figures = useLoad<Figures>(figuresOf(range), {}, pace(5));
+  const shown = usePainted(figures.data !== undefined || figures.error !== undefined);
   return (
     <>
       <PageHead title="Overview" note="Days are UTC, as the ledger counts them.">
@@ -28,30 +25,56 @@ export default function Overview() {
       </PageHead>
       <div class="grid">
         <Glance figures={figures} />
-        <div class="two-thirds">
-          <Spend asked={after ? asked.series : null} range={range} by={asked.by} />
-        </div>
-        <div class="third">
-          <Month after={after} />
-        </div>
-        <div class="half">
-          <TopModels range={range} after={after} />
-        </div>
-        <div class="half">
-          <TopUsers range={range} after={after} />
-        </div>
-        <div class="third">
-          <Failing figures={figures} range={range} />
-        </div>
-        <div class="third">
-          <NearBudgets after={after} />
-        </div>
-        <div class="third">
-          <Health after={after} />
-        </div>
+        {shown && <Rest figures={figures} range={range} />}
       </div>
     </>
   );
+}
+
+/** The other cards: they ask and are drawn once the figures at the top are on screen, or failed. */
+function Rest({ figures, range }: { figures: Loaded<Figures>; range: Range }) {
+  return (
+    <>
+      <div class="two-thirds">
+        <Spend range={range} />
+      </div>
+      <div class="third">
+        <Month />
+      </div>
+      <div class="half">
+        <TopModels range={range} />
+      </div>
+      <div class="half">
+        <TopUsers range={range} />
+      </div>
+      <div class="third">
+        <Failing figures={figures} range={range} />
+      </div>
+      <div class="third">
+        <NearBudgets />
+      </div>
+      <div class="third">
+        <Health />
+      </div>
+    </>
+  );
+}
+
+/** Whether something is so and has been painted. */
+function usePainted(so: boolean): boolean {
+  const [painted, setPainted] = useState(false);
+  useLayoutEffect(() => {
+    if (!so) return undefined;
+    let timer = 0;
+    const frame = requestAnimationFrame(() => {
+      timer = window.setTimeout(setPainted, 0, true);
+    });
+    return () => {
+      cancelAnimationFrame(frame);
+      clearTimeout(timer);
+    };
+  }, [so]);
+  return painted;
 }
 
 function Live() {

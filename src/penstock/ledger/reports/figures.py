@@ -231,9 +231,9 @@ async def _outcomes(
     if asked.provider or asked.model:
         of = "target"
     step = _STEPS.get(asked.by, ALL)
-    spans = _spans(asked)
+    first, last, *edges = _spans(asked)
     rows = await tables.rows(
-        statements[of], step, *spans, asked.since, asked.until, asked.service, asked.route,
+        statements[of], step, first, last, asked.service, asked.route, *edges, asked.since, asked.until,
         MOST_COUNTS + 1,
     )  # fmt: skip
     return bounded(rows, MOST_COUNTS)

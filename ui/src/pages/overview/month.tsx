@@ -13,8 +13,8 @@ const NAMES: Record<string, string> = {
   databases: 'Databases',
 };
 
-export function Month({ after }: { after: boolean }) {
-  const costs = useLoad<Costs>(after ? '/admin/reports/costs' : null, {}, pace(30));
+export function Month() {
+  const costs = useLoad<Costs>('/admin/reports/costs', {}, pace(30));
   const month = costs.data ? period(costs.data.month) : 'This month';
   return (
     <Card title={`${month}’s bill`} class="fill">

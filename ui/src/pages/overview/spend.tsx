@@ -7,8 +7,8 @@ import { Empty } from '../../components/states';
 import { period, roundDollars, short } from '../../lib/format';
 import { pace } from '../../lib/live';
 import { useLoad } from '../../lib/load';
-import type { Range } from '../../lib/range';
-import { groupName, periods, pivot, type By } from '../../lib/series';
+import { days, type Range } from '../../lib/range';
+import { groupName, periods, pivot } from '../../lib/series';
 import type { Series, SeriesRow } from '../../lib/types';
 
 interface Metric {
@@ -24,14 +24,10 @@ const METRICS: Record<string, Metric> = {
 };
 const SPEND = METRICS['spend'] as Metric;
 
-interface SpendProps {
-  asked: string | null;
-  range: Range;
-  by: By;
-}
-
-export function Spend({ asked, range, by }: SpendProps) {
-  const series = useLoad<Series>(asked, {}, pace(30));
+export function Spend({ range }: { range: Range }) {
+  const { from, to } = range;
+  const by = days(range) <= 2 ? 'hour' : days(range) > 92 ? 'month' : 'day';
+  const series = useLoad<Series>('/admin/reports/series', { from, to, by, of: 'model' }, pace(30));
   const [chosen, choose] = useState('spend');
   const metric = METRICS[chosen] ?? SPEND;
   return (
@@ -49,7 +45,7 @@ export function Spend({ asked, range, by }: SpendProps) {
     >
       <Shown of={series} lines={8}>
         {({ rows }) => {
-          const places = periods(range.from, range.to, by);
+          const places = periods(from, to, by);
           const lines = pivot(rows, places, (row) => groupName(row, 'model'), metric.value, 6);
           if (!lines.length) {
             return (
@@ -61,7 +57,7 @@ export function Spend({ asked, range, by }: SpendProps) {
           return (
             <Chart
               title={`${metric.text} by ${by} and model`}
-              labels={places.map((one) => period(one, range.from === range.to))}
+              labels={places.map((one) => period(one, from === to))}
               series={lines}
               kind="bars"
               stacked

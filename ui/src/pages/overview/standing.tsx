@@ -48,12 +48,8 @@ export function Failing({ figures, range }: { figures: Loaded<Overview>; range: 
   );
 }
 
-export function NearBudgets({ after }: { after: boolean }) {
-  const budgets = useLoad<{ budgets: Budget[] }>(
-    after ? '/admin/reports/budgets' : null,
-    {},
-    pace(15),
-  );
+export function NearBudgets() {
+  const budgets = useLoad<{ budgets: Budget[] }>('/admin/reports/budgets', {}, pace(15));
   return (
     <Card
       title="Fullest budgets"
@@ -117,9 +113,9 @@ interface Place {
   state: string;
 }
 
-export function Health({ after }: { after: boolean }) {
-  const services = useLoad<Services>(after ? '/admin/services' : null, {}, pace(10));
-  const targets = useLoad<Deployments>(after ? '/admin/deployments' : null, {}, pace(10));
+export function Health() {
+  const services = useLoad<Services>('/admin/services', {}, pace(10));
+  const targets = useLoad<Deployments>('/admin/deployments', {}, pace(10));
   return (
     <Card
       title="Services and targets"

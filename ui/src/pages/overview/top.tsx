@@ -13,7 +13,6 @@ import { See } from './see';
 
 interface WhichProps {
   range: Range;
-  after: boolean;
 }
 
 export function TopModels(props: WhichProps) {
@@ -30,13 +29,9 @@ interface MostProps extends WhichProps {
   head: string;
 }
 
-function Most({ title, of, head, range, after }: MostProps) {
+function Most({ title, of, head, range }: MostProps) {
   const { from, to } = range;
-  const top = useLoad<Top>(
-    after ? '/admin/reports/top' : null,
-    { of, from, to, limit: 6 },
-    pace(30),
-  );
+  const top = useLoad<Top>('/admin/reports/top', { of, from, to, limit: 6 }, pace(30));
   const columns: Column<TopRow>[] = [
     {
       key: 'name',
