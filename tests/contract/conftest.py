@@ -122,9 +122,7 @@ async def books(request, tmp_path) -> AsyncGenerator[Tables]:
         yield tables
         await tables.close()
     elif request.param in edges.TABLES:
-        async with edges.tables(request.getfixturevalue(edges.TABLES[request.param])) as edge:
-            for step in shipped():
-                await edge.batch(*((sql, ()) for sql in edges.statements(step.sql)))
+        async with edges.books(request.getfixturevalue(edges.TABLES[request.param])) as edge:
             yield edge
     else:
         async with homes.embedded_tables(tmp_path / "", shipped()) as embedded:

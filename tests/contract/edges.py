@@ -43,6 +43,13 @@ async def tables(home: EdgeHome) -> AsyncGenerator[Tables]:
     yield opened
 
 
+@asynccontextmanager
+async def books(home: EdgeHome) -> AsyncGenerator[Tables]:
+    """With all that is shipped."""
+    schema = [sql for step in shipped() for sql in statements(step.sql)]
+    yield await port(home, FakeClock(), "books", schema)
+
+
 def statements(script: str) -> Iterator[str]:
     """The statements of a migration: D1 takes one at a time."""
     sql = ""
