@@ -19,7 +19,7 @@ STORIES = {
     "hit": ("from the cache: no target was asked", "hit", "heuristic"),
     "failed": ("Tried openai/gpt-4o-mini; none answered", "failed", "upstream failed"),
     "refused": ("refused before any target was asked", "insufficient quota", "fixed"),
-    "streamed": ("openai/gpt-4o-mini was asked", "answered", "simple"),
+    "streamed": ("openai/gpt-4o-mini was asked", "answered", "simple", "First piece after"),
 }
 
 

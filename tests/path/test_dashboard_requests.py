@@ -11,7 +11,7 @@ from penstock.ledger import decisions
 from penstock.ledger.decisions import Decision
 from penstock.wire.http import Response
 from tests.path.dashboard import code
-from tests.path.world import World, body, read, whole
+from tests.path.world import Script, World, body, pieces, read, whole
 
 DAY_MS = 86_400_000
 
@@ -53,6 +53,28 @@ async def lived() -> World:
     return world
 
 
+async def test_a_stream_tells_how_long_its_first_piece_took() -> None:
+    """Of one that was bought: from the cache it comes at once."""
+
+    class Slow(Script):
+        async def __anext__(self) -> bytes:
+            world.platform.clock.advance(0.25)
+            return await super().__anext__()
+
+    def upstream(request: Any) -> Response:
+        return Response(200, [("content-type", "text/event-stream")], Slow(pieces("Hel", "lo")))
+
+    world = World(upstream)
+    for _ in range(2):
+        await read(await world.chat("hi", stream=True))
+        world.platform.clock.advance(1)
+    hit, bought = (await asked(world))["requests"]
+    assert (bought["cache"], bought["stream"], bought["firstMs"]) == ("miss", True, 250.0)
+    assert bought["latencyMs"] > bought["firstMs"]
+    assert (hit["cache"], hit["stream"], hit["firstMs"]) == ("hit", True, None)
+    assert (await asked(world, id=bought["id"]))["firstMs"] == 250.0
+
+
 async def test_all_of_them_the_newest_first() -> None:
     world = await lived()
     found = (await asked(world))["requests"]
@@ -65,7 +87,7 @@ async def test_all_of_them_the_newest_first() -> None:
         "id": "", "time": "2027-01-15T08:00:00.000Z", "tenant": "default", "user": "alice", "service": "chat",
         "route": "auto", "model": "gpt-4o-mini", "provider": "cheap", "target": "cheap/gpt-4o-mini", "status": 200,
         "code": None, "cache": "miss", "input": 10, "output": 5, "cost": 0, "costNanos": "", "latencyMs": 0,
-        "firstMs": None, "stream": None,
+        "firstMs": None, "stream": False,
     }  # fmt: skip
     assert int(first["costNanos"]) == 4500
     hit, other, missing = found[4], found[3], found[2]

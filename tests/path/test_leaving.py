@@ -54,6 +54,7 @@ async def test_the_record_waits_for_the_cost_where_others_read_on() -> None:
     leader, follower = await records(world)
     assert (leader["cost_nanos"], leader["cache"], leader["total_us"]) == (PRICE, "miss", 1_000_000)
     assert leader["reserved_nanos"] > PRICE
+    assert leader["stream"] is follower["stream"] is True
     assert (follower.get("cost_nanos", 0), follower["cache"]) == (0, "hit")
     assert follower["total_us"] == 3_000_000
 

@@ -63,7 +63,12 @@ class Delivery:
         self.told = Told()
         self.trail: Trail | None = None
         self.decision = Decision(
-            exchange.id, face.verb, exchange.caller.hash, exchange.caller.tier, ask.model
+            exchange.id,
+            face.verb,
+            exchange.caller.hash,
+            exchange.caller.tier,
+            ask.model,
+            stream=ask.stream,
         )
         self._entry: Entry | None = None
         self._read: Answer | None = None
@@ -112,6 +117,8 @@ class Delivery:
         self.answer = self._read = answer
         self.told = Told(answer.offer.vendor, answer.offer.target.model)
         self.decision.target = answer.offer.name
+        if self.ask.stream and answer.heard:
+            self.decision.first_us = int((answer.heard - self.exchange.started) * 1e6)
         assert self.flight is not None
         self.flight.start(answer, self._land)
 

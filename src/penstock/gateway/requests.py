@@ -112,9 +112,8 @@ def _told(one: Logged) -> dict[str, Any]:
         "cost": dollars(taken.cost),
         "costNanos": str(taken.cost),
         "latencyMs": decision.total_us / 1000,
-        # The journal does not have these.
-        "firstMs": None,
-        "stream": None,
+        "firstMs": decision.first_us / 1000 if decision.first_us else None,
+        "stream": decision.stream,
     }
 
 

@@ -36,6 +36,9 @@ class Decision(Struct, omit_defaults=True):
     error: str = ""
     total_us: int = 0
     upstream_us: int = 0
+    stream: bool = False
+    first_us: int = 0
+    """From the request to a streamed answer's first piece, where it was bought; 0 of what was not."""
     deployment: str = ""
     """Of the target, where it has several."""
     warm: dict[str, Any] = {}

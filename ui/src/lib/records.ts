@@ -19,6 +19,9 @@ export interface Logged {
   output: number | null;
   costNanos: Nanos;
   latencyMs: number | null;
+  /** Of a stream that was bought. */
+  firstMs: number | null;
+  stream: boolean | null;
 }
 
 /** A row of the ledger. */

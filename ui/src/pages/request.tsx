@@ -105,6 +105,8 @@ function happened(one: Explained): Record<string, ComponentChildren> {
     'Held at most': why && why.reservedNanos !== '0' ? exactDollars(why.reservedNanos) : null,
     Price: price(why?.price ?? null),
     Took: <Duration ms={one.latencyMs} />,
+    'First piece after': one.firstMs !== null ? <Duration ms={one.firstMs} /> : null,
+    Streamed: one.stream ? 'yes' : null,
     'Of that upstream': why?.upstreamMs ? <Duration ms={why.upstreamMs} /> : null,
   };
 }
