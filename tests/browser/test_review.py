@@ -115,3 +115,10 @@ def _over(route: Route) -> None:
         route.fulfill(status=401, json={"code": "missing_credential"})
     else:
         route.continue_()
+
+
+def test_errors_of_users_are_not_told_as_none(visit: Visit) -> None:
+    page = visit.open("usage?of=user&show=errors")
+    expect(page.get_by_text("Errors are not known here")).to_be_visible()
+    page = visit.open("usage?of=model&show=errors")
+    expect(page.get_by_role("img", name="Chart: Errors by day")).to_be_visible()

@@ -72,14 +72,15 @@ async def series(gateway: Gateway, exchange: Exchange) -> Response:
     found = await figures.sums(tables, asked)
     counts = await figures.timed(tables, asked, len(found))
     errors: dict[Key, int] = {}
-    if not asked.owned and asked.of not in figures.MANY:
+    counted = not asked.owned and asked.of not in figures.MANY
+    if counted:
         for key, _, _, number in await figures.failed(tables, asked):
             errors[key] = errors.get(key, 0) + number
     rows = []
     for key in sorted({*found, *errors, *(counts or {})}):
         sums = found.get(key, dict.fromkeys(sql.SUMS, 0))
         row = {**_named(asked.of, key), **_told(sums), "latency": _latency(counts, key)}
-        rows.append(row | {"errors": errors.get(key, 0)})
+        rows.append(row | {"errors": errors.get(key, 0) if counted else None})
     return _reply({**_span(asked), "by": asked.by, "of": asked.of, "rows": rows})
 
 
