@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import io
 import json
@@ -58,6 +59,35 @@ async def test_overview() -> None:
     assert found["latency"]["count"] == 3
     assert found["errors"] == {"number": 1, "share": 0.25, "by": [{"status": 404, "code": "model_not_found", "number": 1}]}  # fmt: skip
     assert found["cache"] == [{"kind": "chat", "hits": 1, "misses": 2, "share": 0.3333}]
+
+
+@pytest.mark.parametrize(
+    "query", ["of=user", "of=tenant", "tenant=default", "tenant=default&user=alice"]
+)
+async def test_errors_that_are_not_counted_so_are_not_told_as_none(query: str) -> None:
+    made = await world()
+    rows = (await asked(made, "series", query))["rows"]
+    assert rows
+    assert {(row["latency"], row["errors"]) for row in rows} == {(None, None)}
+
+
+async def test_the_overview_reads_two_things_at_a_time_and_leaves_the_rest_to_requests() -> None:
+    made = await world()
+    running, most, plain = 0, 0, made.platform.tables.rows
+
+    async def rows(text: str, *args: Any) -> Any:
+        nonlocal running, most
+        running += 1
+        most = max(most, running)
+        await asyncio.sleep(0)
+        try:
+            return await plain(text, *args)
+        finally:
+            running -= 1
+
+    made.platform.tables.rows = rows  # type: ignore[assignment, method-assign]  # this world's own tables
+    await asked(made, "overview")
+    assert most == 2
 
 
 @pytest.mark.parametrize("of", ["service", "provider", "model", "route", "tenant", "user"])

@@ -9,8 +9,9 @@ import './styles/lists.css';
 import { render } from 'preact';
 import { resume } from './lib/api';
 import { first } from './lib/first';
-import { begin } from './lib/load';
+import { begin, forget } from './lib/load';
 import { listen } from './lib/router';
+import { session } from './lib/session';
 import { wear } from './lib/theme';
 import { sayFailure } from './lib/toast';
 import { Shell } from './shell';
@@ -20,6 +21,9 @@ const SOON = 100;
 
 async function start(): Promise<void> {
   const asked = [resume().catch(sayFailure), ...first(location).map(begin)];
+  session.subscribe((one) => {
+    if (one === null) forget();
+  });
   wear();
   listen();
   await Promise.race([Promise.all(asked), new Promise((over) => setTimeout(over, SOON))]);

@@ -64,7 +64,9 @@ _SHOWN = frozenset({"authorization", "x-api-key", "cookie"})
 async def page(gateway: Gateway, exchange: Exchange) -> Response:
     """A file of the dashboard, or its one page for whatever view a path without an ending names."""
     path = file_of(exchange.request.path)
-    found = await _file(gateway, exchange.request, path)
+    ahead = _ahead(gateway, exchange.request) if path == INDEX else ()
+    # A 304 would leave whoever signed out with the links of before.
+    found = await _file(gateway, exchange.request, path, again=path != INDEX or bool(ahead))
     if found is None and path == INDEX:
         kind = ("content-type", "text/html; charset=utf-8")
         return Response(200, [kind, _ASKED_AGAIN, *HEADERS], ABSENT)
@@ -72,7 +74,6 @@ async def page(gateway: Gateway, exchange: Exchange) -> Response:
         raise NotFound("There is no such file.", code="not_found")
     kept = [pair for pair in found.headers if pair[0] in _OF_FILES]
     lasting = _FOR_GOOD if path.startswith(HASHED) else _ASKED_AGAIN
-    ahead = _ahead(gateway, exchange.request) if path == INDEX else ()
     return Response(found.status, [*kept, *ahead, lasting, *HEADERS], found.body)
 
 
@@ -98,12 +99,13 @@ def file_of(path: str) -> str:
     return name
 
 
-async def _file(gateway: Gateway, asked: Request, path: str) -> Response | None:
-    """The file as its platform has it, or that the asker has it already; None where there is none."""
+async def _file(gateway: Gateway, asked: Request, path: str, again: bool) -> Response | None:
+    """The file as its platform has it, or where that may be that the asker has it already; None where there is none."""
     assets = gateway.platform.assets
     if assets is None:
         return None
-    headers = [pair for pair in asked.headers if pair[0] in _PASSED]
+    passed = _PASSED if again else _PASSED - {"if-none-match"}
+    headers = [pair for pair in asked.headers if pair[0] in passed]
     target = f"https://dashboard.invalid{path}".encode()
     found = await assets(Request("GET", target, path, headers=headers))
     if found.status in (200, 304):

@@ -34,6 +34,9 @@ export async function begin(url: string): Promise<void> {
   }
 }
 
+/** Drops what was begun: whoever signs in is told what is so then. */
+export const forget = (): void => begun.clear();
+
 /** What was begun, once. */
 function take(url: string): Begun | undefined {
   const found = begun.get(url);
@@ -56,8 +59,9 @@ export function useLoad<T>(path: string | null, query: Query = {}, every = 0): L
   const [state, setState] = useState<State<T>>(() => atFirst(url));
   const here = useRef(state.data !== undefined);
   const running = useRef<AbortController | null>(null);
+  const asking = useRef<Promise<void> | null>(null);
 
-  const load = useCallback(async () => {
+  const ask = useCallback(async () => {
     if (url === null) return;
     running.current?.abort();
     const mine = new AbortController();
@@ -74,13 +78,22 @@ export function useLoad<T>(path: string | null, query: Query = {}, every = 0): L
       setState((before) => ({ ...(before.url === url && before), error: failure, loading: false }));
     }
   }, [url]);
+  const load = useCallback(() => {
+    const mine = ask().finally(() => {
+      if (asking.current === mine) asking.current = null;
+    });
+    asking.current = mine;
+    return mine;
+  }, [ask]);
+  // What is slower than its pace is awaited: asked anew it would only come later.
+  const again = useCallback(() => asking.current ?? load(), [load]);
 
   useEffect(() => {
     if (!here.current) void load();
     here.current = false;
     return () => running.current?.abort();
   }, [load]);
-  useEvery(load, every);
+  useEvery(again, every);
   return {
     data: state.data,
     error: state.error,

@@ -45,7 +45,9 @@ export function rangeOf(
 }
 
 function isDay(text: string | undefined): text is string {
-  return text !== undefined && ISO_DAY.test(text) && !Number.isNaN(Date.parse(text));
+  if (text === undefined || !ISO_DAY.test(text)) return false;
+  const at = Date.parse(text);
+  return !Number.isNaN(at) && day(at) === text; // some engines read 31 February as 3 March
 }
 
 export function days(range: Range): number {

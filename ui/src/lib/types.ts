@@ -62,7 +62,8 @@ export type Groups = Partial<Record<GroupKey, string>>;
 export interface SeriesRow extends Sums, Groups {
   period: string;
   latency: Latency | null;
-  errors: number;
+  /** Null where they are not counted so: of tenants and users. */
+  errors: number | null;
 }
 
 export interface Series {

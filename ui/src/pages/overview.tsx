@@ -1,5 +1,5 @@
 /** What was saved, what is being spent, how it goes, what fails: live, each card by itself. */
-import { useLayoutEffect, useState } from 'preact/hooks';
+import { useEffect, useLayoutEffect, useState } from 'preact/hooks';
 import { PageHead } from '../components/page';
 import { RangePicker, useRange } from '../components/range';
 import { figuresOf } from '../lib/first';
@@ -13,10 +13,14 @@ import { Failing, Health, NearBudgets } from './overview/standing';
 import { Spend } from './overview/spend';
 import { TopModels, TopUsers } from './overview/top';
 
+/** Milliseconds for which the other cards leave the gateway to the figures at the top. */
+const PATIENCE = 1000;
+
 export default function Overview() {
   const range = useRange();
   const figures = useLoad<Figures>(figuresOf(range), {}, pace(5));
-  const shown = usePainted(figures.data !== undefined || figures.error !== undefined);
+  const late = useLate(PATIENCE);
+  const shown = usePainted(late || figures.data !== undefined || figures.error !== undefined);
   return (
     <>
       <PageHead title="Overview" note="Days are UTC, as the ledger counts them.">
@@ -31,7 +35,7 @@ export default function Overview() {
   );
 }
 
-/** The other cards: they ask and are drawn once the figures at the top are on screen, or failed. */
+/** The other cards: they ask and are drawn once the figures at the top are on screen, failed, or are late. */
 function Rest({ figures, range }: { figures: Loaded<Figures>; range: Range }) {
   return (
     <>
@@ -58,6 +62,16 @@ function Rest({ figures, range }: { figures: Loaded<Figures>; range: Range }) {
       </div>
     </>
   );
+}
+
+/** Whether that many milliseconds are over since it came. */
+function useLate(after: number): boolean {
+  const [late, setLate] = useState(false);
+  useEffect(() => {
+    const timer = setTimeout(setLate, after, true);
+    return () => clearTimeout(timer);
+  }, [after]);
+  return late;
 }
 
 /** Whether something is so and has been painted. */

@@ -165,7 +165,8 @@ function Drawn({ data, range, metric }: { data: Series; range: Range; metric: Me
   const by = data.by as By;
   const places = periods(range.from, range.to, by);
   const labels = places.map((one) => period(one, range.from === range.to));
-  if (metric.adds) {
+  const known = !rows.length || rows.some((row) => metric.known(row) !== null);
+  if (metric.adds && known) {
     const lines = pivot(rows, places, (row) => groupName(row, of), metric.value);
     if (!lines.length) return <Empty title={`No ${metric.text.toLowerCase()} here`} icon="usage" />;
     return (
@@ -183,9 +184,10 @@ function Drawn({ data, range, metric }: { data: Series; range: Range; metric: Me
   const lines = separate(rows, places, of, metric);
   if (!lines.length) {
     return (
-      <Empty title={`${metric.text} is not known here`} icon="usage">
-        It is not told of tenants and users, nor where there are more than 200 rows: take fewer
-        days, a longer step or a filter.
+      <Empty title={`${metric.text} ${metric.adds ? 'are' : 'is'} not known here`} icon="usage">
+        {metric.adds
+          ? 'They are not counted by tenants and users.'
+          : 'It is not told of tenants and users, nor where there are more than 200 rows: take fewer days, a longer step or a filter.'}
       </Empty>
     );
   }

@@ -28,6 +28,7 @@ def _figures() -> dict[str, Schema]:
     latency = {"anyOf": [exact({"count": COUNT, **times}), {"type": "null"}]}
     error = exact({"status": COUNT, "code": TEXT, "number": COUNT})
     errors = exact({"number": COUNT, "share": SHARE, "by": {"type": "array", "items": error}})
+    counted: Schema = {**COUNT, "type": ["integer", "null"]}
     cache = exact({"kind": TEXT, "hits": COUNT, "misses": COUNT, "share": SHARE})
     savings = exact(
         {"baseline": TEXT, "wouldCostNanos": NANOS, "costNanos": NANOS, "savedNanos": NANOS, "saved": NUMBER, "share": SHARE}
@@ -51,7 +52,7 @@ def _figures() -> dict[str, Schema]:
             "errors", "cache", "savings",
         ),
         "SeriesRow": exact(
-            {"period": TEXT, **_GROUPS, **_SUMS, "latency": latency, "errors": COUNT}, *_GROUPS, "input", "output"
+            {"period": TEXT, **_GROUPS, **_SUMS, "latency": latency, "errors": counted}, *_GROUPS, "input", "output"
         ),
         "Series": exact({**_SPAN, "by": TEXT, "of": TEXT, "rows": listed("SeriesRow")}),
         "TopRow": exact({**_GROUPS, **_SUMS}, *_GROUPS, "input", "output"),

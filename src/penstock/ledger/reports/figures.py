@@ -229,7 +229,7 @@ async def _outcomes(
 ) -> Sequence[tuple[Any, ...]]:
     of: sql.Told = _TOLD.get(asked.of, "")
     if asked.provider or asked.model:
-        of = "target"
+        of = "both" if of == "route" else "target"
     step = _STEPS.get(asked.by, ALL)
     first, last, *edges = _spans(asked)
     rows = await tables.rows(

@@ -164,13 +164,14 @@ group by day order by day
 # What chats took, whoever answered them and from wherever: what a baseline prices.
 CHATS: dict[Source, str] = {source: _chats(source) for source in _SOURCES}
 
-Told = Literal["", "service", "route", "target"]
+Told = Literal["", "service", "route", "target", "both"]
 _TOLD = ("service", "route", "target")
 _TOLD_BY: dict[Told, tuple[str, ...]] = {
     "": (),
     "service": ("service",),
     "route": ("service", "route"),
     "target": ("service", "target"),
+    "both": _TOLD,
 }
 
 

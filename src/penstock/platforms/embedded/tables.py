@@ -36,7 +36,8 @@ READ_SECONDS = 30.0
 """The longest a read may run: while one does, the WAL cannot begin anew."""
 STEPS = 100_000
 """Instructions of SQLite's machine between two looks at the clock: about a millisecond."""
-READERS = 2
+READERS = 3
+"""An overview takes two at a time, and what a request looks up does not wait for it."""
 MOST_READS = 1_000
 WAL_BYTES = 64 << 20
 """The WAL file is cut back to this when it begins anew."""

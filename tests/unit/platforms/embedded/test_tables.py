@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import stat
+import threading
 from pathlib import Path
 
 import apsw
@@ -218,3 +219,15 @@ def test_newer_tables_are_said_plainly(tmp_path: Path) -> None:
     with pytest.raises(Misconfigured, match="newer Penstock"):
         EmbeddedTables(path, THINGS, 0.0)
     assert stat.S_ISREG(path.stat().st_mode)
+
+
+async def test_a_read_does_not_wait_for_the_two_of_a_report(tables: EmbeddedTables) -> None:
+    over = threading.Event()
+    slow = [asyncio.ensure_future(tables.look(lambda _: over.wait(10))) for _ in range(2)]
+    try:
+        await asyncio.sleep(0)
+        assert await tables.rows(COUNT) == [(0,)]
+        assert not any(one.done() for one in slow)
+    finally:
+        over.set()
+    assert await asyncio.gather(*slow) == [True, True]
