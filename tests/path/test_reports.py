@@ -12,7 +12,7 @@ import pytest
 from penstock.ledger import days, exports
 from penstock.ledger import sql as ledger
 from penstock.ledger.logins import Whence, login, registration
-from tests.path.world import World, read
+from tests.path.world import World, pieces, read, streamed
 
 MORE = """
 [[budgets]]
@@ -58,6 +58,18 @@ async def test_overview() -> None:
     assert found["latency"]["count"] == 3
     assert found["errors"] == {"number": 1, "share": 0.25, "by": [{"status": 404, "code": "model_not_found", "number": 1}]}  # fmt: skip
     assert found["cache"] == [{"kind": "chat", "hits": 1, "misses": 2, "share": 0.3333}]
+
+
+async def test_savings_are_of_what_was_used_and_not_of_what_an_estimate_bears() -> None:
+    made = await world()
+    before = (await asked(made, "overview"))["savings"]
+    made.platform.fetch.handler = lambda request: streamed(pieces("Hel", "lo"))
+    left = await made.chat("leave", model="auto", stream=True)
+    await left.aclose()
+    found = await asked(made, "overview")
+    assert found["totals"]["estimated"] == 1
+    assert found["totals"]["output"] > 4_096
+    assert found["savings"] == before
 
 
 @pytest.mark.parametrize("of", ["service", "provider", "model", "route", "tenant", "user"])
