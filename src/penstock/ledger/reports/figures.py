@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from penstock.config import Config
 from penstock.errors import BadRequest
@@ -14,7 +15,7 @@ from penstock.ledger.reports import latencies, sql
 from penstock.ledger.reports.latencies import Counts
 from penstock.ledger.reports.spans import ALL, period, up
 from penstock.ledger.reports.usage import MOST_ROWS, bounded
-from penstock.ports import Tables
+from penstock.ports import Row, Tables
 from penstock.prices import Price, amount_nanos, price_of
 from penstock.wire.chat import Usage
 
@@ -80,10 +81,20 @@ async def sums(tables: Tables, asked: Asked) -> dict[Key, dict[str, int]]:
     source: sql.Source = "owners" if whose else "hours"
     statement = sql.USAGE[source, _of(asked.of)]
     span = (step, asked.since, asked.until, *filters, *whose, 0, 0, 0, 0)
+    return _grouped(asked, bounded(await tables.rows(statement, *span, MOST_ROWS + 1)))
+
+
+async def busiest(tables: Tables, asked: Asked, order: sql.Order) -> dict[Key, dict[str, int]]:
+    """The same by route, of everybody's: as many as are read, and of more than that the first in that order."""
+    span = (_STEPS.get(asked.by, ALL), asked.since, asked.until)
+    filters = (asked.service, asked.route, asked.provider, asked.model)
+    rows = await tables.rows(sql.BUSIEST[order], *span, *filters, 0, 0, 0, 0, MOST_ROWS)
+    return _grouped(replace(asked, of="route"), rows)
+
+
+def _grouped(asked: Asked, rows: Sequence[Row]) -> dict[Key, dict[str, int]]:
     found: dict[Key, dict[str, int]] = {}
-    for start, service, provider, model, route, owner, *rest in bounded(
-        await tables.rows(statement, *span, MOST_ROWS + 1)
-    ):
+    for start, service, provider, model, route, owner, *rest in rows:
         groups = {
             "": (), "service": (service,), "provider": (provider,), "model": (service, provider, model),
             "route": (service, route), "user": (owner,),

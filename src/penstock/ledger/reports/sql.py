@@ -139,6 +139,11 @@ RANKED: dict[tuple[Source, Ranked], str] = {
     for of in _RANKED
 }
 """Those that cost most: the first of however many there are."""
+BUSIEST: dict[Order, str] = {
+    "cost": _usage("hours", "route", "sum(amount_nanos) desc, period, service, route"),
+    "requests": _usage("hours", "route", "sum(requests) desc, period, service, route"),
+}
+"""Routes of a period that cost most, or were asked most."""
 SERIES: dict[Dimension, str] = {
     of: _dimension(of, "period, value", "period, value") for of in _COLUMNS
 }
