@@ -102,6 +102,19 @@ async def test_one_users_and_one_models_alone() -> None:
     assert [row["user"] for row in of_tenant] == ["default/alice"]
 
 
+@pytest.mark.parametrize(
+    ("to", "until"),
+    [("2027-01-15", "2027-01-16T00:00:00.000Z"), ("20270115", "2027-01-16T00:00:00.000Z"),
+     ("2027-W02-5", "2027-01-16T00:00:00.000Z"), ("2027W02T10", "2027-01-11T10:00:00.000Z"),
+     ("20270115T00", "2027-01-15T00:00:00.000Z")],
+)  # fmt: skip
+async def test_a_bare_day_as_the_end_has_that_day_however_it_is_written(
+    to: str, until: str
+) -> None:
+    made = World()
+    assert (await asked(made, "overview", f"to={to}"))["to"] == until
+
+
 BAD = [
     "from=yesterday", "from=2026-01-02&to=2026-01-01", "from=1990-01-01&to=2026-01-01", "by=minute", "by=",
     "of=color", "of=tenant&by=hour", "of=user&model=gpt-4o", "user=alice", "colour=red", f"model={'x' * 201}",
