@@ -115,6 +115,54 @@ async def test_a_bare_day_as_the_end_has_that_day_however_it_is_written(
     assert (await asked(made, "overview", f"to={to}"))["to"] == until
 
 
+async def savings(made: World, query: str = "") -> dict[str, Any]:
+    response = await made.get("/admin/savings", query, made.token("root", role="admin"))
+    found: dict[str, Any] = json.loads(await read(response))
+    assert response.status == 200, found
+    return found
+
+
+async def test_savings_by_day_and_month_add_up_to_the_overviews() -> None:
+    made = await world()
+    made.platform.clock.advance(86_400)
+    await read(await made.chat("another day", token=made.token(tenant="acme")))
+    whole = (await asked(made, "overview"))["savings"]
+    for query, periods in (("", ["2027-01-15", "2027-01-16"]), ("by=month", ["2027-01"])):
+        found = await savings(made, query)
+        assert found["baseline"] == "dear/gpt-4o"
+        assert [row["period"] for row in found["rows"]] == periods
+        for name in ("wouldCostNanos", "costNanos", "savedNanos"):
+            assert found["totals"][name] == whole[name]
+            assert sum(int(row[name]) for row in found["rows"]) == int(whole[name])
+        assert (found["totals"]["saved"], found["totals"]["share"]) == (whole["saved"], whole["share"])  # fmt: skip
+    assert [row["period"] for row in (await savings(made, "tenant=acme"))["rows"]] == ["2027-01-16"]
+    nothing = await savings(made, "tenant=nobody")
+    assert (nothing["rows"], nothing["totals"]["savedNanos"], nothing["totals"]["share"]) == ([], "0", None)  # fmt: skip
+
+
+@pytest.mark.parametrize("query", ["by=hour", "by=", "model=gpt-4o", "from=x", "tenant=%00"])
+async def test_bad_questions_about_savings(query: str) -> None:
+    made = World()
+    response = await made.get("/admin/savings", query, made.token("root", role="admin"))
+    assert response.status == 400
+    assert (await made.get("/admin/savings", "", made.token("bob"))).status == 403
+
+
+async def test_savings_are_unknown_where_the_baseline_has_no_price_yet() -> None:
+    made = World(
+        more='[[targets]]\nprovider = "dear"\nmodel = "unheard-of"\n[savings]\nbaseline = "dear/unheard-of"\n'
+    )
+    await read(await made.chat())
+    found = await savings(made)
+    assert found["baseline"] == "dear/unheard-of"
+    for told in (found["totals"], *found["rows"]):
+        assert [told[name] for name in ("wouldCostNanos", "saved", "savedNanos", "share")] == [
+            None
+        ] * 4
+        assert int(told["costNanos"]) > 0
+    assert (await asked(made, "overview"))["savings"] is None
+
+
 BAD = [
     "from=yesterday", "from=2026-01-02&to=2026-01-01", "from=1990-01-01&to=2026-01-01", "by=minute", "by=",
     "of=color", "of=tenant&by=hour", "of=user&model=gpt-4o", "user=alice", "colour=red", f"model={'x' * 201}",

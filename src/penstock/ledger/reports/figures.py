@@ -193,18 +193,27 @@ def baseline(config: Config) -> tuple[str, Baseline] | None:
 
 async def saved(tables: Tables, asked: Asked, baseline: Baseline) -> dict[str, int] | None:
     """What all chats would have cost at the baseline on their own tokens, beside what they did; None where a day has no price."""
-    would = spent = 0
+    would, spent = (await saved_by(tables, replace(asked, by=""), baseline)).get("", (0, 0))
+    if would is None:
+        return None
+    return {"would_cost_nanos": would, "cost_nanos": spent, "saved_nanos": would - spent}
+
+
+async def saved_by(
+    tables: Tables, asked: Asked, baseline: Baseline
+) -> dict[str, tuple[int | None, int]]:
+    """The same by day or month: what chats would have cost (None where one of its days has no price), and what they did."""
+    found: dict[str, tuple[int | None, int]] = {}
     source: sql.Source = "owners" if asked.owned else "hours"
     whose = (asked.tenant,) if asked.owned else ()
     rows = await tables.rows(sql.CHATS[source], asked.since, asked.until, *whose)
     for day, read, cached, written, output, cost in rows:
-        price = baseline(days.day(day))
-        if price is None:
-            return None
+        price, called = baseline(days.day(day)), period(day, asked.by)
+        would, spent = found.get(called, (0, 0))
         took = Usage(input=read, cached_input=cached, cache_write=written, output=output)
-        would += amount_nanos(price, took)
-        spent += cost
-    return {"would_cost_nanos": would, "cost_nanos": spent, "saved_nanos": would - spent}
+        more = None if price is None or would is None else would + amount_nanos(price, took)
+        found[called] = more, spent + cost
+    return found
 
 
 async def cached(tables: Tables, since: int, until: int) -> list[dict[str, Any]]:
