@@ -115,6 +115,15 @@ async def test_estimates_save_nothing_until_the_truth_has_come_too(books, summed
         assert both == {name: 2 * value for name, value in first.items()}
 
 
+async def test_a_chat_services_own_count_is_no_bound(books) -> None:
+    """It tells tokens alone, which all count as output: an estimate of their price, and what was written."""
+    day = NOW // days.DAY_MS * days.DAY_MS
+    one = Account("s", "t/u", "t", "u", "", "auto", "chat")
+    await books.batch(book.final(one, 1, "estimated", day, GUESSED, Usage(output=50), 500_000))
+    found = await saved(books, day, day + days.DAY_MS)
+    assert found == {"would_cost_nanos": 500_000, "cost_nanos": 500_000, "saved_nanos": 0}
+
+
 async def test_monthly_budgets_that_went_furthest(books) -> None:
     since, until = days.span("month", NOW)
     for number in range(MOST + 3):

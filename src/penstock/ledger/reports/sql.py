@@ -151,8 +151,10 @@ SERIES: dict[Dimension, str] = {
 
 _TOOK = ("input", "cached_input", "cache_write", "output", "amount_nanos")
 # What is estimated has the most that it can have been, which nobody wrote. It is left out, unless within the span the truth came,
-# which does so within a day: both stand in the sums, and are taken off where not both are asked for.
-_ESTIMATED = "guessed.stage = 'final' and guessed.ended = 'estimated' and guessed.service = 'chat'"
+# which does so within a day: both stand in the sums, and are taken off where not both are asked for. A chat service that tells
+# tokens alone has no input: those were counted.
+_ESTIMATED = """guessed.stage = 'final' and guessed.ended = 'estimated' and guessed.service = 'chat'
+    and guessed.input + guessed.cached_input + guessed.cache_write > 0"""
 _CORRECTED = "told.request_id = guessed.request_id and told.stage = 'correction' and told.at >= $1 and told.at < $2"
 _LATEST_MS = 2 * 86_400_000
 
