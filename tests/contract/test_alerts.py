@@ -167,4 +167,4 @@ async def test_who_answered_is_read_of_the_ledger(kept: Tables) -> None:
         of = book.Account(f"req_{number}", *[getattr(whose, name) for name in whose.__struct_fields__[1:]])  # fmt: skip
         what = book.Charged(target[0], "m", target)
         await kept.batch(book.final(of, 1, ended, at, what, Usage(), 0, cache))  # type: ignore[arg-type]  # as told
-    assert [*map(tuple, await kept.rows(statements.ANSWERED, NOW))] == [("a/m",)]
+    assert [*map(tuple, await kept.rows(statements.ANSWERED, NOW))] == [("a",)]

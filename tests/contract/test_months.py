@@ -6,14 +6,19 @@ import random
 from collections.abc import Mapping
 from typing import Any
 
+import pytest
+
 from penstock.config import decode, defaults
-from penstock.ledger import budgets, days, duties, rollups
+from penstock.ledger import book, budgets, days, duties, rollups
+from penstock.ledger.book import Account, Charged
 from penstock.ledger.budgets import Held
-from penstock.ledger.reports import monthly
+from penstock.ledger.reports import figures, monthly
+from penstock.ledger.reports.figures import Asked
 from penstock.ledger.reports.monthly import MOST, Monthly, Sums
 from penstock.ledger.rollups import Pace
 from penstock.platforms.memory.world import FakeClock
 from penstock.ports import Tables
+from penstock.wire.chat import Usage
 from tests.contract.test_rollups import HOURS, NOW, Told
 from tests.path.world import CONFIG
 
@@ -70,6 +75,53 @@ async def test_a_month_is_exact_before_between_and_after_passes(books) -> None:
     await check(books, told)
     await rollups.roll(books, FakeClock(), Pace(1_000))
     await check(books, told)
+
+
+GUESSED = Charged("dear", "gpt-4o", "dear/gpt-4o")
+BOUND, TRUTH = Usage(input=10, output=128_000), Usage(input=10, output=5)
+LESS = Usage(output=TRUTH.output - BOUND.output)
+
+
+async def saved(tables: Tables, since: int, until: int, tenant: str = "") -> dict[str, int]:
+    _, price = figures.baseline(CONFIGURED) or ("", lambda day: None)
+    found = await figures.saved(tables, Asked(since, until, tenant=tenant), price)
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize("summed", [False, True])
+async def test_estimates_save_nothing_until_the_truth_has_come_too(books, summed: bool) -> None:
+    day = NOW // days.DAY_MS * days.DAY_MS
+    one, other, third = (Account(f"e{n}", "t/u", "t", "u", "", "auto", "chat") for n in range(3))
+    late = day + days.DAY_MS - 1
+    await books.batch(
+        book.final(one, 1, "settled", day, GUESSED, TRUTH, 75_000),
+        book.final(other, 1, "estimated", late, GUESSED, BOUND, 9_000_000),
+        book.final(third, 1, "estimated", late, GUESSED, BOUND, 9_000_000),
+        book.correction(third, 2, late + 1, GUESSED, LESS, 75_000 - 9_000_000),
+    )
+    if summed:
+        await rollups.roll(books, FakeClock(), Pace(1_000))
+    for tenant in ("", "t"):
+        [first, second, both, none] = [
+            await saved(books, since, until, tenant)
+            for since, until in (
+                (day, late + 1), (late + 1, late + days.DAY_MS), (day, late + days.DAY_MS),
+                (late + days.DAY_MS + 1, late + 2 * days.DAY_MS),
+            )
+        ]  # fmt: skip
+        assert first == {"would_cost_nanos": 75_000, "cost_nanos": 75_000, "saved_nanos": 0}
+        assert second == none == dict.fromkeys(first, 0)
+        assert both == {name: 2 * value for name, value in first.items()}
+
+
+async def test_a_chat_services_own_count_is_no_bound(books) -> None:
+    """It tells tokens alone, which all count as output: an estimate of their price, and what was written."""
+    day = NOW // days.DAY_MS * days.DAY_MS
+    one = Account("s", "t/u", "t", "u", "", "auto", "chat")
+    await books.batch(book.final(one, 1, "estimated", day, GUESSED, Usage(output=50), 500_000))
+    found = await saved(books, day, day + days.DAY_MS)
+    assert found == {"would_cost_nanos": 500_000, "cost_nanos": 500_000, "saved_nanos": 0}
 
 
 async def test_monthly_budgets_that_went_furthest(books) -> None:

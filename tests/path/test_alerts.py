@@ -211,7 +211,7 @@ async def test_a_bad_backend_is_told_and_that_it_is_good_again() -> None:
 
 
 async def test_slack_and_mail_say_the_same_and_no_name_is_markup() -> None:
-    name = "<!channel>*@here* `x`\r\nBcc: eve@example.com"
+    name = "<!channel>*@here* `x` https://evil.test WWW.evil.test _em_\r\nBcc: eve@example.com"
     made = Watched(only("budget") + BUDGET, SLACK + MAIL)
     await read(await made.chat(token=made.token("placeholder")))
     await made.platform.tables.batch(
@@ -222,6 +222,7 @@ async def test_slack_and_mail_say_the_same_and_no_name_is_markup() -> None:
     told = json.loads(post)
     assert "<" not in told["text"]
     assert "&lt;!channel&gt;*\u200b@\u200bhere" in told["text"]
+    assert "https:\u200b//evil.\u200btest WWW.\u200bevil.\u200btest _\u200bem_" in told["text"]
     assert [one["type"] for one in told["blocks"]] == ["header", "section", "context"]
     assert told["blocks"][1]["text"]["type"] == "plain_text"
     assert "\n" not in told["blocks"][1]["text"]["text"]

@@ -13,7 +13,7 @@ import pytest
 from penstock.ledger import days, exports
 from penstock.ledger import sql as ledger
 from penstock.ledger.logins import Whence, login, registration
-from tests.path.world import World, read
+from tests.path.world import World, pieces, read, streamed
 
 MORE = """
 [[budgets]]
@@ -90,6 +90,18 @@ async def test_the_overview_reads_two_things_at_a_time_and_leaves_the_rest_to_re
     assert most == 2
 
 
+async def test_savings_are_of_what_was_used_and_not_of_what_an_estimate_bears() -> None:
+    made = await world()
+    before = (await asked(made, "overview"))["savings"]
+    made.platform.fetch.handler = lambda request: streamed(pieces("Hel", "lo"))
+    left = await made.chat("leave", model="auto", stream=True)
+    await left.aclose()
+    found = await asked(made, "overview")
+    assert found["totals"]["estimated"] == 1
+    assert found["totals"]["output"] > 4_096
+    assert found["savings"] == before
+
+
 @pytest.mark.parametrize("of", ["service", "provider", "model", "route", "tenant", "user"])
 async def test_each_group_adds_up_to_the_whole(of: str) -> None:
     made = await world()
@@ -118,6 +130,67 @@ async def test_one_users_and_one_models_alone() -> None:
     assert rows[0]["latency"]["count"] == 1
     of_tenant = (await asked(made, "top", "tenant=default&of=user&order=tokens"))["rows"]
     assert [row["user"] for row in of_tenant] == ["default/alice"]
+
+
+@pytest.mark.parametrize(
+    ("to", "until"),
+    [("2027-01-15", "2027-01-16T00:00:00.000Z"), ("20270115", "2027-01-16T00:00:00.000Z"),
+     ("2027-W02-5", "2027-01-16T00:00:00.000Z"), ("2027W02T10", "2027-01-11T10:00:00.000Z"),
+     ("20270115T00", "2027-01-15T00:00:00.000Z")],
+)  # fmt: skip
+async def test_a_bare_day_as_the_end_has_that_day_however_it_is_written(
+    to: str, until: str
+) -> None:
+    made = World()
+    assert (await asked(made, "overview", f"to={to}"))["to"] == until
+
+
+async def savings(made: World, query: str = "") -> dict[str, Any]:
+    response = await made.get("/admin/savings", query, made.token("root", role="admin"))
+    found: dict[str, Any] = json.loads(await read(response))
+    assert response.status == 200, found
+    return found
+
+
+async def test_savings_by_day_and_month_add_up_to_the_overviews() -> None:
+    made = await world()
+    made.platform.clock.advance(86_400)
+    await read(await made.chat("another day", token=made.token(tenant="acme")))
+    whole = (await asked(made, "overview"))["savings"]
+    for query, periods in (("", ["2027-01-15", "2027-01-16"]), ("by=month", ["2027-01"])):
+        found = await savings(made, query)
+        assert found["baseline"] == "dear/gpt-4o"
+        assert [row["period"] for row in found["rows"]] == periods
+        for name in ("wouldCostNanos", "costNanos", "savedNanos"):
+            assert found["totals"][name] == whole[name]
+            assert sum(int(row[name]) for row in found["rows"]) == int(whole[name])
+        assert (found["totals"]["saved"], found["totals"]["share"]) == (whole["saved"], whole["share"])  # fmt: skip
+    assert [row["period"] for row in (await savings(made, "tenant=acme"))["rows"]] == ["2027-01-16"]
+    nothing = await savings(made, "tenant=nobody")
+    assert (nothing["rows"], nothing["totals"]["savedNanos"], nothing["totals"]["share"]) == ([], "0", None)  # fmt: skip
+
+
+@pytest.mark.parametrize("query", ["by=hour", "by=", "model=gpt-4o", "from=x", "tenant=%00"])
+async def test_bad_questions_about_savings(query: str) -> None:
+    made = World()
+    response = await made.get("/admin/savings", query, made.token("root", role="admin"))
+    assert response.status == 400
+    assert (await made.get("/admin/savings", "", made.token("bob"))).status == 403
+
+
+async def test_savings_are_unknown_where_the_baseline_has_no_price_yet() -> None:
+    made = World(
+        more='[[targets]]\nprovider = "dear"\nmodel = "unheard-of"\n[savings]\nbaseline = "dear/unheard-of"\n'
+    )
+    await read(await made.chat())
+    found = await savings(made)
+    assert found["baseline"] == "dear/unheard-of"
+    for told in (found["totals"], *found["rows"]):
+        assert [told[name] for name in ("wouldCostNanos", "saved", "savedNanos", "share")] == [
+            None
+        ] * 4
+        assert int(told["costNanos"]) > 0
+    assert (await asked(made, "overview"))["savings"] is None
 
 
 BAD = [

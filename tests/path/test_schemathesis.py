@@ -45,7 +45,7 @@ def config() -> SchemathesisConfig:
     """Deterministic; dates that are valid one by one may still name a span that is refused, a month none that has begun, a text no provider that takes keys,
     a form a file without text or share it, and an id no document."""
     spans = {
-        "include-path-regex": "/(usage|logins|tenant-keys|overview|series|top|requests|keys|monthly|{table})$"
+        "include-path-regex": "/(usage|savings|logins|tenant-keys|overview|series|top|requests|keys|monthly|{table})$"
     }
     documents = {"include-path-regex": "/api/rag/(upload|search|query)$"}
     unread = {"positive_data_acceptance": {"expected-statuses": ["2xx", "403", "404", "422"]}}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -26,8 +27,9 @@ _TITLES = {
     TEST: "This is a test",
 }
 _EVENTS = {"firing": "", "worse": "Worse: ", "reminder": "Still: ", "recovered": "Over: ", TEST: ""}
-_MARKS = str.maketrans({mark: f"{mark}\u200b" for mark in "@*~`[#"})
-"""What makes a mention, a link or a format, in Slack or in what takes the same: each is followed by a space of no width."""
+_MARKS = re.compile(r"[@*~`\[#_]|:(?=//)|\.(?=[^\W\d])")
+"""What makes a mention, a link (of a bare host too) or a format, in Slack or in what takes the same: each is followed by a
+space of no width."""
 
 
 def title(notice: Notice) -> str:
@@ -173,7 +175,7 @@ def _plain(text: str) -> dict[str, Any]:
 
 def _unmarked(text: str) -> str:
     escaped = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return escaped.translate(_MARKS)
+    return _MARKS.sub("\\g<0>\u200b", escaped)
 
 
 def _fitting(each: Sequence[str]) -> list[str]:

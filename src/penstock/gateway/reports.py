@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 Choice = TypeVar("Choice", bound=str)
 FILTERS = ("service", "route", "provider", "model", "tenant", "user")
 PERIODS: tuple[figures.By, ...] = ("hour", "day", "month")
+SAVED_BY: tuple[figures.By, ...] = ("day", "month")
 ORDERS: tuple[sql.Order, ...] = ("cost", "requests", "tokens")
 MOST_TOP = 100
 MOST_BUDGETS = 100
@@ -96,6 +97,22 @@ async def top(gateway: Gateway, exchange: Exchange) -> Response:
     for row in rows:
         row.pop("period", None)
     return _reply({**_span(asked), "of": asked.of, "order": order, "rows": rows})
+
+
+async def savings(gateway: Gateway, exchange: Exchange) -> Response:
+    """What all chats would have cost by the strong target, by day or month, beside what they did."""
+    query = fields(exchange, "from", "to", "by", "tenant")
+    asked = _asked(gateway, query, one_of(query, "by", SAVED_BY, "day"))
+    await caught_up(gateway)
+    name, price = figures.baseline(gateway.config) or (None, lambda day: None)
+    found = await figures.saved_by(gateway.platform.tables, asked, price)
+    rows = [{"period": called, **_saved(*sums)} for called, sums in sorted(found.items())]
+    known = [would for would, _ in found.values() if would is not None]
+    would = sum(known) if name and len(known) == len(found) else None
+    totals = _saved(would, sum(spent for _, spent in found.values()))
+    return _reply(
+        {**_span(asked), "by": asked.by, "baseline": name, "rows": rows, "totals": totals}
+    )
 
 
 async def standing(gateway: Gateway, exchange: Exchange) -> Response:
@@ -196,6 +213,19 @@ async def _savings(gateway: Gateway, asked: Asked, filtered: bool) -> dict[str, 
     amounts = {_camel(name): str(value) for name, value in found.items()}
     of_all = share(found["saved_nanos"], found["would_cost_nanos"])
     return {"baseline": name, **amounts, "saved": dollars(found["saved_nanos"]), "share": of_all}
+
+
+def _saved(would: int | None, spent: int) -> dict[str, Any]:
+    """Of a period; what rests on a price that is not known is null."""
+    saved = None if would is None else would - spent
+    return {
+        "wouldCostNanos": None if would is None else str(would),
+        "cost": dollars(spent),
+        "costNanos": str(spent),
+        "saved": None if saved is None else dollars(saved),
+        "savedNanos": None if saved is None else str(saved),
+        "share": None if saved is None or would is None else share(saved, would),
+    }
 
 
 def _told(sums: Mapping[str, int]) -> dict[str, Any]:

@@ -137,6 +137,7 @@ def _report(name: str) -> Endpoint:
             "top": reports.top,
             "budgets": reports.standing,
             "costs": reports.bill,
+            "savings": reports.savings,
             "logins": reports.seen,
             "export": reports.export,
         }
@@ -245,6 +246,7 @@ ROUTES: Mapping[str, Mapping[str, Endpoint]] = {
     "/admin/routing": {"GET": _managed("routing")},
     "/admin/limits": {"GET": _managed("limits")},
     "/admin/reports/monthly": {"GET": Endpoint(_monthly, scope=scopes.ADMIN, slot="first")},
+    "/admin/savings": {"GET": _report("savings")},
     "/admin/usage": {"GET": Endpoint(usage.everyone, scope=scopes.ADMIN, slot="first")},
 }
 

@@ -96,7 +96,7 @@ def _instant(query: Mapping[str, str], name: str, default: int) -> int:
             f"'{name}' must be an ISO 8601 date or instant.", code="invalid_field", param=name
         )
     # A bare date as the end means through that day.
-    return found + days.DAY_MS if name == "to" and len(query[name]) == len("2026-01-01") else found
+    return found + days.DAY_MS if name == "to" and days.is_day(query[name]) else found
 
 
 def _dollars(row: dict[str, Any]) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from typing import Literal
 
@@ -40,6 +40,15 @@ def parse(text: str) -> int | None:
     if found.tzinfo is None:
         found = found.replace(tzinfo=UTC)
     return (found - EPOCH) // timedelta(milliseconds=1)
+
+
+def is_day(text: str) -> bool:
+    """Whether it is a date without a time, in any form that `parse` takes."""
+    try:
+        date.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
 
 
 def span(period: Literal["hour", "day", "month"], milliseconds: int) -> tuple[int, int]:

@@ -43,10 +43,14 @@ _TOP = (
     _query("order", {"enum": ["cost", "requests", "tokens"], "default": "cost"}, "The most of what.", "tokens"),
     _query("limit", {"type": "integer", "minimum": 1, "maximum": 100, "default": 10}, "How many.", "5"),
 )  # fmt: skip
+_ONE_TENANT = _query("tenant", {"type": "string", "maxLength": 200}, "Of this tenant alone.", "")
+_SAVED_BY = _query(
+    "by", {"enum": ["day", "month"], "default": "day"}, "Each row's period.", "month"
+)
 _MONTHLY = (
     _query("month", {"type": "string", "pattern": "^[0-9]{4}-(0[1-9]|1[0-2])$"}, "Which, up to the one that runs.", "2026-11"),
     _query("format", {"enum": ["html", "pdf", "json"], "default": "html"}, "What it is sent as.", "json"),
-    _query("tenant", {"type": "string", "maxLength": 200}, "Of this tenant alone.", ""),
+    _ONE_TENANT,
 )  # fmt: skip
 _TABLE: Parameter = {
     "name": "table",
@@ -177,6 +181,11 @@ REPORTS = (
     Operation(
         "/admin/reports/top", "getTop", "Reports", "Who or what used most", "By cost, requests or tokens.", ("Top",),
         scope=scopes.ADMIN, parameters=(*_SPAN, _OF, *_TOP, *_FILTERS),
+    ),
+    Operation(
+        "/admin/savings", "getSavings", "Reports", "What was saved",
+        "What all chats would have cost by the strong target, beside what they did.", ("Savings",),
+        scope=scopes.ADMIN, parameters=(*_SPAN, _SAVED_BY, _ONE_TENANT),
     ),
     Operation(
         "/admin/reports/budgets", "getBudgets", "Reports", "How fast budgets go", "Those nearest to their cap.",

@@ -39,6 +39,11 @@ def _figures() -> dict[str, Schema]:
         ("attempts", "succeeded", "failed", "registrations"), COUNT
     )
     tried["success_share"] = SHARE
+    nanos: Schema = {**NANOS, "type": ["string", "null"]}
+    saved: dict[str, Schema] = {
+        "wouldCostNanos": nanos, "cost": NUMBER, "costNanos": NANOS, "saved": {"type": ["number", "null"]},
+        "savedNanos": nanos, "share": SHARE,
+    }  # fmt: skip
     return {
         "Overview": exact(
             {
@@ -57,6 +62,10 @@ def _figures() -> dict[str, Schema]:
         "Series": exact({**_SPAN, "by": TEXT, "of": TEXT, "rows": listed("SeriesRow")}),
         "TopRow": exact({**_GROUPS, **_SUMS}, *_GROUPS, "input", "output"),
         "Top": exact({**_SPAN, "of": TEXT, "order": TEXT, "rows": listed("TopRow")}),
+        "SavingsRow": exact({"period": TEXT, **saved}),
+        "Savings": exact(
+            {**_SPAN, "by": TEXT, "baseline": {"type": ["string", "null"]}, "rows": listed("SavingsRow"), "totals": exact(saved)}
+        ),
         "LoginsRow": exact({**seen, **tried}, *seen),
         "LoginsSeen": exact(
             {**_SPAN, "by": TEXT, "rows": listed("LoginsRow"), "totals": exact(tried), "countries": listed("LoginsRow")}

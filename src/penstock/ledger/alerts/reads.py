@@ -111,13 +111,13 @@ async def _usage(
     alert, begins = rule.alert, _first_hour(books.now, rule.hours)
     week, end = begins - measures.WEEK_HOURS * days.HOUR_MS, books.now // days.HOUR_MS * days.HOUR_MS + days.HOUR_MS  # fmt: skip
     hours: dict[str, dict[int, measures.Sums]] = {}
-    for key, sums in (await figures.sums(books.tables, _asked(alert, begins, end, "hour"))).items():
+    for key, sums in (await _sums(books, alert, _asked(alert, begins, end, "hour"))).items():
         start = days.parse(key[0])
         if start is not None:
             of = hours.setdefault(_subject(books.names, alert, key[1:]), {})
             of[start] = _added(of.get(start), _told(sums))
     before: dict[str, measures.Sums] = {}
-    for key, sums in (await figures.sums(books.tables, _asked(alert, week, begins, ""))).items():
+    for key, sums in (await _sums(books, alert, _asked(alert, week, begins, ""))).items():
         subject = _subject(books.names, alert, key[1:])
         before[subject] = _added(before.get(subject), _told(sums))
     window = {
@@ -125,6 +125,14 @@ async def _usage(
         for one, each in hours.items()
     }  # fmt: skip
     return window, before
+
+
+async def _sums(books: Books, alert: Alert, asked: Asked) -> dict[figures.Key, dict[str, int]]:
+    """By route those that matter most to the rule: callers may have made up more than anybody reads."""
+    if alert.each != "route":
+        return await figures.sums(books.tables, asked)
+    order: reports.Order = "cost" if alert.kind == "spend_rate" else "requests"
+    return await figures.busiest(books.tables, asked, order)
 
 
 def _asked(alert: Alert, since: int, until: int, by: figures.By) -> Asked:
@@ -209,7 +217,7 @@ async def _provider_down(books: Books, rule: Rule) -> Readings:
     if failures:
         since = books.now - DOWN_MINUTES * samples.MINUTE_MS
         rows = await books.tables.rows(sql.ANSWERED, since)
-        answered = {target.partition("/")[0] for (target,) in rows}
+        answered = {provider for (provider,) in rows}
     each = [
         measures.provider_down(one, number, answered=one in answered, minutes=DOWN_MINUTES)
         for one, number in failures.items()

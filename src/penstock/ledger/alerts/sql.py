@@ -94,8 +94,8 @@ select subject, cast(sum(number) as bigint) from alert_words where minute >= $1 
 FORGET_WORDS = "delete from alert_words where minute < $1"
 
 ANSWERED = """
-select distinct target from ledger
-where stage in ('final', 'correction') and stage = 'final' and ended = 'settled' and cache <> 'hit' and at >= $1 limit 1000
+select distinct provider from ledger
+where stage in ('final', 'correction') and stage = 'final' and ended = 'settled' and cache <> 'hit' and at >= $1
 """
 
 OUTCOMES = f"""
@@ -107,7 +107,7 @@ from (
   where seq > coalesce((select seq from rollup_marks where name = 'decisions'), 0) and +at >= $1
 ) told
 where status < 400 or status >= 500
-group by starts, route order by starts, route limit 50000
+group by starts, route order by starts desc, sum(number) desc, route limit 50000
 """
 
 LAST = "select notice from alert_notices order by at desc, id desc limit $1"

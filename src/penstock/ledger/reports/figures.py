@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from penstock.config import Config
 from penstock.errors import BadRequest
@@ -14,7 +15,7 @@ from penstock.ledger.reports import latencies, sql
 from penstock.ledger.reports.latencies import Counts
 from penstock.ledger.reports.spans import ALL, period, up
 from penstock.ledger.reports.usage import MOST_ROWS, bounded
-from penstock.ports import Tables
+from penstock.ports import Row, Tables
 from penstock.prices import Price, amount_nanos, price_of
 from penstock.wire.chat import Usage
 
@@ -80,10 +81,20 @@ async def sums(tables: Tables, asked: Asked) -> dict[Key, dict[str, int]]:
     source: sql.Source = "owners" if whose else "hours"
     statement = sql.USAGE[source, _of(asked.of)]
     span = (step, asked.since, asked.until, *filters, *whose, 0, 0, 0, 0)
+    return _grouped(asked, bounded(await tables.rows(statement, *span, MOST_ROWS + 1)))
+
+
+async def busiest(tables: Tables, asked: Asked, order: sql.Order) -> dict[Key, dict[str, int]]:
+    """The same by route, of everybody's: as many as are read, and of more than that the first in that order."""
+    span = (_STEPS.get(asked.by, ALL), asked.since, asked.until)
+    filters = (asked.service, asked.route, asked.provider, asked.model)
+    rows = await tables.rows(sql.BUSIEST[order], *span, *filters, 0, 0, 0, 0, MOST_ROWS)
+    return _grouped(replace(asked, of="route"), rows)
+
+
+def _grouped(asked: Asked, rows: Sequence[Row]) -> dict[Key, dict[str, int]]:
     found: dict[Key, dict[str, int]] = {}
-    for start, service, provider, model, route, owner, *rest in bounded(
-        await tables.rows(statement, *span, MOST_ROWS + 1)
-    ):
+    for start, service, provider, model, route, owner, *rest in rows:
         groups = {
             "": (), "service": (service,), "provider": (provider,), "model": (service, provider, model),
             "route": (service, route), "user": (owner,),
@@ -182,18 +193,27 @@ def baseline(config: Config) -> tuple[str, Baseline] | None:
 
 async def saved(tables: Tables, asked: Asked, baseline: Baseline) -> dict[str, int] | None:
     """What all chats would have cost at the baseline on their own tokens, beside what they did; None where a day has no price."""
-    would = spent = 0
+    would, spent = (await saved_by(tables, replace(asked, by=""), baseline)).get("", (0, 0))
+    if would is None:
+        return None
+    return {"would_cost_nanos": would, "cost_nanos": spent, "saved_nanos": would - spent}
+
+
+async def saved_by(
+    tables: Tables, asked: Asked, baseline: Baseline
+) -> dict[str, tuple[int | None, int]]:
+    """The same by day or month: what chats would have cost (None where one of its days has no price), and what they did."""
+    found: dict[str, tuple[int | None, int]] = {}
     source: sql.Source = "owners" if asked.owned else "hours"
     whose = (asked.tenant,) if asked.owned else ()
     rows = await tables.rows(sql.CHATS[source], asked.since, asked.until, *whose)
     for day, read, cached, written, output, cost in rows:
-        price = baseline(days.day(day))
-        if price is None:
-            return None
+        price, called = baseline(days.day(day)), period(day, asked.by)
+        would, spent = found.get(called, (0, 0))
         took = Usage(input=read, cached_input=cached, cache_write=written, output=output)
-        would += amount_nanos(price, took)
-        spent += cost
-    return {"would_cost_nanos": would, "cost_nanos": spent, "saved_nanos": would - spent}
+        more = None if price is None or would is None else would + amount_nanos(price, took)
+        found[called] = more, spent + cost
+    return found
 
 
 async def cached(tables: Tables, since: int, until: int) -> list[dict[str, Any]]:

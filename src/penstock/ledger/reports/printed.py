@@ -264,7 +264,7 @@ def _rest_on(found: Monthly) -> tuple[str, ...]:
     ]  # fmt: skip
     if found.saved is not None:
         told.append(f"Saved is what all chats would have cost at {shown(found.baseline)} on their own tokens, hits of the cache included,"
-                    " at that target's price of each day, less what they did cost. Another target might have written shorter or longer.")  # fmt: skip
+                    " at that target's price of each day, less what they did cost. Another target might have written shorter or longer; what was estimated is in neither.")  # fmt: skip
     told.append("Served free are hits of the cache, and what a free allotment or a model without a price answered.")  # fmt: skip
     if found.latency is not None:
         told.append("Latencies are within 2 % of what they were, of requests that were answered; what failed is counted beside them.")  # fmt: skip

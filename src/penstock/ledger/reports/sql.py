@@ -139,24 +139,49 @@ RANKED: dict[tuple[Source, Ranked], str] = {
     for of in _RANKED
 }
 """Those that cost most: the first of however many there are."""
+BUSIEST: dict[Order, str] = {
+    "cost": _usage("hours", "route", "sum(amount_nanos) desc, period, service, route"),
+    "requests": _usage("hours", "route", "sum(requests) desc, period, service, route"),
+}
+"""Routes of a period that cost most, or were asked most."""
 SERIES: dict[Dimension, str] = {
     of: _dimension(of, "period, value", "period, value") for of in _COLUMNS
 }
 
 
+_TOOK = ("input", "cached_input", "cache_write", "output", "amount_nanos")
+# What is estimated has the most that it can have been, which nobody wrote. It is left out, unless within the span the truth came,
+# which does so within a day: both stand in the sums, and are taken off where not both are asked for. A chat service that tells
+# tokens alone has no input: those were counted.
+_ESTIMATED = """guessed.stage = 'final' and guessed.ended = 'estimated' and guessed.service = 'chat'
+    and guessed.input + guessed.cached_input + guessed.cache_write > 0"""
+_CORRECTED = "told.request_id = guessed.request_id and told.stage = 'correction' and told.at >= $1 and told.at < $2"
+_LATEST_MS = 2 * 86_400_000
+
+
 def _chats(source: Source) -> str:
     """Since, until, (tenant)."""
     own = " and tenant = $3" if source == "owners" else ""
+    theirs = own.replace("tenant", "guessed.tenant")
+    sums = ", ".join(f"cast(sum({name}) as bigint)" for name in _TOOK)
+    took = ", ".join(_TOOK)
+    guessed, told = (", ".join(f"-{one}.{name}" for name in _TOOK) for one in ("guessed", "told"))
     return f"""
-select day, cast(sum(input) as bigint), cast(sum(cached_input) as bigint), cast(sum(cache_write) as bigint),
-  cast(sum(output) as bigint), cast(sum(amount_nanos) as bigint)
-from (
-  select cast(hour / 86400000 as bigint) * 86400000 as day, input, cached_input, cache_write, output, amount_nanos
+select day, {sums} from (
+  select cast(hour / 86400000 as bigint) * 86400000 as day, {took}
   from usage_{source} where hour >= $1 and hour < $2 and service = 'chat'{own}
   union all
-  select cast(at / 86400000 as bigint) * 86400000, input, cached_input, cache_write, output, amount_nanos
+  select cast(at / 86400000 as bigint) * 86400000, {took}
   from ledger_rows where {_MARK} and {ENDED} and +at >= $1 and +at < $2 and service = 'chat'{own}
-) told
+  union all
+  select cast(guessed.at / 86400000 as bigint) * 86400000, {guessed}
+  from ledger guessed where {_ESTIMATED} and guessed.at >= $1 and guessed.at < $2{theirs}
+    and not exists (select 1 from ledger told where {_CORRECTED})
+  union all
+  select cast(told.at / 86400000 as bigint) * 86400000, {told}
+  from ledger guessed join ledger told on {_CORRECTED}
+  where {_ESTIMATED} and guessed.at >= $1 - {_LATEST_MS} and guessed.at < $1{theirs}
+) all_of_them
 group by day order by day
 """
 
