@@ -19,6 +19,7 @@ export default {
     const { searchParams } = new URL(request.url);
     const object = searchParams.get("object");
     if (searchParams.has("cache")) return replies(searchParams, request);
+    if (searchParams.has("stored")) return stored(searchParams, env, request);
     if (object !== null) return new Response(await env.METER.getByName(object).run(await request.text()));
     return tables(env[searchParams.get("tables")], request);
   },
@@ -33,6 +34,26 @@ async function replies(asked, request) {
     if (asked.get("cache") === "delete") return new Response(null, { status: (await cache.delete(url)) ? 200 : 404 });
     const headers = { "cache-control": request.headers.get("cache-control") };
     await cache.put(url, new Response(await request.arrayBuffer(), { headers }));
+    return new Response();
+  } catch (error) {
+    return new Response(String(error.message), { status: 500 });
+  }
+}
+
+// What stored.mjs asks of KV and R2.
+async function stored(asked, env, request) {
+  const [key, ttl, binding] = [asked.get("key"), asked.get("ttl"), env[asked.get("stored")]];
+  try {
+    if (asked.get("how") === "list") {
+      const { keys, objects } = await binding.list();
+      return Response.json(keys ? keys.map(({ name }) => name) : objects.map((one) => one.key));
+    }
+    if (asked.get("how") === "get") {
+      const found = binding === env.KV ? await binding.get(key, "arrayBuffer") : await (await binding.get(key))?.arrayBuffer();
+      return found ? new Response(found) : new Response(null, { status: 404 });
+    }
+    if (asked.get("how") === "delete") await binding.delete(key);
+    else await binding.put(key, await request.arrayBuffer(), ...(ttl ? [{ expirationTtl: Number(ttl) }] : []));
     return new Response();
   } catch (error) {
     return new Response(String(error.message), { status: 500 });

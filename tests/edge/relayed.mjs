@@ -3,12 +3,12 @@
 
 import { request } from "node:http";
 
-export async function relayed(miniflare, query, body) {
+export async function relayedBytes(miniflare, query, body, headers = {}) {
   const url = new URL(query, await miniflare.ready);
   return new Promise((resolve, reject) => {
-    const asked = request(url, { method: "POST", agent: false }, async (reply) => {
+    const asked = request(url, { method: "POST", agent: false, headers }, async (reply) => {
       try {
-        resolve(Buffer.concat(await reply.toArray()).toString());
+        resolve({ status: reply.statusCode, content: Buffer.concat(await reply.toArray()) });
       } catch (error) {
         reject(error);
       }
@@ -17,5 +17,14 @@ export async function relayed(miniflare, query, body) {
     asked.end(body);
   });
 }
+
+// The bytes of a reply, undefined where nothing is there; raises what the relay could not do.
+export async function relayedContent(miniflare, query, body, headers) {
+  const { status, content } = await relayedBytes(miniflare, query, body, headers);
+  if (status === 500) throw new Error(content.toString());
+  return status === 404 ? undefined : new Uint8Array(content).buffer;
+}
+
+export const relayed = async (miniflare, query, body) => (await relayedBytes(miniflare, query, body)).content.toString();
 
 export const object = (miniflare, name, body) => relayed(miniflare, `/?object=${encodeURIComponent(name)}`, body);

@@ -13,7 +13,6 @@ import { loadPyodide } from "pyodide";
 import { Ai } from "./ai.mjs";
 import { bound } from "./bindings.mjs";
 import { counted, counts } from "./counted.mjs";
-import { database } from "./d1.mjs";
 import { VectorizeIndexImpl } from "./vectorize.mjs";
 import { fetching, measure, measured } from "./measured.mjs";
 
@@ -25,9 +24,7 @@ const lines = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
 const say = (line) => process.stdout.write(`${JSON.stringify(line)}\n`);
 const start = JSON.parse((await lines.next()).value);
 
-const { miniflare, KV, DB: proxied, BLOBS, METER } = await bound(source, counting, (text) => Default({ waitUntil }, env).probe(text));
-// What the rows of a question took only D1's own answer says.
-const DB = counting ? proxied : database(miniflare, "DB");
+const { miniflare, KV, DB, BLOBS, METER } = await bound(source, counting, (text) => Default({ waitUntil }, env).probe(text));
 let env;
 // What is bound as ASSETS: files by their path, told apart by their tag.
 class Assets {

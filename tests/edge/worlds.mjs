@@ -8,6 +8,7 @@ import { Miniflare } from "miniflare";
 import { cache } from "./caches.mjs";
 import { database } from "./d1.mjs";
 import { object } from "./relayed.mjs";
+import { kv, r2 } from "./stored.mjs";
 import { VectorizeIndexImpl } from "./vectorize.mjs";
 
 // As many as are in use at once: a test that makes more worlds than these meets its first one's database again, emptied.
@@ -35,7 +36,8 @@ export class Worlds {
   }
 
   async start() {
-    Object.assign(this, await this.miniflare.getBindings());
+    await this.miniflare.ready;
+    Object.assign(this, { KV: kv(this.miniflare), BLOBS: r2(this.miniflare) });
     this.databases = DATABASES.map((name) => database(this.miniflare, name));
     for (const tables of this.databases) await tables.batch(this.migrations.map((sql) => tables.prepare(sql)));
   }
