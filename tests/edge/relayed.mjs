@@ -3,7 +3,7 @@
 
 import { request } from "node:http";
 
-export async function relayedBytes(miniflare, query, body, headers = {}) {
+async function relayedBytes(miniflare, query, body, headers = {}) {
   const url = new URL(query, await miniflare.ready);
   return new Promise((resolve, reject) => {
     const asked = request(url, { method: "POST", agent: false, headers }, async (reply) => {

@@ -106,10 +106,14 @@ async def savings(gateway: Gateway, exchange: Exchange) -> Response:
     await caught_up(gateway)
     name, price = figures.baseline(gateway.config) or (None, lambda day: None)
     found = await figures.saved_by(gateway.platform.tables, asked, price)
-    rows = [{"period": called, **_saved(*sums)} for called, sums in sorted(found.items())]
+    rows = [
+        {"period": called, "cost": dollars(spent), **_saved(would, spent)}
+        for called, (would, spent) in sorted(found.items())
+    ]
     known = [would for would, _ in found.values() if would is not None]
     would = sum(known) if name and len(known) == len(found) else None
-    totals = _saved(would, sum(spent for _, spent in found.values()))
+    spent = sum(spent for _, spent in found.values())
+    totals = {"cost": dollars(spent), **_saved(would, spent)}
     return _reply(
         {**_span(asked), "by": asked.by, "baseline": name, "rows": rows, "totals": totals}
     )
@@ -210,17 +214,14 @@ async def _savings(gateway: Gateway, asked: Asked, filtered: bool) -> dict[str, 
     found = await figures.saved(gateway.platform.tables, asked, price)
     if found is None:
         return None
-    amounts = {_camel(name): str(value) for name, value in found.items()}
-    of_all = share(found["saved_nanos"], found["would_cost_nanos"])
-    return {"baseline": name, **amounts, "saved": dollars(found["saved_nanos"]), "share": of_all}
+    return {"baseline": name, **_saved(found["would_cost_nanos"], found["cost_nanos"])}
 
 
 def _saved(would: int | None, spent: int) -> dict[str, Any]:
-    """Of a period; what rests on a price that is not known is null."""
+    """What a baseline would have cost and what that saves; null where its price is not known."""
     saved = None if would is None else would - spent
     return {
         "wouldCostNanos": None if would is None else str(would),
-        "cost": dollars(spent),
         "costNanos": str(spent),
         "saved": None if saved is None else dollars(saved),
         "savedNanos": None if saved is None else str(saved),
@@ -264,11 +265,6 @@ def _span(asked: Asked) -> dict[str, Any]:
 def _plain(told: Mapping[str, Any]) -> dict[str, Any]:
     amounts = ("cap", "reserved", "spent", "left")
     return {name: str(value) if name in amounts else value for name, value in told.items()}
-
-
-def _camel(name: str) -> str:
-    head, *rest = name.split("_")
-    return head + "".join(word.capitalize() for word in rest)
 
 
 def _now(gateway: Gateway) -> int:
